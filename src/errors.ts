@@ -1,0 +1,82 @@
+/**
+ * Every failure that Quorate reports is a {@link QuorateError}. Match on `code`, never on the message:
+ * codes are stable, messages are for people. `outcome` says what is known of a write that failed.
+ */
+
+/** What is known of a request that failed. */
+export type Outcome =
+  /** It was not applied and never will be. Trying again is safe. */
+  | 'not-applied'
+  /** It may have been applied, or may still be. */
+  | 'unknown';
+
+export type ErrorCode =
+  // What the caller did
+  | 'invalid-argument'
+  | 'codec'
+  | 'aborted'
+  | 'timeout'
+  | 'closed'
+  // What became of a session or a hold
+  | 'session-lost'
+  | 'hold-lost'
+  | 'fenced'
+  // What the store answered
+  | 'compacted'
+  | 'future-revision'
+  | 'lease-not-found'
+  | 'lease-exists'
+  | 'duplicate-key'
+  | 'key-not-found'
+  | 'too-many-operations'
+  | 'request-too-large'
+  | 'no-space'
+  | 'permission-denied'
+  | 'unauthenticated'
+  | 'unimplemented'
+  // What became of the connection
+  | 'unavailable'
+  | 'unreachable'
+  | 'internal';
+
+export interface QuorateErrorOptions {
+  /** Default `'not-applied'`. */
+  outcome?: Outcome;
+  cause?: unknown;
+  /** Plain data that helps to act on the error: endpoints, revisions, limits. */
+  details?: Readonly<Record<string, unknown>>;
+}
+
+const brand = Symbol.for('quorate.error');
+
+export class QuorateError extends Error {
+  readonly code: ErrorCode;
+  readonly outcome: Outcome;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: QuorateErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'QuorateError';
+    this.code = code;
+    this.outcome = options.outcome ?? 'not-applied';
+    this.details = options.details ?? {};
+    Object.defineProperty(this, brand, { value: true });
+  }
+}
+
+/**
+ * True for an error of this library, of the given code if one is given. Holds across duplicate copies of the
+ * package, where `instanceof` does not.
+ */
+export function isQuorateError<C extends ErrorCode>(
+  error: unknown,
+  code?: C,
+): error is QuorateError & { readonly code: C } {
+  if (typeof error !== 'object' || error === null || !(brand in error)) return false;
+  return code === undefined || (error as unknown as QuorateError).code === code;
+}
+
+/** An `invalid-argument` error: `what` was wrong, and what is `accepted`. */
+export function invalidArgument(what: string, accepted: string): QuorateError {
+  return new QuorateError('invalid-argument', `${what}; accepted: ${accepted}`);
+}

@@ -1,0 +1,106 @@
+/** Short ways to write the parts of a transaction. Keys given as text are encoded as UTF-8, values too. */
+import { keyOf, prefixRange } from './keys.js';
+import type {
+  Compare,
+  Comparison,
+  DeleteOp,
+  KeyRange,
+  LeaseId,
+  Op,
+  PutOp,
+  RangeOp,
+  TxnOp,
+  TxnRequest,
+} from './types.js';
+
+const encoder = new TextEncoder();
+
+/** Bytes of a value given as text or bytes. */
+export function bytesOf(value: string | Uint8Array): Uint8Array {
+  return typeof value === 'string' ? encoder.encode(value) : value;
+}
+
+/** The text of a value. */
+export function textOf(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8');
+}
+
+export function put(
+  key: string,
+  value: string | Uint8Array,
+  options: Pick<PutOp, 'lease' | 'prevKv'> = {},
+): PutOp {
+  return { type: 'put', key: keyOf(key), value: bytesOf(value), ...options };
+}
+
+export function get(key: string, options: Omit<RangeOp, 'type' | 'key' | 'rangeEnd'> = {}): RangeOp {
+  return { type: 'range', key: keyOf(key), ...options };
+}
+
+export function getPrefix(prefix: string, options: Omit<RangeOp, 'type' | 'key' | 'rangeEnd'> = {}): RangeOp {
+  return { type: 'range', ...prefixRange(keyOf(prefix)), ...options };
+}
+
+export function remove(key: string, options: Pick<DeleteOp, 'prevKv'> = {}): DeleteOp {
+  return { type: 'delete', key: keyOf(key), ...options };
+}
+
+export function removePrefix(prefix: string, options: Pick<DeleteOp, 'prevKv'> = {}): DeleteOp {
+  return { type: 'delete', ...prefixRange(keyOf(prefix)), ...options };
+}
+
+export function nested(request: Partial<TxnRequest>): TxnOp {
+  return { type: 'txn', ...txnOf(request) };
+}
+
+export function txnOf(request: Partial<TxnRequest>): TxnRequest {
+  return { compare: request.compare ?? [], success: request.success ?? [], failure: request.failure ?? [] };
+}
+
+/** What a compare is about: a key as text, or a range of keys. */
+export type CompareSubject = string | KeyRange;
+
+function rangeOf(subject: CompareSubject): KeyRange {
+  return typeof subject === 'string' ? { key: keyOf(subject) } : subject;
+}
+
+/** `compare.create('k', 'equal', 0)`: key `k` does not exist. */
+export const compare = {
+  create: (subject: CompareSubject, result: Comparison, operand: number): Compare => ({
+    ...rangeOf(subject),
+    target: 'create',
+    result,
+    operand,
+  }),
+  mod: (subject: CompareSubject, result: Comparison, operand: number): Compare => ({
+    ...rangeOf(subject),
+    target: 'mod',
+    result,
+    operand,
+  }),
+  version: (subject: CompareSubject, result: Comparison, operand: number): Compare => ({
+    ...rangeOf(subject),
+    target: 'version',
+    result,
+    operand,
+  }),
+  value: (subject: CompareSubject, result: Comparison, operand: string | Uint8Array): Compare => ({
+    ...rangeOf(subject),
+    target: 'value',
+    result,
+    operand: bytesOf(operand),
+  }),
+  lease: (subject: CompareSubject, result: Comparison, operand: LeaseId): Compare => ({
+    ...rangeOf(subject),
+    target: 'lease',
+    result,
+    operand,
+  }),
+} as const;
+
+/** True if any branch of the request, at any depth, could write. */
+export function writes(request: TxnRequest): boolean {
+  return [...request.success, ...request.failure].some((op: Op) =>
+    op.type === 'txn' ? writes(op) : op.type !== 'range',
+  );
+}

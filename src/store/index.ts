@@ -1,0 +1,28 @@
+export {
+  bytesOf,
+  type CompareSubject,
+  compare,
+  get,
+  getPrefix,
+  nested,
+  put,
+  remove,
+  removePrefix,
+  textOf,
+  txnOf,
+  writes,
+} from './build.js';
+export {
+  checkName,
+  hexRevision,
+  inRange,
+  Keyspace,
+  keyOf,
+  prefixEnd,
+  prefixRange,
+  segmentOf,
+  textOfKey,
+} from './keys.js';
+export type * from './store.js';
+export type * from './types.js';
+export { noLease } from './types.js';

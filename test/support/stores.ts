@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, inject } from 'vitest';
+import type { Store } from '../../src/store/index.js';
+
+/** One server that tests connect to; every `connect` is as another process would. */
+export interface TestServer {
+  connect(): Promise<Store>;
+  close(): Promise<void>;
+}
+
+export type StoreKind = 'memory' | 'embedded' | 'etcd';
+
+async function start(kind: StoreKind): Promise<TestServer> {
+  if (kind === 'memory') {
+    const { MemoryServer } = await import('../../src/memory/index.js');
+    const server = new MemoryServer();
+    return { connect: async () => server.connect(), close: () => server.close() };
+  }
+  const { openEtcd3Store } = await import('../../src/etcd3/index.js');
+  if (kind === 'embedded') {
+    const { startEmbedded } = await import('../../src/embedded/index.js');
+    const server = await startEmbedded({ port: 0 });
+    return { connect: () => openEtcd3Store({ hosts: server.endpoint }), close: () => server.close() };
+  }
+  const endpoint = inject('etcdEndpoint');
+  return { connect: () => openEtcd3Store({ hosts: endpoint }), close: async () => {} };
+}
+
+/**
+ * Runs the same suite over the engine in memory, the embedded server and a real etcd. Stores opened through
+ * `server.connect()` are closed by the suite's end. On the shared real etcd, suites keep apart by names: use
+ * `uniqueName()`.
+ */
+export function describeStores(
+  title: string,
+  suite: (server: TestServer, kind: StoreKind) => void,
+  kinds: readonly StoreKind[] = ['memory', 'embedded', 'etcd'],
+): void {
+  for (const kind of kinds) {
+    describe.skipIf(kind === 'etcd' && inject('etcdEndpoint') === '')(`${title} [${kind}]`, () => {
+      let started: TestServer | undefined;
+      const opened: Store[] = [];
+      beforeAll(async () => {
+        started = await start(kind);
+      });
+      afterAll(async () => {
+        await Promise.all(opened.map((store) => store.close()));
+        await started?.close();
+      });
+      const server: TestServer = {
+        async connect() {
+          if (started === undefined) throw new Error('connect() belongs inside a test or a hook');
+          const store = await started.connect();
+          opened.push(store);
+          return store;
+        },
+        close: async () => {},
+      };
+      suite(server, kind);
+    });
+  }
+}
+
+let counter = 0;
+
+/** A name that no other test of this or an earlier run uses. */
+export function uniqueName(label = 'test'): string {
+  counter += 1;
+  return `${label}-${process.pid}-${Date.now().toString(36)}-${counter}`;
+}
