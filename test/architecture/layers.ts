@@ -1,0 +1,41 @@
+/**
+ * Who may import whom, as folders of `src`. `errors` stands for `src/errors.ts`, `index` for `src/index.ts`.
+ * An edge that is missing here is forbidden; a new one is a decision, to be written down in docs/architecture.md.
+ */
+const ground = ['errors', 'runtime', 'store'] as const;
+const belowSession = [...ground, 'commit', 'watch'] as const;
+const belowPrimitives = [...belowSession, 'session'] as const;
+
+export const allowedImports: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  runtime: ['errors'],
+  store: ['errors', 'runtime'],
+  engine: ['errors', 'store'],
+  memory: [...ground, 'engine'],
+  embedded: [...ground, 'engine'],
+  etcd3: ground,
+  commit: ground,
+  watch: ground,
+  session: belowSession,
+  line: belowPrimitives,
+  locks: [...belowPrimitives, 'line'],
+  election: [...belowPrimitives, 'line'],
+  queues: belowPrimitives,
+  index: [...belowPrimitives, 'locks', 'election', 'queues'],
+};
+
+/** Packages and built-in modules that a folder may import. Adapters are the only ones that know a client. */
+export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
+  runtime: ['node:crypto', 'node:perf_hooks'],
+  etcd3: ['etcd3', '@grpc/grpc-js', '@grpc/proto-loader'],
+  embedded: [
+    '@grpc/grpc-js',
+    '@grpc/proto-loader',
+    'node:fs',
+    'node:fs/promises',
+    'node:module',
+    'node:path',
+    'node:url',
+  ],
+  queues: ['p-queue'],
+};
