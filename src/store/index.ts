@@ -12,6 +12,7 @@ export {
   txnOf,
   writes,
 } from './build.js';
+export { compareHolds, evaluateRange, evaluateTxn, type TxnView } from './evaluate.js';
 export {
   checkName,
   hexRevision,
@@ -26,3 +27,4 @@ export {
 export type * from './store.js';
 export type * from './types.js';
 export { noLease } from './types.js';
+export { defaultTxnLimits, sizeOf, type TxnLimits, txnCost, validateRange, validateTxn } from './validate.js';
