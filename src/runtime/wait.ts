@@ -63,22 +63,26 @@ export function waitFor<T>(
   });
 }
 
-/** Waits `delayMs`; rejects with `aborted` if the signal fires first. Leaves no timer and no listener behind. */
+/**
+ * Waits `delayMs`; rejects with `aborted` if the signal fires first. Leaves no timer and no listener behind.
+ * A `background` wait does not keep the process alive.
+ */
 export function sleep(
   runtime: Runtime,
   delayMs: number,
-  options: { signal?: AbortSignal | undefined } = {},
+  options: { signal?: AbortSignal | undefined; background?: boolean } = {},
 ): Promise<void> {
-  const { signal } = options;
+  const { signal, background = false } = options;
   return new Promise<void>((resolve, reject) => {
     if (signal?.aborted) {
       reject(abortedError(signal, 'sleeping'));
       return;
     }
-    const timer = runtime.setTimer(delayMs, () => {
+    const wake = () => {
       signal?.removeEventListener('abort', onAbort);
       resolve();
-    });
+    };
+    const timer = runtime.setTimer(delayMs, wake, { background });
     const onAbort = () => {
       timer.cancel();
       if (signal) reject(abortedError(signal, 'sleeping'));
