@@ -12,6 +12,7 @@ export {
   txnOf,
   writes,
 } from './build.js';
+export { type Codec, jsonCodec } from './codec.js';
 export { compareHolds, evaluateRange, evaluateTxn, type TxnView } from './evaluate.js';
 export {
   checkName,
