@@ -76,6 +76,20 @@ export function isQuorateError<C extends ErrorCode>(
   return code === undefined || (error as unknown as QuorateError).code === code;
 }
 
+const permanentCodes: readonly ErrorCode[] = [
+  'closed',
+  'invalid-argument',
+  'permission-denied',
+  'unauthenticated',
+  'unimplemented',
+  'internal',
+];
+
+/** True for a failure that trying again later does not mend; anything that is not of this library counts as one. */
+export function isPermanent(error: unknown): boolean {
+  return !isQuorateError(error) || permanentCodes.includes(error.code);
+}
+
 /** An `invalid-argument` error: `what` was wrong, and what is `accepted`. */
 export function invalidArgument(what: string, accepted: string): QuorateError {
   return new QuorateError('invalid-argument', `${what}; accepted: ${accepted}`);

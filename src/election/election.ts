@@ -1,0 +1,197 @@
+/**
+ * Leader election: one leader at a time, in the order in which the candidates came.
+ *
+ * **Keys** under `{ns}/election/{name}/`: `l/{id}`, a candidate's place in the waiting line, leased (see
+ * `line/line.ts`); `leader`, leased, says who leads and what it proclaims; `state`, not leased, the last checkpoint.
+ *
+ * **The win is a write**, not a belief: `IF my place stands AND no older one does THEN put leader, get state`. Its
+ * revision makes the term. A candidate that thinks too early that it is the oldest is refused, one without a lease too;
+ * and the `state` it reads is final, since every earlier leader's writes are guarded by a place that is gone by then.
+ * A candidate alone wins in the request that takes its place.
+ *
+ * **Who waits for what.** Candidates wait as in a lock: one event a hand-over. Observers watch `leader` alone and are
+ * told `leader`, `none` or, as soon as their watch is cut, `unknown`.
+ *
+ * **Cost.** One request to win alone, two after waiting; proclaim, checkpoint and resign one each.
+ *
+ * **Reply lost:** settled by the exactly-once store; where it cannot tell, the win is asked for again, which at most
+ * raises the own term. **Session lost:** both leased keys go in one revision; the signal has fired before.
+ * **Process paused:** its writes are refused by the guard. **Resign:** both keys are deleted in one transaction.
+ */
+import { invalidArgument, isPermanent, isQuorateError, QuorateError } from '../errors.js';
+import { fencingToken, Line, type Place } from '../line/index.js';
+import {
+  abortedError,
+  Backoff,
+  checkWaitOptions,
+  invariant,
+  sleep,
+  type WaitOptions,
+  waitFor,
+} from '../runtime/index.js';
+import type { Client } from '../session/index.js';
+import { bytesOf, compare, get, type Key, type Op, type OpReply, put, remove } from '../store/index.js';
+import { encodeLeader } from './leader-record.js';
+import { Leadership } from './leadership.js';
+import { type LeaderView, observeLeader } from './observe.js';
+
+export interface CampaignOptions extends WaitOptions {
+  /** What observers are told with the win. Default: empty. */
+  value?: string | Uint8Array | undefined;
+}
+
+export interface LeadOptions {
+  /** Ends everything: the term, if there is one, by resigning after `work` has stopped. */
+  signal?: AbortSignal | undefined;
+  /** What observers are told with the win. Default: empty. */
+  value?: string | Uint8Array | undefined;
+}
+
+/** What {@link Election.lead} gives to the work. */
+export interface Term {
+  readonly term: number;
+  /** Fires when the term is lost or `lead` is aborted: stop at once. */
+  readonly signal: AbortSignal;
+  readonly leadership: Leadership;
+}
+
+export class Election {
+  readonly name: string;
+  readonly #client: Client;
+  readonly #line: Line;
+  readonly #leaderKey: Key;
+  readonly #stateKey: Key;
+
+  /** The election of this name in the client's namespace. Making one sends nothing. */
+  constructor(client: Client, name: string) {
+    const prefix = client.keys.prefix('election', name);
+    this.name = name;
+    this.#client = client;
+    this.#line = new Line(client, prefix);
+    this.#leaderKey = `${prefix}leader`;
+    this.#stateKey = `${prefix}state`;
+  }
+
+  /**
+   * Stands for election and waits until it is won. First come, first served. Every call is a candidate of its own.
+   *
+   * Errors: `aborted` and `timeout` as asked for, and then the candidate withdraws in the background; `closed`,
+   * `permission-denied`, `unauthenticated`. While the store is away it keeps trying.
+   */
+  async campaign(options: CampaignOptions = {}): Promise<Leadership> {
+    const doing = `standing for the election ${JSON.stringify(this.name)}`;
+    checkWaitOptions(options, doing);
+    const value = checkValue(options.value);
+    const withdraw = new AbortController();
+    const attempt = this.#stand(value, withdraw.signal);
+    try {
+      return await waitFor(this.#client.runtime, attempt, options, doing);
+    } catch (error) {
+      withdraw.abort(error);
+      attempt.then((leadership) => leadership.resign()).catch(() => {});
+      throw error;
+    }
+  }
+
+  /**
+   * Follows who leads. The first view is the present one. Conflated: a slow reader gets the newest view and may miss
+   * some in between, but never gets an older one after a newer. Ends when `signal` fires or the reader stops; throws
+   * if it can never go on (`closed`, `permission-denied`).
+   *
+   * Cost: one read, one watch shared in the process, one event a change.
+   */
+  observe(options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<LeaderView> {
+    return observeLeader(this.#client, this.#leaderKey, options.signal);
+  }
+
+  /**
+   * Runs `work` while leader. If the term is lost, the work's signal fires, its outcome is disregarded, and once it has
+   * ended this candidate stands again. If the work ends within its term, resigns and resolves, or rejects, as it did.
+   *
+   * The work must stop when its signal fires: as long as it does not, this process cannot stand again.
+   * Errors: `aborted` when `signal` fires; what the work throws; what `campaign` throws.
+   */
+  async lead<T>(work: (term: Term) => Promise<T> | T, options: LeadOptions = {}): Promise<T> {
+    const { signal } = options;
+    for (;;) {
+      const leadership = await this.campaign({ signal, value: options.value });
+      const stop = signal ? AbortSignal.any([leadership.signal, signal]) : leadership.signal;
+      try {
+        const result = await work({ term: leadership.term, signal: stop, leadership });
+        if (!leadership.signal.aborted) return result;
+      } catch (error) {
+        if (signal?.aborted) throw abortedError(signal, `leading ${JSON.stringify(this.name)}`);
+        if (!leadership.signal.aborted && !isQuorateError(error, 'fenced')) throw error;
+      } finally {
+        await leadership.resign();
+      }
+    }
+  }
+
+  async #stand(value: Uint8Array, signal: AbortSignal): Promise<Leadership> {
+    const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
+    for (;;) {
+      let place: Place | undefined;
+      try {
+        if (signal.aborted) throw abortedError(signal, 'standing for election');
+        const session = await this.#client.session({ signal });
+        const key = this.#line.newKey();
+        const winning = this.#winning(key, value, session.leaseId);
+        place = await this.#line.join(session, { key, ifAlone: winning });
+        const won = place.aloneReply
+          ? { revision: place.revision, replies: place.aloneReply.replies }
+          : await this.#win(place, winning, signal);
+        return this.#lead(place, won);
+      } catch (error) {
+        if (place !== undefined) await this.#withdraw(place);
+        if (signal.aborted || isPermanent(error)) throw error;
+        await sleep(this.#client.runtime, backoff.nextMs(), { signal });
+      }
+    }
+  }
+
+  #winning(place: Key, value: Uint8Array, lease: string): Op[] {
+    const record = encodeLeader({ place, label: this.#client.label }, value);
+    return [put(this.#leaderKey, record, { lease }), get(this.#stateKey)];
+  }
+
+  async #win(place: Place, winning: readonly Op[], signal: AbortSignal) {
+    await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
+    const reply = await this.#client.store.txn(
+      {
+        compare: [place.guard(), compare.create(this.#line.range, 'greater', place.revision - 1)],
+        success: winning,
+        failure: [],
+      },
+      { signal: place.session.signal, timeoutMs: Number.POSITIVE_INFINITY },
+    );
+    if (!reply.succeeded)
+      throw new QuorateError('hold-lost', 'the place was gone before the election was won');
+    return reply;
+  }
+
+  #lead(place: Place, won: { revision: number; replies: readonly OpReply[] }): Leadership {
+    const state = won.replies[1];
+    invariant(state?.type === 'range', 'the winning write also reads the checkpoint');
+    return new Leadership({
+      client: this.#client,
+      line: this.#line,
+      place,
+      term: fencingToken(won.revision, 0),
+      leaderKey: this.#leaderKey,
+      stateKey: this.#stateKey,
+      lastCheckpoint: state.kvs[0]?.value,
+    });
+  }
+
+  /** Only the oldest place can have won, so only then is `leader` ours to delete. */
+  #withdraw(place: Place): Promise<void> {
+    return this.#line.leave(place, place.state.status === 'oldest' ? [remove(this.#leaderKey)] : []);
+  }
+}
+
+function checkValue(value: unknown): Uint8Array {
+  if (value === undefined) return new Uint8Array();
+  if (typeof value === 'string' || value instanceof Uint8Array) return bytesOf(value);
+  throw invalidArgument(`value is of type ${typeof value}`, 'a string, bytes, or none');
+}

@@ -1,0 +1,186 @@
+import type { Timer } from '../runtime/index.js';
+import type { Client } from '../session/index.js';
+import type { Key, KeyEvent, KeyRange } from '../store/index.js';
+import type { HubItem, Subscription } from '../watch/index.js';
+import type { Place } from './place.js';
+import { readLine } from './read-line.js';
+
+/** Keys seen to go while a join is under way, with the revision of their going. */
+export interface Struck {
+  readonly deleted: Map<Key, number>;
+}
+
+/** How long the watch stays open after its last use: long enough to serve the next contention without a read. */
+const lingerMs = 5_000;
+
+/** A watch this young may be served by the server's slow path, which takes up to 100 ms: reads stand by for it. */
+const freshMs = 100;
+const freshReadsMs = [8, 32] as const;
+
+/**
+ * The one watch on a line that all places of this process share. It tells each place which older ones have
+ * gone, and reads the line where the watch alone cannot tell: where it opened after what a place knows.
+ */
+export class LineWatch {
+  readonly #client: Client;
+  readonly #range: KeyRange;
+  /** Places that wait, or that hold and want to know of their deletion. */
+  readonly #followed = new Map<Key, Place>();
+  readonly #joins = new Set<Struck>();
+  readonly #timers = new Set<Timer>();
+  #subscription: Subscription | undefined;
+  /** Every event above this revision is delivered; undefined while the watch is not open. */
+  #openedAt: number | undefined;
+  #reading: AbortController | undefined;
+  #readAgain = false;
+  #linger: Timer | undefined;
+  #recheck: Timer | undefined;
+
+  constructor(client: Client, range: KeyRange) {
+    this.#client = client;
+    this.#range = range;
+  }
+
+  /** Notes what goes from here on, so that a place which is about to be taken can be told. */
+  beginJoin(): Struck {
+    const struck: Struck = { deleted: new Map() };
+    this.#joins.add(struck);
+    return struck;
+  }
+
+  endJoin(struck: Struck): void {
+    this.#joins.delete(struck);
+  }
+
+  follow(place: Place): void {
+    if (this.#followed.has(place.key) || place.state.status === 'gone') return;
+    this.#followed.set(place.key, place);
+    place.onGone(() => this.forget(place));
+    this.#open();
+    if (this.#openedAt !== undefined && this.#openedAt > place.asOf) this.#read();
+    this.#armRecheck();
+  }
+
+  forget(place: Place): void {
+    if (!this.#followed.delete(place.key) || this.#followed.size > 0) return;
+    this.#reading?.abort();
+    this.#recheck?.cancel();
+    this.#recheck = undefined;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    this.#linger ??= this.#client.runtime.setTimer(lingerMs, () => this.#close(), { background: true });
+  }
+
+  #open(): void {
+    this.#linger?.cancel();
+    this.#linger = undefined;
+    this.#subscription ??= this.#client.hub.subscribe({ ...this.#range, without: ['put'] }, (item) =>
+      this.#receive(item),
+    );
+  }
+
+  #close(): void {
+    this.#linger = undefined;
+    this.#subscription?.close();
+    this.#subscription = undefined;
+    this.#openedAt = undefined;
+  }
+
+  #receive(item: HubItem): void {
+    switch (item.type) {
+      case 'opened':
+        this.#openedAt = item.revision;
+        if ([...this.#followed.values()].some((place) => place.asOf < item.revision)) this.#read();
+        this.#backFreshWatch();
+        return;
+      case 'events':
+        this.#deliver(item.events);
+        return;
+      case 'interrupted':
+        this.#openedAt = undefined;
+        return;
+      case 'failed':
+        // The next place, or the next recheck of a waiting one, opens it again.
+        this.#close();
+        return;
+    }
+  }
+
+  #deliver(events: readonly KeyEvent[]): void {
+    let index = 0;
+    while (index < events.length) {
+      const revision = events[index]?.kv.modRevision;
+      let end = index;
+      while (end < events.length && events[end]?.kv.modRevision === revision) end += 1;
+      this.#deliverRevision(events.slice(index, end), revision ?? 0);
+      index = end;
+    }
+  }
+
+  /** All deletions of one revision. A place that goes in it did not outlive the older ones that go with it. */
+  #deliverRevision(events: readonly KeyEvent[], revision: number): void {
+    for (const { kv } of events) this.#followed.get(kv.key)?.deleted(revision);
+    for (const { kv } of events) {
+      for (const place of this.#followed.values()) place.strike(kv.key, revision);
+      for (const join of this.#joins) join.deleted.set(kv.key, revision);
+    }
+  }
+
+  /** One read at a time; asked for meanwhile, it is done once more, since the first may have been too early. */
+  #read(): void {
+    if (this.#reading !== undefined) {
+      this.#readAgain = true;
+      return;
+    }
+    const reading = new AbortController();
+    this.#reading = reading;
+    this.#readAgain = false;
+    readLine(this.#client, this.#range, reading.signal).then(
+      ({ kvs, revision }) => {
+        this.#reading = undefined;
+        const present = new Set(kvs.map((kv) => kv.key));
+        // A place taken after this read is not in it, and knows more.
+        for (const place of [...this.#followed.values()])
+          if (place.asOf <= revision) place.see(present, revision);
+        if (this.#readAgain && this.#followed.size > 0) this.#read();
+      },
+      () => {
+        this.#reading = undefined;
+        if (this.#followed.size > 0) this.#read();
+      },
+    );
+  }
+
+  #backFreshWatch(): void {
+    if ((this.#subscription?.ageMs ?? 0) >= freshMs) return;
+    for (const delayMs of freshReadsMs) {
+      const timer = this.#client.runtime.setTimer(delayMs, () => {
+        this.#timers.delete(timer);
+        if (this.#hasWaiting()) this.#read();
+      });
+      this.#timers.add(timer);
+    }
+  }
+
+  /** A watch that goes silent unnoticed must not hold up the line: about once a TTL, with jitter, look. */
+  #armRecheck(): void {
+    if (this.#recheck !== undefined) return;
+    const ttlMs = Math.min(...[...this.#followed.values()].map((place) => place.session.ttlMs));
+    const delayMs = ttlMs * (0.75 + this.#client.runtime.random() / 2);
+    this.#recheck = this.#client.runtime.setTimer(
+      delayMs,
+      () => {
+        this.#recheck = undefined;
+        if (this.#followed.size === 0) return;
+        this.#open();
+        if (this.#hasWaiting()) this.#read();
+        this.#armRecheck();
+      },
+      { background: true },
+    );
+  }
+
+  #hasWaiting(): boolean {
+    return [...this.#followed.values()].some((place) => place.state.status === 'waiting');
+  }
+}

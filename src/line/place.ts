@@ -1,0 +1,137 @@
+import { QuorateError } from '../errors.js';
+import type { Session } from '../session/index.js';
+import { type Compare, compare, type Key, type NestedTxnReply } from '../store/index.js';
+
+/** What a place has come to. It only ever moves downwards in this list. */
+export type PlaceState =
+  /** Older places are still in the line: these. */
+  | { readonly status: 'waiting'; readonly older: ReadonlySet<Key> }
+  /** In the store's state at `revision` the place stood, and none was older. */
+  | { readonly status: 'oldest'; readonly revision: number }
+  /** The place is no more: left, deleted by somebody, or gone with its session. */
+  | { readonly status: 'gone'; readonly error: QuorateError };
+
+export interface PlaceOptions {
+  readonly key: Key;
+  readonly session: Session;
+  /** Revision at which the place was taken, which is its rank in the line. */
+  readonly revision: number;
+  /** Revision of the state in which `older` was seen. */
+  readonly asOf: number;
+  readonly older: ReadonlySet<Key>;
+  /** The reply of what was to be done if the line was empty, if that was asked for and it was. */
+  readonly aloneReply?: NestedTxnReply | undefined;
+}
+
+/**
+ * One place in a {@link Line}. The older places only ever become fewer, so once a place has been seen as the
+ * oldest it stays that until it is gone. The line moves it; whoever took it reads it.
+ */
+export class Place {
+  readonly key: Key;
+  readonly session: Session;
+  readonly revision: number;
+  readonly aloneReply: NestedTxnReply | undefined;
+  /** Resolves with the revision that proves the place to be the oldest; rejects with what ended it before. */
+  readonly turn: Promise<number>;
+  #state: PlaceState;
+  #older: Set<Key>;
+  #asOf: number;
+  readonly #onGone = new Set<(error: QuorateError) => void>();
+  #resolveTurn: (revision: number) => void = () => {};
+  #rejectTurn: (error: QuorateError) => void = () => {};
+
+  constructor(options: PlaceOptions) {
+    this.key = options.key;
+    this.session = options.session;
+    this.revision = options.revision;
+    this.aloneReply = options.aloneReply;
+    this.#asOf = options.asOf;
+    this.#older = new Set(options.older);
+    this.#state = { status: 'waiting', older: this.#older };
+    this.turn = new Promise((resolve, reject) => {
+      this.#resolveTurn = resolve;
+      this.#rejectTurn = reject;
+    });
+    this.turn.catch(() => {});
+    if (this.#older.size === 0) this.#become(options.asOf);
+    if (options.session.signal.aborted) this.endWithSession();
+    else options.session.signal.addEventListener('abort', this.endWithSession, { once: true });
+  }
+
+  get state(): PlaceState {
+    return this.#state;
+  }
+
+  /** Revision of the newest state in which the whole line was seen. */
+  get asOf(): number {
+    return this.#asOf;
+  }
+
+  /** Holds as long as the place stands. What is guarded by it is refused by the store afterwards. */
+  guard(): Compare {
+    return compare.mod(this.key, 'equal', this.revision);
+  }
+
+  /** Calls `listener` once, when the place is gone; at once if it is. Returns the function that takes it off. */
+  onGone(listener: (error: QuorateError) => void): () => void {
+    if (this.#state.status === 'gone') {
+      listener(this.#state.error);
+      return () => {};
+    }
+    this.#onGone.add(listener);
+    return () => {
+      this.#onGone.delete(listener);
+    };
+  }
+
+  /** An older place went, at `revision`. */
+  strike(key: Key, revision: number): void {
+    if (this.#state.status !== 'waiting' || !this.#older.delete(key)) return;
+    if (this.#older.size === 0) this.#become(Math.max(revision, this.#asOf));
+  }
+
+  /** The whole line was seen at `revision`. */
+  see(present: ReadonlySet<Key>, revision: number): void {
+    if (this.#state.status === 'gone') return;
+    if (!present.has(this.key)) {
+      this.deleted(revision);
+      return;
+    }
+    this.#asOf = Math.max(this.#asOf, revision);
+    if (this.#state.status !== 'waiting') return;
+    for (const key of this.#older) if (!present.has(key)) this.#older.delete(key);
+    if (this.#older.size === 0) this.#become(revision);
+  }
+
+  /** The place itself was deleted at `revision`, and not by who took it. */
+  deleted(revision: number): void {
+    this.end(
+      new QuorateError('hold-lost', 'the place in the line was deleted by somebody else', {
+        details: { revision },
+      }),
+    );
+  }
+
+  end(error: QuorateError): void {
+    if (this.#state.status === 'gone') return;
+    const waited = this.#state.status === 'waiting';
+    this.#state = { status: 'gone', error };
+    this.session.signal.removeEventListener('abort', this.endWithSession);
+    if (waited) this.#rejectTurn(error);
+    for (const listener of [...this.#onGone]) listener(error);
+    this.#onGone.clear();
+  }
+
+  readonly endWithSession = (): void => {
+    const { reason } = this.session.signal;
+    this.end(
+      new QuorateError('session-lost', 'the place in the line went with its session', { cause: reason }),
+    );
+  };
+
+  #become(revision: number): void {
+    this.#state = { status: 'oldest', revision };
+    this.#resolveTurn(revision);
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * A fair, fenced mutual-exclusion lock.
+ *
+ * **Protocol.** A process takes one place in the lock's waiting line (`{ns}/lock/{name}/l/{id}`, leased; see
+ * `line/line.ts`) however many of its callers wait, and holds the lock while its place is the oldest. Then it passes the
+ * lock on among its own callers, first come first served: each grant has a token of its own, `R * 1024 + j`, where R is
+ * the revision that proved the place to be the oldest and j numbers the grants. After a *slice* (64 grants or 20 ms) it
+ * steps back: leaves and queues again in one transaction, which also tells whether anybody else waits. So another
+ * process waits at most one slice of each process before it. With no caller left it leaves.
+ *
+ * **Cost.** Alone: one request to acquire, one to release. Hand-over: one delete, one event to each waiting process, no
+ * read. Within a process: amortised far below one request a grant. Waiting costs none, but for a look once a TTL.
+ *
+ * **Late writes.** Local grants share the place, so its guard cannot tell them apart. The lock is therefore passed on
+ * only when every `hold.txn()` of the last grant has a definite outcome; otherwise the place is given up, which kills
+ * the guard.
+ *
+ * **Session lost, or the place deleted by somebody:** the current grant's signal fires; waiting callers keep their order
+ * and stand again with a new session, at the end of the line. **Process paused:** the clock is compared before every
+ * grant, and every write is guarded. **Reply lost:** settled by the exactly-once store before anything else happens. A
+ * caller that gives up while the join is under way leaves nothing behind: the place is left once it is known.
+ */
+import { isPermanent } from '../errors.js';
+import { fencingToken, grantsPerRevision, Line, type Place } from '../line/index.js';
+import { Backoff, checkWaitOptions, sleep, type WaitOptions } from '../runtime/index.js';
+import type { Client } from '../session/index.js';
+import { Callers } from './callers.js';
+import { type Hold, PlaceHold } from './hold.js';
+import { checkMutexOptions, type MutexOptions } from './mutex-options.js';
+
+export class Mutex {
+  readonly name: string;
+  readonly #client: Client;
+  readonly #line: Line;
+  readonly #options: Required<MutexOptions>;
+  readonly #callers: Callers<Hold>;
+  #serving: Promise<void> | undefined;
+  #granted: PlaceHold | undefined;
+  #sliceGrants: number;
+
+  /**
+   * The lock of this name in the client's namespace. Share one object among the callers of a process: only callers of
+   * one object are coalesced. Making one sends nothing.
+   */
+  constructor(client: Client, name: string, options: MutexOptions = {}) {
+    this.#options = checkMutexOptions(options);
+    this.#line = new Line(client, client.keys.prefix('lock', name));
+    this.name = name;
+    this.#client = client;
+    this.#callers = new Callers(client.runtime);
+    this.#sliceGrants = this.#options.sliceGrants;
+  }
+
+  /**
+   * Waits for the lock. Fair: first come first served within a process, and between processes by their places, each
+   * place serving at most one slice of callers before the next. Not reentrant: a caller that holds the lock and
+   * acquires it again waits for itself.
+   *
+   * Errors: `aborted` and `timeout` as asked for; `closed`, `permission-denied`, `unauthenticated`. While the store is
+   * away it keeps trying, so give `timeoutMs` or `signal`.
+   */
+  async acquire(options: WaitOptions = {}): Promise<Hold> {
+    const doing = `waiting for the lock ${JSON.stringify(this.name)}`;
+    checkWaitOptions(options, doing);
+    const turn = this.#callers.wait(options, doing);
+    this.#serve();
+    return turn;
+  }
+
+  /**
+   * Takes the lock if nobody holds it or waits for it; undefined otherwise. One request, none if this process
+   * holds it or waits. Leaves nothing behind and disturbs no waiter.
+   */
+  async tryAcquire(options: WaitOptions = {}): Promise<Hold | undefined> {
+    const doing = `trying the lock ${JSON.stringify(this.name)}`;
+    checkWaitOptions(options, doing);
+    while (this.#serving !== undefined) {
+      if (this.#granted !== undefined || this.#callers.size > 0) return undefined;
+      await this.#serving;
+    }
+    const session = await this.#client.session(options);
+    if (this.#serving !== undefined) return undefined;
+    const attempt = this.#line.joinIfEmpty(session).then((place) => {
+      return { place, hold: place && this.#callers.wait(options, doing, true) };
+    });
+    this.#serve(() => attempt.then(({ place }) => place).catch(() => undefined));
+    return (await attempt).hold;
+  }
+
+  /**
+   * Runs `work` under the lock and releases it, whatever becomes of the work. If the hold was lost before the work had
+   * ended well, rejects with that loss: the work may have run beside another's.
+   */
+  async runExclusive<T>(work: (hold: Hold) => Promise<T> | T, options: WaitOptions = {}): Promise<T> {
+    const hold = await this.acquire(options);
+    try {
+      const result = await work(hold);
+      hold.signal.throwIfAborted();
+      return result;
+    } finally {
+      await hold.release();
+    }
+  }
+
+  /** Serves the callers until none is left, beginning with a place that was taken already if there is one. */
+  #serve(first: () => Promise<Place | undefined> = async () => undefined): void {
+    this.#serving ??= first()
+      .then((place) => this.#serveAll(place))
+      .catch((error: unknown) => this.#callers.refuse(error))
+      .then(() => {
+        this.#serving = undefined;
+        if (this.#callers.size > 0) this.#serve();
+      });
+  }
+
+  async #serveAll(first: Place | undefined): Promise<void> {
+    let place = first;
+    const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
+    while (this.#callers.size > 0) {
+      try {
+        place ??= await this.#line.join(await this.#client.session());
+        backoff.reset();
+        const proof = await this.#turn(place);
+        if (proof !== undefined) await this.#grantSlice(place, proof);
+        place = await this.#giveUp(place);
+      } catch (error) {
+        if (place !== undefined) await this.#line.leave(place);
+        place = undefined;
+        if (isPermanent(error)) throw error;
+        await sleep(this.#client.runtime, backoff.nextMs());
+      } finally {
+        this.#granted?.passedOn();
+        this.#granted = undefined;
+      }
+    }
+    if (place !== undefined) await this.#line.leave(place);
+  }
+
+  /** The revision that proves the place to be the oldest; undefined if it is gone first, or nobody waits any more. */
+  async #turn(place: Place): Promise<number | undefined> {
+    if (place.state.status === 'oldest') return place.state.revision;
+    const empty = this.#callers.empty();
+    try {
+      return await Promise.race([place.turn.catch(() => undefined), empty.promise.then(() => undefined)]);
+    } finally {
+      empty.cancel();
+    }
+  }
+
+  /** Grants the lock to callers of this process, one after the other, for one slice. */
+  async #grantSlice(place: Place, proof: number): Promise<void> {
+    const { runtime } = this.#client;
+    const endMs = runtime.monotonicMs() + this.#options.sliceMs;
+    const watched = runtime.setTimer(
+      this.#options.watchHoldAfterMs,
+      () => this.#line.guardAgainstDeletion(place),
+      { background: true },
+    );
+    try {
+      for (let grant = 0; grant < this.#sliceGrants; grant += 1) {
+        if (place.state.status !== 'oldest' || !place.session.isLive()) return;
+        const token = fencingToken(proof, grant);
+        const hold = this.#callers.serve(() => new PlaceHold(this.#client, place, token));
+        if (hold === undefined) return;
+        this.#granted?.passedOn();
+        this.#granted = hold;
+        await hold.released;
+        const definite = await hold.settled();
+        if (!definite || runtime.monotonicMs() >= endMs) return;
+      }
+    } finally {
+      watched.cancel();
+    }
+  }
+
+  /** After a slice: steps back if somebody waits here, leaves otherwise. */
+  async #giveUp(place: Place): Promise<Place | undefined> {
+    if (place.state.status === 'gone') return undefined;
+    if (this.#callers.size === 0) {
+      await this.#line.leave(place);
+      return undefined;
+    }
+    if (place.state.status === 'waiting') return place;
+    const next = await this.#line.stepBack(place);
+    const alone = next?.state.status === 'oldest';
+    this.#sliceGrants = alone
+      ? Math.min(grantsPerRevision, this.#sliceGrants * 2)
+      : this.#options.sliceGrants;
+    return next;
+  }
+}
