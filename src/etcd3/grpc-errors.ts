@@ -1,0 +1,134 @@
+/**
+ * From the failures of gRPC and etcd to typed errors.
+ *
+ * What a failed write did is `not-applied` only where that is certain: etcd refuses with a message of its own that
+ * it gives before or instead of applying, or gRPC says that the request never got a stream. Everything else,
+ * deadlines and cuts above all, is `unknown`.
+ */
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { type ErrorCode, type Outcome, QuorateError } from '../errors.js';
+
+/** Whether a request may change something; a read has no outcome to be unsure of. */
+export type CallKind = 'read' | 'write';
+
+interface Meaning {
+  readonly code: ErrorCode;
+  readonly outcome: Outcome;
+}
+
+const refused = (code: ErrorCode): Meaning => ({ code, outcome: 'not-applied' });
+const unsure = (code: ErrorCode): Meaning => ({ code, outcome: 'unknown' });
+
+/** etcd's messages, without `etcdserver: `. The status codes alone do not tell them apart. */
+const meanings: readonly (readonly [text: string, meaning: Meaning])[] = [
+  ['duplicate key given in txn request', refused('duplicate-key')],
+  ['too many operations in txn request', refused('too-many-operations')],
+  ['request is too large', refused('request-too-large')],
+  ['key not found', refused('key-not-found')],
+  ['required revision has been compacted', refused('compacted')],
+  ['required revision is a future revision', refused('future-revision')],
+  ['database space exceeded', refused('no-space')],
+  ['requested lease not found', refused('lease-not-found')],
+  ['lease already exists', refused('lease-exists')],
+  ['too large lease TTL', refused('invalid-argument')],
+  ['permission denied', refused('permission-denied')],
+  ['authentication failed', refused('unauthenticated')],
+  ['invalid auth token', refused('unauthenticated')],
+  ['user name is empty', refused('unauthenticated')],
+  ['revision of auth store is old', refused('unauthenticated')],
+  // The member turns these away at its door, before it proposes anything.
+  ['no leader', refused('unavailable')],
+  ['too many requests', refused('unavailable')],
+  ['not capable', refused('unavailable')],
+  ['rpc not supported for learner', refused('unavailable')],
+  // What was proposed before may still be applied.
+  ['request timed out', unsure('timeout')],
+  ['leader changed', unsure('unavailable')],
+  ['server stopped', unsure('unavailable')],
+  ['raft proposal dropped', unsure('unavailable')],
+];
+
+/**
+ * Answers of a member that is up, healthy as a process, and cannot serve now; another member may.
+ * For the rest a change of the endpoint does not help.
+ */
+function meaningOf(error: ServiceError): Meaning {
+  for (const [text, meaning] of meanings) {
+    if (error.details.includes(text)) return meaning;
+  }
+  switch (error.code) {
+    case status.INVALID_ARGUMENT:
+      return refused('invalid-argument');
+    case status.PERMISSION_DENIED:
+      return refused('permission-denied');
+    case status.UNAUTHENTICATED:
+      return refused('unauthenticated');
+    case status.UNIMPLEMENTED:
+      return error.details === 'No message received' ? unsure('internal') : refused('unimplemented');
+    case status.DEADLINE_EXCEEDED:
+      return unsure('timeout');
+    case status.UNAVAILABLE:
+    case status.CANCELLED:
+    case status.ABORTED:
+      return unsure('unavailable');
+    default:
+      return unsure('internal');
+  }
+}
+
+/** True if the request never got a stream of a connection, so that no server can have seen it. */
+export function neverSent(error: ServiceError): boolean {
+  const { code, details } = error;
+  if (code === status.DEADLINE_EXCEEDED) {
+    return details.includes('Waiting for LB pick') || details.includes('waiting for name resolution');
+  }
+  if (code !== status.UNAVAILABLE) return false;
+  return (
+    details.startsWith('No connection established') ||
+    details.startsWith('Name resolution failed') ||
+    details === 'Stream refused by server'
+  );
+}
+
+export function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number';
+}
+
+/** True if the token of the call has expired, or belongs to a server process that is gone. */
+export function isStaleToken(error: ServiceError): boolean {
+  return (
+    error.details.includes('invalid auth token') || error.details.includes('revision of auth store is old')
+  );
+}
+
+/** The typed error of a failed call. */
+export function typedError(error: unknown, kind: CallKind, doing: string, endpoint: string): QuorateError {
+  if (error instanceof QuorateError) return error;
+  if (!isServiceError(error)) {
+    return new QuorateError('internal', `${doing} failed: ${messageOf(error)}`, {
+      cause: error,
+      outcome: kind === 'read' ? 'not-applied' : 'unknown',
+    });
+  }
+  const unsent = neverSent(error);
+  const meaning = meaningOf(error);
+  const outcome = kind === 'read' || unsent ? 'not-applied' : meaning.outcome;
+  return new QuorateError(meaning.code, `${doing} at ${endpoint} failed: ${error.details || error.message}`, {
+    cause: error,
+    outcome,
+    details: { endpoint, grpcCode: error.code },
+  });
+}
+
+/** The typed error of a text alone, as a cancelled watch gives it. */
+export function typedReason(reason: string, doing: string): QuorateError {
+  const found = meanings.find(([text]) => reason.includes(text));
+  return new QuorateError(
+    found?.[1].code ?? 'internal',
+    `${doing} was refused: ${reason || 'no reason given'}`,
+  );
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

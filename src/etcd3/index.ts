@@ -1,0 +1,2 @@
+export { openEtcd3Store } from './open.js';
+export type { Etcd3StoreOptions } from './options.js';

@@ -1,0 +1,147 @@
+/**
+ * Keep-alives of all leases on one stream.
+ *
+ * The server answers the requests of a stream one by one, so the n-th reply for a lease belongs to the n-th request
+ * for it. A call that gives up leaves its place in that order, so that its reply is not taken for the next call's.
+ * When the stream is cut, the requests without a reply fail as `unavailable`, outcome unknown: restarting a TTL
+ * twice does no harm, but whether it was restarted is for the caller to find out. A stream that has answered
+ * nothing since a request that timed out is given up, so that the next call opens another, elsewhere if it can.
+ */
+import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
+import { QuorateError } from '../errors.js';
+import { abortedError, checkWaitOptions, type Timer, waitFor } from '../runtime/index.js';
+import type { CallOptions, LeaseId } from '../store/index.js';
+import type { Connection, OpenStream } from './connection.js';
+import { safeNumber } from './decode.js';
+import { methods } from './methods.js';
+
+interface Waiter {
+  readonly sentAfter: number;
+  settle: ((result: number | QuorateError) => void) | undefined;
+}
+
+type KeepAliveStream = OpenStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
+
+const doing = 'keeping a lease alive';
+
+export class KeepAlives {
+  readonly #connection: Connection;
+  readonly #callTimeoutMs: number;
+  #open: KeepAliveStream | undefined;
+  #opening: Promise<KeepAliveStream> | undefined;
+  #waiters = new Map<LeaseId, Waiter[]>();
+  #replies = 0;
+
+  constructor(connection: Connection, callTimeoutMs: number) {
+    this.#connection = connection;
+    this.#callTimeoutMs = callTimeoutMs;
+  }
+
+  async keepAlive(id: LeaseId, options: CallOptions): Promise<number> {
+    checkWaitOptions(options, doing);
+    const { runtime } = this.#connection;
+    const { signal, timeoutMs = this.#callTimeoutMs } = options;
+    const deadlineMs = runtime.monotonicMs() + timeoutMs;
+    if (this.#connection.closed) throw new QuorateError('closed', 'the store is closed');
+    if (this.#open === undefined) {
+      await waitFor(runtime, this.#openStream(), { signal, timeoutMs }, doing);
+      if (signal?.aborted) throw abortedError(signal, doing);
+    }
+    const open = this.#open;
+    if (open === undefined)
+      throw new QuorateError('unavailable', 'the stream of keep-alives was cut at once');
+    return this.#request(open, id, signal, Math.max(1, deadlineMs - runtime.monotonicMs()));
+  }
+
+  /** Ends the stream; what waits on it fails with `error`. */
+  close(error: QuorateError): void {
+    if (this.#open !== undefined) this.#cut(this.#open, error);
+  }
+
+  #request(
+    open: KeepAliveStream,
+    id: LeaseId,
+    signal: AbortSignal | undefined,
+    timeoutMs: number,
+  ): Promise<number> {
+    return new Promise((resolve, reject) => {
+      let timer: Timer | undefined;
+      const onAbort = () => {
+        if (signal) fail('aborted', `aborted while ${doing}`, signal.reason);
+      };
+      const waiter: Waiter = {
+        sentAfter: this.#replies,
+        settle: (result) => {
+          waiter.settle = undefined;
+          timer?.cancel();
+          signal?.removeEventListener('abort', onAbort);
+          if (typeof result === 'number') resolve(result);
+          else reject(result);
+        },
+      };
+      const fail = (code: 'aborted' | 'timeout', message: string, cause?: unknown) => {
+        waiter.settle?.(new QuorateError(code, message, { outcome: 'unknown', cause }));
+      };
+      timer = this.#connection.runtime.setTimer(timeoutMs, () => {
+        fail('timeout', `no reply within ${Math.ceil(timeoutMs)} ms while ${doing}`);
+        if (this.#open === open && this.#replies === waiter.sentAfter) this.#silent(open);
+      });
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const line = this.#waiters.get(id);
+      if (line === undefined) this.#waiters.set(id, [waiter]);
+      else line.push(waiter);
+      open.stream.write({ ID: id });
+    });
+  }
+
+  #openStream(): Promise<KeepAliveStream> {
+    this.#opening ??= this.#connection
+      .openStream(methods.leaseKeepAlive)
+      .then((open) => {
+        this.#open = open;
+        open.stream.on('data', (reply: ILeaseKeepAliveResponse) => this.#reply(open, reply));
+        open.stream.on('error', (error: Error) =>
+          this.#cut(open, this.#connection.streamFailed(open, error)),
+        );
+        open.stream.on('end', () => {
+          this.#cut(
+            open,
+            new QuorateError('unavailable', 'the server ended the stream', { outcome: 'unknown' }),
+          );
+        });
+        return open;
+      })
+      .finally(() => {
+        this.#opening = undefined;
+      });
+    return this.#opening;
+  }
+
+  #reply(open: KeepAliveStream, reply: ILeaseKeepAliveResponse): void {
+    if (this.#open !== open) return;
+    this.#replies += 1;
+    const line = this.#waiters.get(reply.ID);
+    const waiter = line?.shift();
+    if (line?.length === 0) this.#waiters.delete(reply.ID);
+    if (waiter?.settle === undefined) return;
+    try {
+      waiter.settle(Math.max(0, safeNumber(reply.TTL)));
+    } catch (error) {
+      if (error instanceof QuorateError) waiter.settle?.(error);
+    }
+  }
+
+  #silent(open: KeepAliveStream): void {
+    this.#connection.pool.report(open.endpoint);
+    this.#cut(open, new QuorateError('unavailable', 'the stream fell silent', { outcome: 'unknown' }));
+  }
+
+  #cut(open: KeepAliveStream, error: QuorateError): void {
+    if (this.#open !== open) return;
+    this.#open = undefined;
+    const waiters = [...this.#waiters.values()].flat();
+    this.#waiters = new Map();
+    open.stream.cancel();
+    for (const waiter of waiters) waiter.settle?.(error);
+  }
+}

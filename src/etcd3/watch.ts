@@ -1,0 +1,126 @@
+import type { IWatchCreateRequest } from 'etcd3';
+import { invalidArgument, type QuorateError } from '../errors.js';
+import type { Watch, WatchItem, WatchRequest } from '../store/index.js';
+import { decodeEvent, type RawEvent, safeNumber } from './decode.js';
+import { encodeWatch } from './encode.js';
+
+/**
+ * One watch: where it stands in history, and its items until the reader takes them.
+ *
+ * The position is the revision after the last *event*, never after a header's: a batch of old events carries the
+ * store's present revision in its header (B1). A header counts only where the watch was asked for from now on, and
+ * in a progress notice of its own.
+ */
+export class Etcd3Watch implements Watch {
+  readonly #request: WatchRequest;
+  readonly #encoded: ReturnType<typeof encodeWatch>;
+  readonly #onClose: (watch: Etcd3Watch) => void;
+  /** The next revision to deliver; undefined: from now. */
+  #next: number | undefined;
+  #items: WatchItem[] = [];
+  #failure: QuorateError | undefined;
+  #ended = false;
+  #interrupted = false;
+  #opened = false;
+  #read = false;
+  #wake: (() => void) | undefined;
+
+  constructor(request: WatchRequest, onClose: (watch: Etcd3Watch) => void) {
+    this.#encoded = encodeWatch(request);
+    this.#request = request;
+    this.#onClose = onClose;
+    const from = request.fromRevision ?? 0;
+    this.#next = from === 0 ? undefined : from;
+  }
+
+  get request(): WatchRequest {
+    return this.#request;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The request that (re-)creates this watch on a stream. */
+  createRequest(watchId: string): IWatchCreateRequest {
+    return { ...this.#encoded, watch_id: watchId, start_revision: this.#next ?? 0 };
+  }
+
+  created(headerRevision: number): void {
+    this.#next ??= headerRevision + 1;
+    this.#opened = true;
+    this.#interrupted = false;
+    this.#push({ type: 'opened', revision: this.#next - 1 });
+  }
+
+  deliver(rawEvents: readonly RawEvent[]): void {
+    const next = this.#next ?? 0;
+    const events = rawEvents.map(decodeEvent).filter(({ kv }) => kv.modRevision >= next);
+    const last = events.at(-1);
+    if (last === undefined) return;
+    this.#next = last.kv.modRevision + 1;
+    this.#push({ type: 'events', revision: last.kv.modRevision, events });
+  }
+
+  progress(headerRevision: number): void {
+    this.#next = Math.max(this.#next ?? 0, headerRevision + 1);
+    if (this.#request.progress) this.#push({ type: 'progress', revision: headerRevision });
+  }
+
+  /** Once per outage, however many attempts to reconnect fail. */
+  interrupted(error: Error): void {
+    if (this.#opened && this.#request.resume === 'now') this.#next = undefined;
+    if (this.#interrupted) return;
+    this.#interrupted = true;
+    this.#push({ type: 'interrupted', error });
+  }
+
+  compacted(compactRevision: string): void {
+    const revision = safeNumber(compactRevision);
+    this.#push({ type: 'compacted', fromRevision: this.#next ?? 0, compactRevision: revision });
+    this.#end();
+  }
+
+  fail(error: QuorateError): void {
+    this.#failure = error;
+    this.#end();
+  }
+
+  close(): void {
+    this.#items = [];
+    this.#failure = undefined;
+    if (this.#ended) return;
+    this.#end();
+    this.#onClose(this);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem, void, undefined> {
+    if (this.#read) throw invalidArgument('a second reader of a watch', 'one reader; open another watch');
+    this.#read = true;
+    try {
+      while (true) {
+        const item = this.#items.shift();
+        if (item !== undefined) yield item;
+        else if (this.#failure !== undefined) throw this.#failure;
+        else if (this.#ended) return;
+        else
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  #push(item: WatchItem): void {
+    if (this.#ended) return;
+    this.#items.push(item);
+    this.#wake?.();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+}
