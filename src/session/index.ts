@@ -1,0 +1,4 @@
+export { Client, type OpenSessionRequest } from './client.js';
+export type { ClientOptions } from './client-options.js';
+export { Session, type SessionChange } from './session.js';
+export type { LostReason, SessionState, SuspectReason } from './state.js';

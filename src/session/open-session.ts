@@ -1,0 +1,188 @@
+/**
+ * Opening a session, safe against every lost reply:
+ *
+ * 1. Grant a lease with an id of our own. No reply: ask again; `lease-exists` then means that it was granted, and a
+ *    keep-alive tells its TTL and is the first to count for the deadline.
+ * 2. The keeper begins to renew it.
+ * 3. Anchor: `IF create(E) = 0 THEN put E (leased) ELSE get E`, E a key with a random id. It goes through the
+ *    exactly-once store, so a lost reply is settled there. The lease ended meanwhile: begin anew with new ids.
+ *
+ * Whatever fails or is given up: the lease is revoked in the background, and if even that fails it ends by its TTL.
+ */
+import { isQuorateError, QuorateError } from '../errors.js';
+import { abortedError, Backoff, invariant, type Runtime, sleep } from '../runtime/index.js';
+import { compare, get, type Keyspace, type LeaseId, put, type Store } from '../store/index.js';
+import { AgeClock, type ClockBounds, marginMs } from './deadline.js';
+import { Keeper, type Renewal } from './keeper.js';
+import { isPassing, revokeLease } from './revoke.js';
+import { Session } from './session.js';
+
+export interface OpenSessionOptions {
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly keys: Keyspace;
+  readonly bounds: ClockBounds;
+  readonly ttlSeconds: number;
+  /** What people find as the anchor's value. */
+  readonly label: string;
+  /** `unreachable` after so many milliseconds. */
+  readonly withinMs: number;
+  /** Gives the opening up. */
+  readonly signal: AbortSignal;
+  readonly clientClosed: AbortSignal;
+}
+
+interface Granted {
+  readonly leaseId: LeaseId;
+  readonly renewal: Renewal;
+}
+
+export async function openSession(options: OpenSessionOptions): Promise<Session> {
+  return new Opening(options).run();
+}
+
+class Opening {
+  readonly #options: OpenSessionOptions;
+  readonly #clock: AgeClock;
+  readonly #backoff: Backoff;
+  readonly #startedAtMs: number;
+
+  constructor(options: OpenSessionOptions) {
+    this.#options = options;
+    this.#clock = new AgeClock(options.runtime);
+    this.#backoff = new Backoff(options.runtime, { firstMs: 20, longestMs: 1_000 });
+    this.#startedAtMs = options.runtime.monotonicMs();
+  }
+
+  /** Ends by success, by a failure that another attempt would only repeat, by the signal, or by the time limit. */
+  async run(): Promise<Session> {
+    for (;;) {
+      const granted = await this.#grant();
+      const session = await this.#anchor(granted);
+      if (session !== undefined) return session;
+      await this.#pause(new QuorateError('lease-not-found', 'the lease of the new session ended at once'));
+    }
+  }
+
+  async #grant(): Promise<Granted> {
+    const { store, runtime, ttlSeconds } = this.#options;
+    let leaseId = leaseIdOf(runtime.newId());
+    let maybeGranted = false;
+    for (;;) {
+      const sentAt = this.#clock.now();
+      try {
+        const grant = await store.leaseGrant({ id: leaseId, ttlSeconds }, this.#attempt());
+        return { leaseId, renewal: { sentAt, ttlMs: grant.ttlSeconds * 1_000 } };
+      } catch (error) {
+        if (isQuorateError(error, 'lease-exists')) {
+          const renewal = maybeGranted ? await this.#renewalOf(leaseId) : undefined;
+          if (renewal !== undefined) return { leaseId, renewal };
+          // Somebody else's, against all odds; or ours, and over by now.
+          leaseId = leaseIdOf(runtime.newId());
+          maybeGranted = false;
+          continue;
+        }
+        if (isQuorateError(error) && error.outcome === 'unknown') maybeGranted = true;
+        if (maybeGranted && this.#isOver(error)) this.#abandon(leaseId);
+        await this.#pause(error);
+      }
+    }
+  }
+
+  /** The first acknowledged keep-alive of a lease of which the grant's reply was lost; undefined if it is gone. */
+  async #renewalOf(leaseId: LeaseId): Promise<Renewal | undefined> {
+    for (;;) {
+      const sentAt = this.#clock.now();
+      try {
+        const ttlSeconds = await this.#options.store.leaseKeepAlive(leaseId, this.#attempt());
+        return ttlSeconds > 0 ? { sentAt, ttlMs: ttlSeconds * 1_000 } : undefined;
+      } catch (error) {
+        if (this.#isOver(error)) this.#abandon(leaseId);
+        await this.#pause(error);
+      }
+    }
+  }
+
+  /** Undefined if the lease ended before it could be used. */
+  async #anchor({ leaseId, renewal }: Granted): Promise<Session | undefined> {
+    const { store, runtime, keys, bounds, label, clientClosed } = this.#options;
+    const id = runtime.newId();
+    const anchor = `${keys.prefix('session', id)}anchor`;
+    const keeper = new Keeper({ store, runtime, clock: this.#clock, bounds, leaseId, granted: renewal });
+    let anchored = false;
+    try {
+      const value = JSON.stringify({ label });
+      const reply = await store.txn(
+        {
+          compare: [compare.create(anchor, 'equal', 0)],
+          success: [put(anchor, value, { lease: leaseId })],
+          failure: [get(anchor)],
+        },
+        { timeoutMs: this.#leftMs(), signal: AbortSignal.any([this.#options.signal, keeper.signal]) },
+      );
+      const [read] = reply.replies;
+      const mine = read?.type === 'range' ? read.kvs[0] : undefined;
+      const anchorRevision = reply.succeeded ? reply.revision : mine?.createRevision;
+      if (!keeper.isLive()) return undefined;
+      invariant(anchorRevision !== undefined, 'an anchor that exists already can be read');
+      invariant(mine === undefined || mine.lease === leaseId, 'only its own session writes an anchor');
+      anchored = true;
+      return new Session({
+        ...{ id, leaseId, anchor, anchorRevision, keeper, store, runtime, clientClosed },
+        ttlMs: renewal.ttlMs,
+        marginMs: marginMs(renewal.ttlMs, bounds),
+      });
+    } catch (error) {
+      if (isQuorateError(error, 'lease-not-found') || keeper.signal.aborted) return undefined;
+      throw this.#failureOf(error);
+    } finally {
+      if (!anchored) {
+        keeper.end('closed');
+        this.#abandon(leaseId);
+      }
+    }
+  }
+
+  #abandon(leaseId: LeaseId): void {
+    const { store, runtime, ttlSeconds, clientClosed } = this.#options;
+    void revokeLease(store, runtime, leaseId, { withinMs: ttlSeconds * 1_000, signal: clientClosed });
+  }
+
+  #leftMs(): number {
+    const { runtime, withinMs } = this.#options;
+    return Math.max(1, withinMs - (runtime.monotonicMs() - this.#startedAtMs));
+  }
+
+  /** A third of the time at most, so that one lost reply leaves time to ask again. */
+  #attempt(): { timeoutMs: number; signal: AbortSignal } {
+    const { withinMs, signal } = this.#options;
+    return { timeoutMs: Math.min(this.#leftMs(), Math.max(500, withinMs / 3)), signal };
+  }
+
+  #isOver(error: unknown): boolean {
+    return !isPassing(error) || this.#options.signal.aborted || this.#leftMs() <= 1;
+  }
+
+  /** Waits before another attempt, or throws what ends the opening. */
+  async #pause(error: unknown): Promise<void> {
+    const { runtime, signal } = this.#options;
+    const passing = isPassing(error) || isQuorateError(error, 'lease-not-found');
+    if (!passing || signal.aborted || this.#leftMs() <= 1) throw this.#failureOf(error);
+    await sleep(runtime, Math.min(this.#backoff.nextMs(), this.#leftMs()), { signal });
+  }
+
+  #failureOf(error: unknown): unknown {
+    const { signal, withinMs } = this.#options;
+    if (signal.aborted) return abortedError(signal, 'opening a session');
+    if (!isPassing(error) && !isQuorateError(error, 'lease-not-found')) return error;
+    return new QuorateError('unreachable', `no session could be opened within ${withinMs} ms`, {
+      cause: error,
+    });
+  }
+}
+
+/** A positive int64 out of 64 random bits. */
+function leaseIdOf(id: string): LeaseId {
+  const positive = BigInt.asUintN(63, BigInt(`0x${id}`));
+  return (positive === 0n ? 1n : positive).toString();
+}
