@@ -1,0 +1,1 @@
+export { MemoryServer, type MemoryServerOptions } from './server.js';
