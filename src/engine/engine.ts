@@ -239,7 +239,6 @@ export class Engine {
 
   #check(op: PutOp | RangeOp): void {
     if (op.type === 'range') {
-      // etcd compares a revision given in a transaction, even a negative one, with the compacted one.
       if (op.revision) this.#mvcc.checkReadable(op.revision);
       return;
     }

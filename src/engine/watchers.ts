@@ -1,5 +1,11 @@
-import { invalidArgument } from '../errors.js';
-import { inRange, type Key, type KeyEvent, type KeyRange, type WatchRequest } from '../store/index.js';
+import {
+  inRange,
+  type Key,
+  type KeyEvent,
+  type KeyRange,
+  validateWatch,
+  type WatchRequest,
+} from '../store/index.js';
 import { ChangeEvent } from './change-event.js';
 import type { Version } from './key-history.js';
 import type { Mvcc } from './mvcc.js';
@@ -50,6 +56,7 @@ export class Watchers {
 
   /** Tells `sink` the history before it returns. Throws `invalid-argument` for a range without keys. */
   open(request: WatchRequest, mvcc: Mvcc, sink: WatchSink): EngineWatch {
+    validateWatch(request);
     const range = watchRange(request);
     const from = request.fromRevision ?? 0;
     const { revision, compactRevision } = mvcc;
@@ -155,13 +162,9 @@ function replay(watcher: Watcher, mvcc: Mvcc): void {
   flush();
 }
 
-function watchRange(request: WatchRequest): KeyRange {
-  const key = request.key === '' ? '\0' : request.key;
-  const rangeEnd = request.rangeEnd ?? '';
-  if (rangeEnd !== '' && rangeEnd !== '\0' && rangeEnd <= key) {
-    throw invalidArgument('the range to watch has no keys', 'a range end above the key');
-  }
-  return rangeEnd === '' ? { key } : { key, rangeEnd };
+function watchRange({ key, rangeEnd }: WatchRequest): KeyRange {
+  const first = key === '' ? '\0' : key;
+  return rangeEnd ? { key: first, rangeEnd } : { key: first };
 }
 
 function rangeName(range: KeyRange): string {

@@ -1,19 +1,20 @@
 import type { Engine } from '../engine/index.js';
 import { QuorateError } from '../errors.js';
 import { checkWaitOptions, type Runtime } from '../runtime/index.js';
-import type {
-  CallOptions,
-  LeaseGrant,
-  LeaseId,
-  LeaseState,
-  RangeRequest,
-  RangeResult,
-  Store,
-  StoreStatus,
-  TxnReply,
-  TxnRequest,
-  Watch,
-  WatchRequest,
+import {
+  type CallOptions,
+  type LeaseGrant,
+  type LeaseId,
+  type LeaseState,
+  type RangeRequest,
+  type RangeResult,
+  type Store,
+  type StoreStatus,
+  type TxnReply,
+  type TxnRequest,
+  validateWatch,
+  type Watch,
+  type WatchRequest,
 } from '../store/index.js';
 import { copyKvs, copyReply, copyRequest } from './copy.js';
 import { MemoryWatch } from './watch.js';
@@ -64,6 +65,7 @@ export class MemoryStore implements Store {
   }
 
   watch(request: WatchRequest): Watch {
+    validateWatch(request);
     const watch = new MemoryWatch(request, () => this.#watches.delete(watch));
     if (this.#closed) {
       watch.fail(new QuorateError('closed', 'the store is closed'));

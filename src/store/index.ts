@@ -28,4 +28,12 @@ export {
 export type * from './store.js';
 export type * from './types.js';
 export { noLease } from './types.js';
-export { defaultTxnLimits, sizeOf, type TxnLimits, txnCost, validateRange, validateTxn } from './validate.js';
+export {
+  defaultTxnLimits,
+  sizeOf,
+  type TxnLimits,
+  txnCost,
+  validateRange,
+  validateTxn,
+  validateWatch,
+} from './validate.js';

@@ -5,6 +5,7 @@
  */
 import { invalidArgument, QuorateError } from '../errors.js';
 import { inRange } from './keys.js';
+import type { WatchRequest } from './store.js';
 import type { Compare, Key, KeyRange, Op, RangeOp, TxnRequest } from './types.js';
 
 /** Limits of an etcd server started with defaults. */
@@ -50,9 +51,25 @@ export function validateTxn(request: TxnRequest, limits: TxnLimits = defaultTxnL
   }
 }
 
-/** Throws `invalid-argument` for a range that no server takes. */
+/** Throws `invalid-argument` for an empty key, and for limits and revisions that are not whole numbers from 0. */
 export function validateRange(range: Omit<RangeOp, 'type'>): void {
   checkKeys(range);
+  checkWhole(range.limit, 'limit');
+  checkWhole(range.revision, 'revision');
+  checkWhole(range.minModRevision, 'minModRevision');
+  checkWhole(range.maxModRevision, 'maxModRevision');
+  checkWhole(range.minCreateRevision, 'minCreateRevision');
+  checkWhole(range.maxCreateRevision, 'maxCreateRevision');
+}
+
+/** Throws `invalid-argument` for a range without keys. The empty key stands for the first of all. */
+export function validateWatch(request: WatchRequest): void {
+  const { key, rangeEnd = '', fromRevision } = request;
+  checkBytes(request);
+  if (rangeEnd !== '' && rangeEnd !== '\0' && rangeEnd <= key) {
+    throw invalidArgument('the range to watch has no keys', 'a range end above the key');
+  }
+  checkWhole(fromRevision, 'fromRevision');
 }
 
 /** Operations along the deepest path, as etcd counts them: the longest list of each level, added up. */
@@ -89,6 +106,7 @@ function checkLevel(request: TxnRequest, allowance: number, maxTxnOps: number): 
   for (const compare of request.compare) {
     checkKeys(compare);
     if (compare.target === 'lease') checkLease(compare.operand);
+    else if (compare.target !== 'value') checkWhole(compare.operand, 'operand');
   }
   for (const op of request.success) checkOp(op, allowance - operations, maxTxnOps);
   for (const op of request.failure) checkOp(op, allowance - operations, maxTxnOps);
@@ -99,7 +117,8 @@ function checkOp(op: Op, allowance: number, maxTxnOps: number): void {
     checkLevel(op, allowance, maxTxnOps);
     return;
   }
-  checkKeys(op);
+  if (op.type === 'range') validateRange(op);
+  else checkKeys(op);
   if (op.type !== 'put') return;
   if (op.ignoreValue && op.value.length > 0) {
     throw invalidArgument('ignoreValue with a value', 'an empty value');
@@ -111,9 +130,18 @@ function checkOp(op: Op, allowance: number, maxTxnOps: number): void {
 
 function checkKeys(range: KeyRange): void {
   if (range.key === '') throw invalidArgument('the key is empty', 'a key of at least one byte');
+  checkBytes(range);
+}
+
+function checkBytes(range: KeyRange): void {
   if (beyondBytes.test(range.key) || (range.rangeEnd !== undefined && beyondBytes.test(range.rangeEnd))) {
     throw invalidArgument('a key has characters above U+00FF', 'a byte string: see keyOf');
   }
+}
+
+function checkWhole(value: number | undefined, name: string): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return;
+  throw invalidArgument(`${name} is ${value}`, 'a whole number from 0 to 2^53 - 1');
 }
 
 function checkLease(id: string): void {
