@@ -1,4 +1,5 @@
 /** Distributed coordination primitives on etcd. What belongs to one topic is also importable from its subpath. */
+export * from './election/index.js';
 export {
   type ErrorCode,
   invalidArgument,
@@ -7,5 +8,8 @@ export {
   QuorateError,
   type QuorateErrorOptions,
 } from './errors.js';
+export * from './locks/index.js';
+export * from './queues/index.js';
 export { type Runtime, systemRuntime, type Timer, type WaitOptions } from './runtime/index.js';
+export * from './session/index.js';
 export * from './store/index.js';

@@ -1,0 +1,39 @@
+/** `npm run bench -- [--check] [--quick] [names…]`: each benchmark on a real etcd of its own. */
+import { parseArgs } from 'node:util';
+import { startEtcd } from '../test/support/etcd-process.js';
+import { groupCommitBench } from './group-commit.js';
+import { type BenchOptions, type BenchResult, isReached, print, save } from './harness.js';
+import { mutexBench } from './mutex.js';
+import { queueBench } from './queue.js';
+
+const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
+  'group-commit': groupCommitBench,
+  mutex: mutexBench,
+  queue: queueBench,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    check: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+  },
+});
+
+let missed = 0;
+for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
+  const bench = benches[name];
+  if (bench === undefined)
+    throw new Error(`no benchmark ${name}; there are ${Object.keys(benches).join(', ')}`);
+  const etcd = await startEtcd(process.env.QUORATE_ETCD ?? 'etcd');
+  try {
+    const result = await bench({ endpoint: etcd.endpoint, quick: values.quick });
+    print(result);
+    save(result);
+    missed += result.rows.filter((row) => isReached(row) === false).length;
+  } finally {
+    await etcd.stop();
+  }
+}
+if (missed > 0) console.log(`\n${missed} goals missed.`);
+if (missed > 0 && values.check) process.exitCode = 1;

@@ -1,0 +1,79 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type EmbeddedServer, startEmbedded } from '../../src/embedded/index.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const configFile = join(root, 'examples/tsconfig.json');
+const folder = mkdtempSync(join(tmpdir(), 'quorate-readme-'));
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const programs = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map((block, index) => {
+  const file = join(folder, `block-${index + 1}.mts`);
+  writeFileSync(file, block[1] ?? '');
+  return { title: `block ${index + 1}`, file, text: block[1] ?? '' };
+});
+
+let server: EmbeddedServer;
+beforeAll(async () => {
+  server = await startEmbedded();
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** What the compiler says of a file, with this package's own names pointing to its sources. */
+function compilerComplaints(file: string): string[] {
+  const config = ts.readConfigFile(configFile, ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, join(root, 'examples'));
+  const program = ts.createProgram([file], { ...options, typeRoots: [join(root, 'node_modules/@types')] });
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map((diagnostic) => ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'));
+}
+
+describe('the programs in README.md', () => {
+  test('are there, and the first is a lock with a fenced write in 15 lines or fewer', () => {
+    expect(programs.length).toBeGreaterThan(1);
+    const lines = programs[0]?.text.split('\n').filter((line) => line.trim() !== '') ?? [];
+    expect(lines.length).toBeLessThanOrEqual(15);
+    expect(programs[0]?.text).toContain('hold.txn');
+  });
+
+  test.each(programs)('$title compiles', ({ file }) => {
+    expect(compilerComplaints(file)).toEqual([]);
+  });
+
+  test.each(programs)('$title runs to its end', async ({ file }) => {
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      ['--import', import.meta.resolve('tsx'), file],
+      {
+        cwd: root,
+        timeout: 20_000,
+        env: { ...process.env, TSX_TSCONFIG_PATH: configFile, QUORATE_ENDPOINTS: server.endpoint },
+      },
+    );
+    expect(stderr).toBe('');
+    expect(stdout).not.toBe('');
+  });
+
+  test('what the compiler is asked would complain of a wrong program', () => {
+    const file = join(folder, 'wrong.mts');
+    writeFileSync(file, `import { Mutex } from 'quorate';\nnew Mutex('no client', 7);\n`);
+    expect(compilerComplaints(file)).not.toEqual([]);
+  });
+
+  test('every npm script and file that it names exists', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
+    const named = [...readme.matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? '');
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+    const files = [...readme.matchAll(/\]\(([^):]+)\)/g)].map((match) => join(root, match[1] ?? ''));
+    expect(files.filter((file) => !ts.sys.fileExists(file))).toEqual([]);
+  });
+});
