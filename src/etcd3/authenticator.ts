@@ -19,7 +19,7 @@ export class Authenticator {
   /** `authenticate` asks the cluster for a token; absent where no user is configured. */
   constructor(authenticate: (() => Promise<string | undefined>) | undefined) {
     this.#authenticate = authenticate;
-    if (authenticate === undefined) this.#credentials = credentialsOf(undefined);
+    if (authenticate === undefined) this.#credentials = anonymous;
   }
 
   /** The present credentials, if there are any. */
@@ -58,3 +58,6 @@ function credentialsOf(token: string | undefined): Credentials {
   linearizable.set('hasleader', 'true');
   return { linearizable, plain };
 }
+
+/** Of no user. */
+export const anonymous: Credentials = credentialsOf(undefined);

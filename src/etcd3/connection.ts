@@ -2,7 +2,7 @@ import type { ClientDuplexStream, ClientUnaryCall, ServiceError } from '@grpc/gr
 import { QuorateError } from '../errors.js';
 import { abortedError, checkWaitOptions, type Runtime, waitFor } from '../runtime/index.js';
 import type { CallOptions } from '../store/index.js';
-import { Authenticator, type Credentials } from './authenticator.js';
+import { Authenticator, anonymous, type Credentials } from './authenticator.js';
 import type { Endpoint } from './endpoint.js';
 import type { EndpointPool } from './endpoint-pool.js';
 import { type CallKind, isServiceError, isStaleToken, neverSent, typedError } from './grpc-errors.js';
@@ -78,8 +78,10 @@ export class Connection {
       if (this.#closed) throw this.#closedError(manner, 'not-applied');
       const remainingMs = deadlineMs - this.runtime.monotonicMs();
       if (remainingMs <= 0) throw timeoutError(manner, timeoutMs);
-      const mayMove = this.pool.endpoints.length > 1 && attempt < this.pool.endpoints.length + 1;
-      const limitMs = mayMove && manner.kind === 'read' ? remainingMs / 2 : remainingMs;
+      const others = this.pool.endpoints.length - 1;
+      const again = attempt <= Math.max(1, others);
+      // A silent endpoint may use half of what is left, so that another can still answer.
+      const limitMs = others > 0 && again && manner.kind === 'read' ? remainingMs / 2 : remainingMs;
       try {
         return await this.#send(
           endpoint,
@@ -92,16 +94,16 @@ export class Connection {
           limitMs,
         );
       } catch (error) {
-        if (!isServiceError(error)) throw error;
+        if (!isServiceError(error)) throw typedError(error, manner.kind, manner.doing, endpoint.name);
         if (isStaleToken(error) && renewals === 0 && this.#auth.invalidate(credentials)) {
           renewals += 1;
           continue;
         }
         const typed = typedError(error, manner.kind, manner.doing, endpoint.name);
-        const elsewhere = typed.code === 'unavailable' || typed.code === 'timeout';
-        if (elsewhere) this.pool.report(endpoint);
-        if (elsewhere && mayMove && (manner.kind === 'read' || neverSent(error))) continue;
-        throw typed;
+        if (!isEndpointsFault(typed)) throw typed;
+        this.pool.report(endpoint);
+        const harmless = manner.kind === 'read' || neverSent(error);
+        if (!again || !harmless || (others === 0 && typed.code === 'timeout')) throw typed;
       }
     }
   }
@@ -191,24 +193,28 @@ export class Connection {
 
   async #authenticate(name: string, password: string): Promise<string | undefined> {
     const manner: Manner = { kind: 'read', doing: 'authenticating', anyMember: true };
-    const endpoint = await this.pool.connect();
-    try {
-      return await this.#send(
-        endpoint,
-        anonymous,
-        methods.authenticate,
-        { name, password },
-        ({ token }) => token,
-        manner,
-        undefined,
-        authenticateTimeoutMs,
-      );
-    } catch (error) {
-      if (!isServiceError(error)) throw error;
-      if (error.details.includes('authentication is not enabled')) return undefined;
-      const typed = typedError(error, manner.kind, manner.doing, endpoint.name);
-      if (typed.code === 'unavailable' || typed.code === 'timeout') this.pool.report(endpoint);
-      throw typed;
+    const decode = ({ token }: { token: string }) => token;
+    for (let attempt = 1; ; attempt += 1) {
+      const endpoint = await this.pool.connect();
+      try {
+        return await this.#send(
+          endpoint,
+          anonymous,
+          methods.authenticate,
+          { name, password },
+          decode,
+          manner,
+          undefined,
+          authenticateTimeoutMs,
+        );
+      } catch (error) {
+        if (isServiceError(error) && error.details.includes('authentication is not enabled'))
+          return undefined;
+        const typed = typedError(error, manner.kind, manner.doing, endpoint.name);
+        if (!isEndpointsFault(typed)) throw typed;
+        this.pool.report(endpoint);
+        if (attempt >= this.pool.endpoints.length) throw typed;
+      }
     }
   }
 
@@ -217,12 +223,9 @@ export class Connection {
   }
 }
 
-const anonymous = anonymousCredentials();
-
-function anonymousCredentials(): Credentials {
-  const authenticator = new Authenticator(undefined);
-  if (authenticator.current === undefined) throw new QuorateError('internal', 'no anonymous credentials');
-  return authenticator.current;
+/** Whether another endpoint may do better. */
+function isEndpointsFault({ code }: QuorateError): boolean {
+  return code === 'unavailable' || code === 'timeout';
 }
 
 function timeoutError(manner: Manner, timeoutMs: number): QuorateError {

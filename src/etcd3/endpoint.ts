@@ -55,21 +55,25 @@ export class Endpoint {
   }
 
   isReady(): boolean {
-    return this.#channel().getConnectivityState(false) === connectivityState.READY;
+    try {
+      return this.#channel().getConnectivityState(false) === connectivityState.READY;
+    } catch {
+      return false; // A client that was handed in has been closed by its owner; connecting will say so.
+    }
   }
 
   /** Resolves once connected; rejects once an attempt has failed, or after `timeoutMs`. */
   connect(timeoutMs: number): Promise<void> {
-    const channel = this.#channel();
     const deadline = this.#runtime.wallMs() + timeoutMs;
     return new Promise((resolve, reject) => {
+      const channel = this.#channel();
       const look = (passed?: Error) => {
         try {
           const state = channel.getConnectivityState(true);
           if (state === connectivityState.READY) resolve();
           else if (passed !== undefined) reject(new Error(`no connection within ${Math.ceil(timeoutMs)} ms`));
           else if (state === connectivityState.SHUTDOWN) reject(new Error('the channel is closed'));
-          else if (state === connectivityState.TRANSIENT_FAILURE) this.#whyNot(deadline, reject);
+          else if (state === connectivityState.TRANSIENT_FAILURE) this.#probe(deadline, resolve, reject);
           else channel.watchConnectivityState(state, deadline, look);
         } catch (error) {
           reject(error);
@@ -132,9 +136,10 @@ export class Endpoint {
   }
 
   /** A connectivity state has no reason; a call that fails for the same cause has. */
-  #whyNot(deadline: number, reject: (error: Error) => void): void {
-    this.unary(methods.status, {}, new Metadata(), { deadline }, (error) =>
-      reject(error ?? new Error('the connection was lost and is back')),
-    );
+  #probe(deadline: number, resolve: () => void, reject: (error: Error) => void): void {
+    this.unary(methods.status, {}, new Metadata(), { deadline }, (error) => {
+      if (error === null) resolve();
+      else reject(error);
+    });
   }
 }

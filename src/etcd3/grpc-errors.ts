@@ -24,6 +24,9 @@ const meanings: readonly (readonly [text: string, meaning: Meaning])[] = [
   ['duplicate key given in txn request', refused('duplicate-key')],
   ['too many operations in txn request', refused('too-many-operations')],
   ['request is too large', refused('request-too-large')],
+  // Go's server says so before it reads the request; without the prefix it may be our own end, of a reply.
+  ['grpc: received message larger than max', refused('request-too-large')],
+  ['Received message larger than max', unsure('request-too-large')],
   ['key not found', refused('key-not-found')],
   ['required revision has been compacted', refused('compacted')],
   ['required revision is a future revision', refused('future-revision')],

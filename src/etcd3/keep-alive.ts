@@ -100,9 +100,9 @@ export class KeepAlives {
       .then((open) => {
         this.#open = open;
         open.stream.on('data', (reply: ILeaseKeepAliveResponse) => this.#reply(open, reply));
-        open.stream.on('error', (error: Error) =>
-          this.#cut(open, this.#connection.streamFailed(open, error)),
-        );
+        open.stream.on('error', (error: Error) => {
+          if (this.#open === open) this.#cut(open, this.#connection.streamFailed(open, error));
+        });
         open.stream.on('end', () => {
           this.#cut(
             open,

@@ -18,10 +18,13 @@ export class Etcd3Watch implements Watch {
   /** The next revision to deliver; undefined: from now. */
   #next: number | undefined;
   #items: WatchItem[] = [];
+  #taken = 0;
   #failure: QuorateError | undefined;
   #ended = false;
   #interrupted = false;
   #opened = false;
+  /** The highest revision that was delivered, or reported as passed. */
+  #delivered = 0;
   #read = false;
   #wake: (() => void) | undefined;
 
@@ -50,7 +53,8 @@ export class Etcd3Watch implements Watch {
     this.#next ??= headerRevision + 1;
     this.#opened = true;
     this.#interrupted = false;
-    this.#push({ type: 'opened', revision: this.#next - 1 });
+    // A member that lags may stand before what another has delivered.
+    this.#push({ type: 'opened', revision: Math.max(headerRevision, this.#delivered) });
   }
 
   deliver(rawEvents: readonly RawEvent[]): void {
@@ -58,11 +62,13 @@ export class Etcd3Watch implements Watch {
     const events = rawEvents.map(decodeEvent).filter(({ kv }) => kv.modRevision >= next);
     const last = events.at(-1);
     if (last === undefined) return;
-    this.#next = last.kv.modRevision + 1;
+    this.#delivered = last.kv.modRevision;
+    this.#next = this.#delivered + 1;
     this.#push({ type: 'events', revision: last.kv.modRevision, events });
   }
 
   progress(headerRevision: number): void {
+    this.#delivered = Math.max(this.#delivered, headerRevision);
     this.#next = Math.max(this.#next ?? 0, headerRevision + 1);
     if (this.#request.progress) this.#push({ type: 'progress', revision: headerRevision });
   }
@@ -88,6 +94,7 @@ export class Etcd3Watch implements Watch {
 
   close(): void {
     this.#items = [];
+    this.#taken = 0;
     this.#failure = undefined;
     if (this.#ended) return;
     this.#end();
@@ -99,7 +106,7 @@ export class Etcd3Watch implements Watch {
     this.#read = true;
     try {
       while (true) {
-        const item = this.#items.shift();
+        const item = this.#take();
         if (item !== undefined) yield item;
         else if (this.#failure !== undefined) throw this.#failure;
         else if (this.#ended) return;
@@ -111,6 +118,18 @@ export class Etcd3Watch implements Watch {
     } finally {
       this.close();
     }
+  }
+
+  /** An array's own shift is slow where thousands wait. */
+  #take(): WatchItem | undefined {
+    const item = this.#items[this.#taken];
+    if (item === undefined) return undefined;
+    this.#taken += 1;
+    if (this.#taken === this.#items.length || this.#taken >= 1_024) {
+      this.#items = this.#items.slice(this.#taken);
+      this.#taken = 0;
+    }
+    return item;
   }
 
   #push(item: WatchItem): void {
