@@ -36,6 +36,8 @@ export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
     'node:module',
     'node:path',
     'node:url',
+    'node:util',
+    'node:zlib',
   ],
   queues: ['p-queue'],
 };
