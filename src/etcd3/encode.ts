@@ -72,7 +72,8 @@ const sortTargets = {
 
 export function encodeRange(op: Omit<RangeOp, 'type'> | RangeRequest): IRangeRequest {
   const message: IRangeRequest = { key: keyBytes(op.key) };
-  if (op.rangeEnd !== undefined) message.range_end = keyBytes(op.rangeEnd);
+  // An empty range end that is sent, and not left out, makes etcd 3.4 take all keys from `key` on.
+  if (op.rangeEnd) message.range_end = keyBytes(op.rangeEnd);
   if (op.limit !== undefined) message.limit = wholeNumber(op.limit, 'limit');
   if (op.revision !== undefined) message.revision = wholeNumber(op.revision, 'revision');
   if (op.keysOnly) message.keys_only = true;
@@ -109,7 +110,7 @@ function encodeCompare(compare: Compare): ICompare {
   if (message.result === undefined) {
     throw invalidArgument(`comparison ${String(compare.result)}`, 'equal, not-equal, greater, less');
   }
-  if (compare.rangeEnd !== undefined) message.range_end = keyBytes(compare.rangeEnd);
+  if (compare.rangeEnd) message.range_end = keyBytes(compare.rangeEnd);
   switch (compare.target) {
     case 'version':
       message.target = CompareTarget.Version;
@@ -158,7 +159,7 @@ function encodeOp(op: Op): IRequestOp {
       return {
         request_delete_range: {
           key: keyBytes(op.key),
-          ...(op.rangeEnd === undefined ? {} : { range_end: keyBytes(op.rangeEnd) }),
+          ...(op.rangeEnd ? { range_end: keyBytes(op.rangeEnd) } : {}),
           ...(op.prevKv ? { prev_kv: true } : {}),
         },
       };
@@ -198,7 +199,7 @@ export function encodeWatch(
   });
   return {
     key: keyBytes(request.key),
-    ...(rangeEnd === undefined ? {} : { range_end: keyBytes(rangeEnd) }),
+    ...(rangeEnd ? { range_end: keyBytes(rangeEnd) } : {}),
     ...(request.prevKv ? { prev_kv: true } : {}),
     ...(filters.length === 0 ? {} : { filters }),
     progress_notify: true,

@@ -62,18 +62,11 @@ export class MemoryWatch implements Watch {
 
   #take(item: EngineWatchItem): void {
     if (this.#ended) return;
-    switch (item.type) {
-      case 'opened': {
-        const from = this.#request.fromRevision ?? 0;
-        this.#items.push({ type: 'opened', revision: from === 0 ? item.revision : from - 1 });
-        break;
-      }
-      case 'events':
-        this.#items.push({ type: 'events', revision: item.revision, events: item.events.map(copyEvent) });
-        break;
-      default:
-        this.#items.push(item);
-    }
+    this.#items.push(
+      item.type === 'events'
+        ? { type: 'events', revision: item.revision, events: item.events.map(copyEvent) }
+        : item,
+    );
     if (item.type === 'compacted') this.#end();
     this.#wake?.();
   }
