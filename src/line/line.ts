@@ -84,7 +84,8 @@ export class Line {
     };
     const place = await this.#take(session, key, request);
     if (place !== undefined) return place;
-    // Refused by the anchor, which only the end of the lease removes.
+    // Refused by the anchor: the lease is over, or somebody deleted the anchor, which ends the session too.
+    await session.verify({ signal: session.signal }).catch(() => {});
     throw new QuorateError('session-lost', 'the session had ended when the place was to be taken');
   }
 
