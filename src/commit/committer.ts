@@ -1,0 +1,224 @@
+import type { QuorateError } from '../errors.js';
+import { Backoff, invariant, waitFor } from '../runtime/index.js';
+import type { Key, TxnReply } from '../store/index.js';
+import { type GroupLimits, wrapperBytes, wrapperOps } from './batch.js';
+import { isSameForAll } from './failures.js';
+import type { Position } from './lane-requests.js';
+import { type LaneContext, LaneWriter, type Verdict } from './lane-writer.js';
+import type { Member } from './member.js';
+import { recoverReplies } from './reply-recovery.js';
+import { Stopper } from './stopper.js';
+import { WaitingMembers } from './waiting-members.js';
+
+/** Microtask rounds that a gathering waits while each brings new members. */
+const longestGathering = 16;
+const firstRetryMs = 10;
+const longestRetryMs = 2_000;
+/** How long stopping may take once everything under way has been told to stop. */
+const stoppingMs = 500;
+/** What a server's limits are believed to allow at the least. */
+const fewestOps = 8;
+const fewestBytes = 64 * 1_024;
+
+export interface CommitterOptions {
+  /** Where its lanes stand. */
+  readonly lanes: readonly Position[];
+  /** Apply the transactions in the order of the calls. Takes one lane. */
+  readonly inOrder: boolean;
+  /** Shared, since what one committer learns of the server's limits holds for all. */
+  readonly limits: GroupLimits;
+}
+
+/**
+ * Gathers waiting transactions into groups and sends them through its lanes, one group in flight on each. There
+ * is no timer: the members of a group are those that came while the lanes were busy, and those of the same tick.
+ *
+ * A refused group has not been applied at all and is taken apart by halves, so that only who is guilty fails,
+ * with the store's own error. A group that did not reach the store goes back to the head of the queue and is
+ * tried again until its members' callers give up.
+ */
+export class Committer {
+  readonly #context: LaneContext;
+  readonly #waiting: WaitingMembers;
+  readonly #limits: GroupLimits;
+  readonly #stopper: Stopper;
+  readonly #lanes: readonly LaneWriter[];
+  readonly #idle: LaneWriter[];
+  /** Lanes at work, and replies being worked out. */
+  readonly #tasks = new Set<Promise<void>>();
+  /** The members of those groups. */
+  readonly #underWay = new Set<readonly Member[]>();
+  #gathering = false;
+
+  constructor(context: LaneContext, options: CommitterOptions) {
+    this.#context = context;
+    this.#limits = options.limits;
+    this.#waiting = new WaitingMembers({ inOrder: options.inOrder });
+    this.#stopper = new Stopper(context.runtime);
+    this.#lanes = options.lanes.map((position) => new LaneWriter(context, this.#stopper, position));
+    this.#idle = [...this.#lanes];
+  }
+
+  submit(member: Member): Promise<TxnReply> {
+    this.#waiting.add(member);
+    this.#gather();
+    return member.reply;
+  }
+
+  /** The keys of its lanes. */
+  get laneKeys(): readonly Key[] {
+    return this.#lanes.map((lane) => lane.key).filter((key) => key !== undefined);
+  }
+
+  /** Waits until nothing is under way, but not longer than `timeoutMs`, and ends the rest. */
+  async close(timeoutMs: number): Promise<void> {
+    const drained = this.#drained();
+    await this.#within(timeoutMs, drained);
+    this.#stopper.stop();
+    for (const member of this.#waiting.drain()) member.abandon();
+    for (const group of this.#underWay) for (const member of group) member.abandon();
+    await this.#within(stoppingMs, drained);
+  }
+
+  async #within(timeoutMs: number, work: Promise<void>): Promise<void> {
+    await waitFor(this.#context.runtime, work, { timeoutMs }, 'closing').catch(() => {});
+  }
+
+  async #drained(): Promise<void> {
+    for (;;) {
+      // Members just submitted become a task after some microtasks.
+      while (this.#gathering) await Promise.resolve();
+      if (this.#tasks.size === 0) return;
+      await Promise.all(this.#tasks);
+    }
+  }
+
+  #gather(): void {
+    if (this.#gathering || this.#idle.length === 0 || this.#waiting.size === 0) return;
+    this.#gathering = true;
+    let rounds = 0;
+    let seen = 0;
+    const round = () => {
+      const { size } = this.#waiting;
+      rounds += 1;
+      if (size > seen && size < this.#limits.maxOps && rounds < longestGathering) {
+        seen = size;
+        queueMicrotask(round);
+        return;
+      }
+      this.#gathering = false;
+      this.#depart();
+    };
+    queueMicrotask(round);
+  }
+
+  /** Sends groups off on idle lanes. */
+  #depart(): void {
+    while (this.#idle.length > 0) {
+      const group = this.#waiting.gather(this.#limits);
+      if (group.length === 0) return;
+      const lane = this.#idle.pop();
+      if (lane === undefined) return;
+      this.#track(group, this.#carry(lane, group));
+    }
+  }
+
+  #track(members: readonly Member[], work: Promise<void>): void {
+    this.#underWay.add(members);
+    const task = work.finally(() => {
+      this.#tasks.delete(task);
+      this.#underWay.delete(members);
+    });
+    this.#tasks.add(task);
+  }
+
+  /** Brings one group to its end, and makes the lane free for the next. */
+  async #carry(lane: LaneWriter, group: readonly Member[]): Promise<void> {
+    const backoff = new Backoff(this.#context.runtime, { firstMs: firstRetryMs, longestMs: longestRetryMs });
+    const parts: (readonly Member[])[] = [group];
+    while (!this.#stopper.isStopped) {
+      const next = parts.shift();
+      if (next === undefined) break;
+      const part = next.filter((member) => member.isLive);
+      if (part.length === 0) continue;
+      const verdict = await this.#commit(lane, part);
+      if (verdict.type === 'unreached') {
+        for (const member of part) member.markWaiting();
+        parts.unshift(part);
+        await this.#stopper.pause(backoff.nextMs());
+      } else parts.unshift(...this.#settle(part, verdict));
+    }
+    this.#idle.push(lane);
+    this.#gather();
+  }
+
+  async #commit(lane: LaneWriter, members: readonly Member[]): Promise<Verdict> {
+    const operations = members.map((member) => member.op);
+    for (const member of members) member.markSent();
+    return lane.commit({
+      operations,
+      isWanted: () => members.some((member) => member.isLive),
+      onTrouble: (error) => {
+        for (const member of members) member.trouble = error;
+      },
+    });
+  }
+
+  /** Answers the members, or returns the parts to be sent again. */
+  #settle(
+    members: readonly Member[],
+    verdict: Exclude<Verdict, { type: 'unreached' }>,
+  ): (readonly Member[])[] {
+    switch (verdict.type) {
+      case 'replied':
+        this.#count(members);
+        for (const [index, member] of members.entries()) answer(member, verdict.reply, index);
+        return [];
+      case 'applied': {
+        this.#count(members);
+        const { revision, lanePut } = verdict;
+        this.#track(members, recoverReplies(this.#context, this.#stopper, { members, revision, lanePut }));
+        return [];
+      }
+      case 'refused':
+        if (members.length > 1 && !isSameForAll(verdict.error))
+          return this.#takeApart(members, verdict.error);
+        break;
+      case 'no-lane':
+      case 'unknown':
+        break;
+    }
+    for (const member of members) member.reject(verdict.error);
+    return [];
+  }
+
+  #count(members: readonly Member[]): void {
+    this.#context.stats.groups += 1;
+    this.#context.stats.members += members.length;
+  }
+
+  #takeApart(members: readonly Member[], error: QuorateError): (readonly Member[])[] {
+    this.#context.stats.split += 1;
+    for (const member of members) member.markWaiting();
+    // The server's limits may be set lower than the usual ones, on which members alone were checked.
+    if (error.code === 'too-many-operations') {
+      const ops = Math.max(...members.map((member) => member.ops)) + members.length + wrapperOps;
+      this.#limits.maxOps = Math.max(fewestOps, Math.min(this.#limits.maxOps, Math.floor(ops * 0.75)));
+    } else if (error.code === 'request-too-large') {
+      const bytes = members.reduce((sum, member) => sum + member.bytes, wrapperBytes);
+      this.#limits.maxBytes = Math.max(
+        fewestBytes,
+        Math.min(this.#limits.maxBytes, Math.floor(bytes * 0.75)),
+      );
+    }
+    const half = Math.ceil(members.length / 2);
+    return [members.slice(0, half), members.slice(half)];
+  }
+}
+
+/** The member's part of the reply to its group; the lane's own put comes first. */
+function answer(member: Member, reply: TxnReply, index: number): void {
+  const part = reply.replies[index + 1];
+  invariant(part?.type === 'txn', 'a group is answered by one nested reply for each of its members');
+  member.resolve(reply.revision, part.succeeded, part.replies);
+}

@@ -1,0 +1,362 @@
+/**
+ * Exactly-once writes through a lane.
+ *
+ * Why: a guard like `create(k) = 0` does not make a write safe to repeat. Once `k` may be deleted, an attempt
+ * that was believed lost and arrives late creates it again. Looking whether it was applied does not help either,
+ * since it may still be applied after the look.
+ *
+ * Key: `{lanePrefix}{id}`, the lane, on a lease of its own; `id` is random and never used again, not even by this
+ * process. Only one writer writes it, with one request in flight. Its value is the number of the group, or of
+ * the fence, that wrote it last; `m` is its mod revision, which the writer knows.
+ *
+ *     group n:   IF mod(lane) = m  THEN put lane := n, {member}, {member}, …  ELSE get lane
+ *     fence f:   IF mod(lane) = m  THEN put lane := f                         ELSE get lane
+ *
+ * At most one of all requests guarded by the same m is ever applied, because it changes mod(lane), and mod
+ * revisions do not recur. m is never 0: a lane that is gone matches no request, however late it comes.
+ *
+ * When a reply to group n is lost, the same request is sent again, and its reply decides:
+ * - THEN: it was applied now, and no earlier attempt was or ever will be.
+ * - ELSE, the lane shows n at r: an earlier attempt was applied at r. What it answered is worked out from the
+ *   state at r - 1 (`reply-recovery.ts`).
+ * - ELSE, the lane is gone (its lease ended during a long cut) or shows a value that is not ours: nothing sent
+ *   with m can be applied any more. The first change of the lane after m, out of its history, tells: if it put
+ *   n, group n was applied at its revision, else never. If history was compacted, the fate stays unknown.
+ *   The lane is given up and a new one opened under a new id.
+ *
+ * When the store refuses group n:
+ * - if every earlier attempt is known not to have been applied, it is refused: nothing was applied.
+ * - if an earlier attempt is undecided, the refusal says nothing about that one: what was refused now (a lease
+ *   not yet there, credentials) may pass a moment later. So a fence is sent, again and again until one is
+ *   answered: THEN, or the lane showing f: group n never was applied and never can be. The lane showing n at r:
+ *   it was applied. If the store refuses the fence for lack of space, the fence deletes the lane instead, which
+ *   takes none. `no-space` itself leaves its request undecided: etcd may apply it and say so.
+ *
+ * When nobody waits for an undecided group any more, it is fenced too instead of being sent again, so that it
+ * does not take effect long after its callers gave up. The lane carries nothing else until that is decided; so
+ * nothing that was sent through a lane is ever applied after something sent later through it.
+ *
+ * When the process pauses: a request guarded by m stays right however late it is sent. When it dies: at most one
+ * undecided request is left, and the lane goes with its lease. Closing revokes the lease, which fences what is
+ * still on its way.
+ *
+ * Opening: `IF create(lane) = 0 THEN put lane := 0 ELSE get lane` may be repeated under the same id, since nobody
+ * else writes the key; a late repetition after the lane is gone leaves an unused key on the lease.
+ */
+import { isQuorateError, QuorateError } from '../errors.js';
+import { Backoff, invariant, type Runtime } from '../runtime/index.js';
+import {
+  type Key,
+  type LeaseId,
+  type PutOp,
+  type Store,
+  type TxnOp,
+  type TxnReply,
+  type TxnRequest,
+  textOf,
+} from '../store/index.js';
+import { asNotApplied, kindOf, mayBeAppliedThough } from './failures.js';
+import { firstChangeAfter } from './lane-history.js';
+import type { LaneLease } from './lane-lease.js';
+import {
+  deletingRequest,
+  lanePut,
+  laneRequest,
+  openedPositions,
+  openingRequest,
+  type Position,
+  shownLane,
+} from './lane-requests.js';
+import type { MutableStats } from './mutable-stats.js';
+import type { Stopper } from './stopper.js';
+
+export type Verdict =
+  /** Applied, and this is the reply to the outer transaction. */
+  | { readonly type: 'replied'; readonly reply: TxnReply }
+  /** Applied at this revision by an attempt whose reply was lost. */
+  | { readonly type: 'applied'; readonly revision: number; readonly lanePut: PutOp }
+  /** Not applied, and nothing that was sent can be; the store was not reached, or the lane was gone. */
+  | { readonly type: 'unreached'; readonly error: unknown }
+  /** Not applied, and nothing that was sent can be; the store refuses the request as a whole. */
+  | { readonly type: 'refused'; readonly error: QuorateError }
+  /** The same, but what was refused was opening a lane: no fault of the group. */
+  | { readonly type: 'no-lane'; readonly error: QuorateError }
+  /** It will not be known whether it was applied. */
+  | { readonly type: 'unknown'; readonly error: QuorateError };
+
+/** A group as the lane sees it. */
+export interface Cargo {
+  readonly operations: readonly TxnOp[];
+  /** True while somebody waits for the outcome. */
+  isWanted(): boolean;
+  /** Told of each attempt that failed. */
+  onTrouble(error: unknown): void;
+}
+
+export interface LaneContext {
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly lease: LaneLease;
+  readonly lanePrefix: Key;
+  readonly attemptTimeoutMs: number;
+  readonly stats: MutableStats;
+}
+
+/** Creates lanes in one request. One attempt, which may be repeated with the same keys and lease. */
+export async function openLanes(
+  context: Pick<LaneContext, 'store' | 'attemptTimeoutMs' | 'stats'>,
+  stopper: Stopper,
+  keys: readonly Key[],
+  lease: LeaseId,
+): Promise<Position[]> {
+  const { store, attemptTimeoutMs, stats } = context;
+  const options = { timeoutMs: attemptTimeoutMs, signal: stopper.signal };
+  const positions = openedPositions(keys, lease, await store.txn(openingRequest(keys, lease), options));
+  stats.lanesOpened += keys.length;
+  return positions;
+}
+
+type Attempt = { readonly reply: TxnReply } | { readonly error: unknown };
+type Fate = Exclude<Verdict, { type: 'replied' | 'refused' | 'no-lane' }>;
+
+const firstRetryMs = 5;
+const longestRetryMs = 2_000;
+
+export class LaneWriter {
+  readonly #context: LaneContext;
+  readonly #stopper: Stopper;
+  readonly #backoff: Backoff;
+  #position: Position | undefined;
+  /** A key whose creation was sent and not answered. */
+  #opening: { readonly key: Key; readonly lease: LeaseId } | undefined;
+  /** Number of the last group or fence. */
+  #sequence = 0;
+
+  constructor(context: LaneContext, stopper: Stopper, position?: Position) {
+    this.#context = context;
+    this.#stopper = stopper;
+    this.#position = position;
+    this.#backoff = new Backoff(context.runtime, { firstMs: firstRetryMs, longestMs: longestRetryMs });
+  }
+
+  /** The lane's key, while it has one. */
+  get key(): Key | undefined {
+    return this.#position?.key;
+  }
+
+  /** Opens the lane if it has no key. One attempt. */
+  async open(): Promise<Position> {
+    if (this.#position !== undefined) return this.#position;
+    const lease = await this.#context.lease.current();
+    if (this.#opening?.lease !== lease) this.#opening = undefined;
+    this.#opening ??= { key: this.#context.lanePrefix + this.#context.runtime.newId(), lease };
+    const { key } = this.#opening;
+    try {
+      const [position] = await openLanes(this.#context, this.#stopper, [key], lease);
+      invariant(position !== undefined, 'opening one lane gives one position');
+      this.#position = position;
+      this.#opening = undefined;
+      return position;
+    } catch (error) {
+      if (isQuorateError(error, 'lease-not-found')) this.#context.lease.forget(lease);
+      throw error;
+    }
+  }
+
+  /** Brings the group to a decision; takes as long as that takes, unless the lane is stopped. */
+  async commit(cargo: Cargo): Promise<Verdict> {
+    let position: Position;
+    try {
+      position = await this.open();
+    } catch (error) {
+      cargo.onTrouble(error);
+      return kindOf(error) === 'refused' && !isQuorateError(error, 'lease-not-found')
+        ? { type: 'no-lane', error: asNotApplied(error) }
+        : { type: 'unreached', error };
+    }
+    this.#backoff.reset();
+    const sequence = this.#nextSequence();
+    const request = laneRequest(position, sequence, cargo.operations);
+    let undecided = false;
+    for (;;) {
+      const attempt = await this.#send(request);
+      if ('reply' in attempt) return this.#read(attempt.reply, position, sequence, undecided, cargo);
+      const { error } = attempt;
+      cargo.onTrouble(error);
+      const kind = kindOf(error);
+      if (kind === 'unknown' || mayBeAppliedThough(error)) undecided = true;
+      if (this.#stopper.isStopped || kind === 'closed') return closedVerdict(undecided, error);
+      if (kind === 'refused') return this.#refused(error, position, sequence, undecided, cargo);
+      if (!undecided) return { type: 'unreached', error };
+      await this.#stopper.pause(this.#backoff.nextMs());
+      if (this.#stopper.isStopped) return closedVerdict(undecided, error);
+      if (!cargo.isWanted()) return this.#fence(position, sequence, cargo);
+      this.#context.stats.resent += 1;
+    }
+  }
+
+  async #refused(
+    error: unknown,
+    position: Position,
+    sequence: string,
+    undecided: boolean,
+    cargo: Cargo,
+  ): Promise<Verdict> {
+    if (undecided) {
+      const fate = await this.#fence(position, sequence, cargo);
+      if (fate.type !== 'unreached') return fate;
+    }
+    return { type: 'refused', error: asNotApplied(error) };
+  }
+
+  /** Makes sure that no request guarded by `position` can be applied any more, and finds out if group `sequence` was. */
+  async #fence(position: Position, sequence: string, cargo: Cargo): Promise<Fate> {
+    const fence = this.#nextSequence();
+    let request = laneRequest(position, fence, []);
+    this.#context.stats.fenced += 1;
+    for (;;) {
+      const attempt = await this.#send(request);
+      if ('reply' in attempt) {
+        const { reply } = attempt;
+        if (!reply.succeeded) return this.#resolve(reply, position, sequence, fence, cargo);
+        this.#moveTo(position, request.success[0]?.type === 'delete' ? undefined : reply.revision);
+        return fencedOff();
+      }
+      cargo.onTrouble(attempt.error);
+      if (isQuorateError(attempt.error, 'no-space')) request = deletingRequest(position);
+      if (this.#stopper.isStopped || kindOf(attempt.error) === 'closed') {
+        return closedVerdict(true, attempt.error);
+      }
+      await this.#stopper.pause(this.#backoff.nextMs());
+      if (this.#stopper.isStopped) return closedVerdict(true, attempt.error);
+    }
+  }
+
+  async #read(
+    reply: TxnReply,
+    position: Position,
+    sequence: string,
+    undecided: boolean,
+    cargo: Cargo,
+  ): Promise<Verdict> {
+    if (reply.succeeded) {
+      this.#moveTo(position, reply.revision);
+      return { type: 'replied', reply };
+    }
+    if (undecided) return this.#resolve(reply, position, sequence, undefined, cargo);
+    await this.#giveUp();
+    return { type: 'unreached', error: laneGone() };
+  }
+
+  /** What became of group `sequence`, after a reply that shows the lane changed since `position`. */
+  async #resolve(
+    reply: TxnReply,
+    position: Position,
+    sequence: string,
+    fence: string | undefined,
+    cargo: Cargo,
+  ): Promise<Fate> {
+    const shown = shownLane(reply);
+    const value = shown && textOf(shown.value);
+    if (shown !== undefined && (value === sequence || (fence !== undefined && value === fence))) {
+      this.#moveTo(position, shown.modRevision);
+      return value === sequence ? this.#applied(shown.modRevision, position, sequence) : fencedOff();
+    }
+    await this.#giveUp();
+    return this.#replay(position, sequence, cargo);
+  }
+
+  /** Nothing guarded by `position` can be applied any more; the lane's history tells what was. */
+  async #replay(position: Position, sequence: string, cargo: Cargo): Promise<Fate> {
+    const { store, runtime, attemptTimeoutMs } = this.#context;
+    for (;;) {
+      const change = await firstChangeAfter(store, runtime, this.#stopper, {
+        ...position,
+        timeoutMs: attemptTimeoutMs,
+      });
+      if (change.type === 'compacted') return unknownFate(position.revision, change.compactRevision);
+      if (change.type === 'event') {
+        const { type, kv } = change.event;
+        if (type === 'put' && textOf(kv.value) === sequence)
+          return this.#applied(kv.modRevision, position, sequence);
+        return fencedOff();
+      }
+      cargo.onTrouble(change.error);
+      if (this.#stopper.isStopped || kindOf(change.error) === 'closed') {
+        return closedVerdict(true, change.error);
+      }
+      // Nobody wants to know, and the lane that is gone holds off whatever is still on its way.
+      if (!cargo.isWanted()) return unknownFate(position.revision, undefined);
+      await this.#stopper.pause(this.#backoff.nextMs());
+    }
+  }
+
+  #applied(revision: number, position: Position, sequence: string): Fate {
+    this.#context.stats.resolvedByLane += 1;
+    return { type: 'applied', revision, lanePut: lanePut(position, sequence) };
+  }
+
+  async #send(request: TxnRequest): Promise<Attempt> {
+    const { store, attemptTimeoutMs } = this.#context;
+    try {
+      return {
+        reply: await store.txn(request, { timeoutMs: attemptTimeoutMs, signal: this.#stopper.signal }),
+      };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  #moveTo(position: Position, revision: number | undefined): void {
+    this.#position = revision === undefined ? undefined : { ...position, revision };
+  }
+
+  /** The lane is gone or no longer ours. If its lease is gone too, the next one needs a new lease. */
+  async #giveUp(): Promise<void> {
+    this.#position = undefined;
+    // An unreachable store answers the same question again when a new lane is opened on the lease.
+    await this.#context.lease.verify().catch(() => {});
+  }
+
+  #nextSequence(): string {
+    this.#sequence += 1;
+    return String(this.#sequence);
+  }
+}
+
+/** Not applied, and never will be. */
+function fencedOff(): Fate {
+  return {
+    type: 'unreached',
+    error: new QuorateError('unavailable', 'the request was lost, and fenced off'),
+  };
+}
+
+function laneGone(): QuorateError {
+  return new QuorateError('unavailable', 'the lane was gone; a new one is needed');
+}
+
+function closedVerdict(undecided: boolean, cause: unknown): Fate {
+  const outcome = undecided ? 'unknown' : 'not-applied';
+  return {
+    type: 'unknown',
+    error: new QuorateError('closed', 'the store was closed while a transaction was being committed', {
+      outcome,
+      cause,
+    }),
+  };
+}
+
+function unknownFate(fromRevision: number, compactRevision: number | undefined): Fate {
+  return {
+    type: 'unknown',
+    error: new QuorateError(
+      'compacted',
+      'the reply was lost, and the history that would tell was compacted',
+      {
+        outcome: 'unknown',
+        details: { fromRevision, compactRevision },
+      },
+    ),
+  };
+}
