@@ -97,6 +97,10 @@ export class OwnEtcd {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
+  async metrics(): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.#healthPort}/metrics`)).text();
+  }
+
   /** Runs etcdctl against it. */
   async ctl(...args: string[]): Promise<string> {
     const env = { ...process.env, ETCDCTL_API: '3' };
