@@ -1,5 +1,5 @@
-import type { handleUnaryCall, ServerErrorResponse } from '@grpc/grpc-js';
-import { refusalOf, unimplemented } from './refusals.js';
+import type { handleServerStreamingCall, handleUnaryCall, ServerErrorResponse } from '@grpc/grpc-js';
+import { refusalOf, streamError, unimplemented } from './refusals.js';
 
 /** A method whose answer is computed at once. What it throws becomes the call's status. */
 export function unary<Request>(answer: (request: Request) => object): handleUnaryCall<Request, object> {
@@ -18,4 +18,15 @@ export function unary<Request>(answer: (request: Request) => object): handleUnar
 /** A method that this server does not have. */
 export function notOffered(what: string): handleUnaryCall<unknown, object> {
   return unary(() => unimplemented(`${what} is not offered`));
+}
+
+/** A streaming method that this server does not have. */
+export function streamNotOffered(what: string): handleServerStreamingCall<unknown, object> {
+  return (call) => {
+    try {
+      unimplemented(`${what} is not offered`);
+    } catch (error) {
+      call.emit('error', streamError(refusalOf(error)));
+    }
+  };
 }

@@ -1,6 +1,6 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Engine } from '../engine/index.js';
-import { notOffered, unary } from './calls.js';
+import { notOffered, streamNotOffered, unary } from './calls.js';
 import type { Member } from './member.js';
 import { refusals, refuse, unimplemented } from './refusals.js';
 import { numberFrom } from './requests.js';
@@ -48,10 +48,10 @@ export function maintenanceService(engine: Engine, member: Member): UntypedServi
     Hash: unary(() => ({ header: header(), hash: engine.hash() })),
     HashKV: unary((message: RevisionRequestMessage) => ({
       header: header(),
-      hash: engine.hash(Math.max(0, numberFrom(message.revision))),
+      hash: engine.hash(numberFrom(message.revision)),
       compact_revision: engine.compactRevision,
     })),
-    Snapshot: notOffered("a snapshot in etcd's file format"),
+    Snapshot: streamNotOffered("a snapshot in etcd's file format"),
     MoveLeader: notOffered('another leader'),
     Downgrade: notOffered('another version'),
   };

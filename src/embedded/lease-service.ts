@@ -30,7 +30,7 @@ export function leaseService(context: LeaseServiceContext): UntypedServiceImplem
     LeaseGrant: unary((message: LeaseGrantRequestMessage) => {
       const ttlSeconds = numberFrom(message.TTL);
       if (ttlSeconds > longestTtlSeconds) refuse(refusals.leaseTtlTooLarge);
-      const grant = engine.leaseGrant(idFrom(message.ID), Math.max(0, ttlSeconds), runtime.monotonicMs());
+      const grant = engine.leaseGrant(idFrom(message.ID), ttlSeconds, runtime.monotonicMs());
       onChange();
       return { header: header(), ID: leaseValue(grant.id), TTL: grant.ttlSeconds };
     }),

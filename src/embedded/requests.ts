@@ -46,9 +46,13 @@ export function idFrom(value: Int64 | undefined): string {
   return value === undefined ? '0' : value.toString();
 }
 
-/** A revision or limit. Beyond 2^53 it loses its last digits, and is then far above anything that exists. */
+/** A whole number from 0; beyond 2^53 the highest safe one, which is as far above anything that exists. */
 export function numberFrom(value: Int64 | undefined): number {
-  return value === undefined ? 0 : value.toNumber();
+  return value === undefined ? 0 : Math.min(Math.max(0, value.toNumber()), Number.MAX_SAFE_INTEGER);
+}
+
+function isNegative(value: Int64 | undefined): boolean {
+  return value !== undefined && value.high < 0;
 }
 
 export function rangeFrom(message: WireRange): KeyRange {
@@ -79,14 +83,18 @@ export function rangeOpFrom(message: RangeRequestMessage): RangeOp {
     type: 'range',
     ...rangeFrom(message),
     ...(sort && { sort }),
-    ...(message.limit && { limit: Math.max(0, message.limit.toNumber()) }),
-    ...(message.revision && { revision: Math.max(0, message.revision.toNumber()) }),
+    ...(message.limit && { limit: numberFrom(message.limit) }),
+    ...(message.revision && { revision: numberFrom(message.revision) }),
     ...(message.keys_only && { keysOnly: true }),
     ...(message.count_only && { countOnly: true }),
-    ...(message.min_mod_revision && { minModRevision: message.min_mod_revision.toNumber() }),
-    ...(message.max_mod_revision && { maxModRevision: message.max_mod_revision.toNumber() }),
-    ...(message.min_create_revision && { minCreateRevision: message.min_create_revision.toNumber() }),
-    ...(message.max_create_revision && { maxCreateRevision: message.max_create_revision.toNumber() }),
+    ...(message.min_mod_revision && { minModRevision: numberFrom(message.min_mod_revision) }),
+    ...(message.max_mod_revision && { maxModRevision: numberFrom(message.max_mod_revision) }),
+    ...(message.min_create_revision && { minCreateRevision: numberFrom(message.min_create_revision) }),
+    ...(message.max_create_revision && { maxCreateRevision: numberFrom(message.max_create_revision) }),
+    // A maximum below 0 leaves nothing, as in etcd.
+    ...((isNegative(message.max_mod_revision) || isNegative(message.max_create_revision)) && {
+      minModRevision: Number.MAX_SAFE_INTEGER,
+    }),
   };
 }
 
@@ -125,11 +133,11 @@ function compareFrom(message: CompareMessage): Compare {
   // An operand of another target than the one named counts as 0, as in etcd.
   switch (message.target ?? 0) {
     case 0:
-      return { ...range, result, target: 'version', operand: numberFrom(message.version) };
+      return { ...range, target: 'version', ...wholeOperand(result, message.version) };
     case 1:
-      return { ...range, result, target: 'create', operand: numberFrom(message.create_revision) };
+      return { ...range, target: 'create', ...wholeOperand(result, message.create_revision) };
     case 2:
-      return { ...range, result, target: 'mod', operand: numberFrom(message.mod_revision) };
+      return { ...range, target: 'mod', ...wholeOperand(result, message.mod_revision) };
     case 3:
       return { ...range, result, target: 'value', operand: valueFrom(message.value) };
     case 4:
@@ -137,6 +145,17 @@ function compareFrom(message: CompareMessage): Compare {
     default:
       return unimplemented(`compare target ${message.target} is not known`);
   }
+}
+
+/** Versions and revisions are whole numbers from 0, so an operand outside decides the compare by itself. */
+function wholeOperand(
+  result: Comparison,
+  value: Int64 | undefined,
+): { readonly result: Comparison; readonly operand: number } {
+  const operand = value === undefined ? 0 : value.toNumber();
+  if (operand >= 0 && operand <= Number.MAX_SAFE_INTEGER) return { result, operand };
+  const holds = result === 'not-equal' || result === (operand < 0 ? 'greater' : 'less');
+  return holds ? { result: 'not-equal', operand: Number.MAX_SAFE_INTEGER } : { result: 'less', operand: 0 };
 }
 
 /** `operationsLeft`: how many operations this level and those inside it may still add to the deepest path. */
@@ -154,7 +173,12 @@ export function txnFrom(message: TxnRequestMessage, operationsLeft: number): Txn
 
 function opFrom(message: RequestOpMessage, operationsLeft: number): Op {
   if (message.request_put !== undefined) return putOpFrom(message.request_put);
-  if (message.request_range !== undefined) return rangeOpFrom(message.request_range);
+  if (message.request_range !== undefined) {
+    const op = rangeOpFrom(message.request_range);
+    // Alone, a negative revision means now; in a transaction etcd takes it for one long compacted.
+    if (isNegative(message.request_range.revision)) refuse(refusals.compacted);
+    return op;
+  }
   if (message.request_delete_range !== undefined) return deleteOpFrom(message.request_delete_range);
   if (message.request_txn !== undefined) {
     return { type: 'txn', ...txnFrom(message.request_txn, operationsLeft) };

@@ -138,8 +138,8 @@ export class WatchStream {
     };
     this.#watches.set(watch.id, watch);
     this.#queue.pushMessage({ header: this.#header(), watch_id: leaseValue(watch.id), created: true });
-    const start = numberFrom(message.start_revision);
-    this.#open(watch, start === 0 ? 0 : Math.max(1, start));
+    const start = message.start_revision;
+    this.#open(watch, start === undefined ? 0 : Math.max(start.high < 0 ? 1 : 0, numberFrom(start)));
     if (watch.progressNotify) this.#armProgress();
   }
 
