@@ -1,0 +1,106 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { openEtcd3Store } from '../../src/etcd3/index.js';
+import { put, txnOf } from '../../src/store/index.js';
+import { WatchReader } from '../support/watch-reader.js';
+import { OwnEtcd } from './own-etcd.js';
+
+const openssl = (...args: string[]) => promisify(execFile)('openssl', args);
+
+/** A certificate authority of the moment, and certificates that it signed. */
+async function makeCertificates(folder: string): Promise<void> {
+  const path = (name: string) => join(folder, name);
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const authority = async (name: string) =>
+    openssl(
+      ...['req', '-x509', ...curve, '-days', '2', '-subj', `/CN=${name}`],
+      ...['-keyout', path(`${name}.key`), '-out', path(`${name}.pem`)],
+    );
+  await authority('ca');
+  await authority('stranger');
+  await writeFile(
+    path('extensions'),
+    'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n',
+  );
+  for (const name of ['server', 'client']) {
+    await openssl(
+      ...['req', '-new', ...curve, '-subj', `/CN=${name}`],
+      ...['-keyout', path(`${name}.key`), '-out', path(`${name}.csr`)],
+    );
+    await openssl(
+      ...['x509', '-req', '-days', '2', '-in', path(`${name}.csr`), '-extfile', path('extensions')],
+      ...['-CA', path('ca.pem'), '-CAkey', path('ca.key'), '-CAcreateserial', '-out', path(`${name}.pem`)],
+    );
+  }
+}
+
+describe.skipIf(inject('etcdEndpoint') === '')('etcd over TLS', () => {
+  let folder: string;
+  let etcd: OwnEtcd;
+  const pem = (name: string) => readFile(join(folder, name));
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'quorate-tls-'));
+    await makeCertificates(folder);
+    etcd = await OwnEtcd.start({
+      scheme: 'https',
+      extraArguments: [
+        ...['--cert-file', join(folder, 'server.pem'), '--key-file', join(folder, 'server.key')],
+        ...['--trusted-ca-file', join(folder, 'ca.pem'), '--client-cert-auth'],
+      ],
+    });
+  });
+  afterAll(async () => {
+    await etcd?.remove();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it.each(['', 'https://'])(
+    'serves calls, watches and leases with certificates of both sides (%s)',
+    async (scheme) => {
+      const store = await openEtcd3Store({
+        hosts: `${scheme}${etcd.endpoint}`,
+        credentials: {
+          rootCertificate: await pem('ca.pem'),
+          privateKey: await pem('client.key'),
+          certChain: await pem('client.pem'),
+        },
+      });
+      const reader = new WatchReader(store.watch({ key: 'k' }));
+      await reader.wait('opened');
+      await store.txn(txnOf({ success: [put('k', 'secret')] }));
+      await reader.waitEvents(1);
+      expect(await store.leaseKeepAlive('404')).toBe(0);
+      await store.close();
+    },
+  );
+
+  it.each([
+    ['trusting another authority', async () => ({ rootCertificate: await pem('stranger.pem') })],
+    ['with no certificate of its own', async () => ({ rootCertificate: await pem('ca.pem') })],
+  ])('is unreachable %s', async (_, credentials) => {
+    const opening = openEtcd3Store({
+      hosts: etcd.endpoint,
+      credentials: await credentials(),
+      connectTimeoutMs: 2_000,
+    });
+    await expect(opening).rejects.toMatchObject({
+      code: 'unreachable',
+      details: { endpoints: [etcd.endpoint] },
+    });
+  });
+
+  it('is unreachable without TLS, and with TLS where there is none', async () => {
+    const [plain, rootCertificate] = [inject('etcdEndpoint'), await pem('ca.pem')];
+    await expect(openEtcd3Store({ hosts: etcd.endpoint, connectTimeoutMs: 2_000 })).rejects.toMatchObject({
+      code: 'unreachable',
+    });
+    await expect(
+      openEtcd3Store({ hosts: plain, credentials: { rootCertificate }, connectTimeoutMs: 2_000 }),
+    ).rejects.toMatchObject({ code: 'unreachable' });
+  });
+});
