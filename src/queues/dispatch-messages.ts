@@ -1,0 +1,116 @@
+/** What goes into the dispatcher's plan and what comes out of it: plain data, so that a run can be replayed. */
+import type { ItemId } from './keys.js';
+import type { AssignedJob, Beat, TakeBack } from './records.js';
+
+export interface StoredItem {
+  readonly id: ItemId;
+  readonly create: number;
+  /** Absent if it is long. */
+  readonly payload?: Uint8Array | undefined;
+}
+
+/** A change below the queue's prefix, as its dispatcher understands it. */
+export type QueueChange =
+  | { readonly type: 'item-created'; readonly item: StoredItem }
+  | { readonly type: 'item-gone'; readonly id: ItemId }
+  | {
+      readonly type: 'taken-back';
+      readonly id: ItemId;
+      readonly generation: number;
+      readonly takeBack: TakeBack;
+    }
+  | {
+      readonly type: 'worker-present';
+      readonly worker: string;
+      readonly create: number;
+      readonly slots: number;
+    }
+  | { readonly type: 'worker-gone'; readonly worker: string };
+
+/** Everything but the waiting items, as of one revision; the jobs were seen to exist after it. */
+export interface LoadedState {
+  readonly revision: number;
+  readonly gate: ItemId;
+  /** No item below it exists or can come to exist. */
+  readonly start: ItemId;
+  readonly timeMs: number;
+  readonly workers: readonly { readonly id: string; readonly create: number; readonly slots: number }[];
+  readonly generations: ReadonlyMap<ItemId, { readonly generation: number; readonly takeBack: TakeBack }>;
+  readonly records: ReadonlyMap<string, readonly AssignedJob[]>;
+}
+
+/** Read items from `from`, up to `to` if there is one, at most `limit`. */
+export interface WindowRead {
+  readonly from: ItemId;
+  readonly to: ItemId | undefined;
+  readonly limit: number;
+}
+
+export type PlanInput =
+  | { readonly type: 'loaded'; readonly state: LoadedState }
+  /** `next` is the first item of the window that the limit left out. */
+  | {
+      readonly type: 'window';
+      readonly read: WindowRead;
+      readonly revision: number;
+      readonly items: readonly StoredItem[];
+      readonly next: ItemId | undefined;
+      readonly bytes: number;
+    }
+  /** All of revisions up to `revision`, each change with its own. */
+  | {
+      readonly type: 'changes';
+      readonly revision: number;
+      readonly changes: readonly { readonly revision: number; readonly change: QueueChange }[];
+    }
+  | { readonly type: 'written'; readonly write: PlannedWrite; readonly outcome: WriteOutcome };
+
+export interface Assignment {
+  readonly worker: string;
+  readonly create: number;
+  readonly jobs: readonly AssignedJob[];
+}
+
+export interface TakeBackOfLost {
+  readonly worker: string;
+  readonly jobs: readonly AssignedJob[];
+  /** Nothing is left to take back from it: delete its records too. */
+  readonly last: boolean;
+}
+
+/** Moves the gate to `to` if nothing from `from` up to it was created after `revision`. */
+export interface GateMove {
+  /** To close a window that was read, to leave the rest of a long queue in the store, or to follow at a distance. */
+  readonly purpose: 'window' | 'cut' | 'follow';
+  readonly from: ItemId;
+  readonly to: ItemId;
+  readonly revision: number;
+}
+
+/** One transaction of the dispatcher. Assignments and a take-back do not meet in one. */
+export interface PlannedWrite {
+  readonly assignments: readonly Assignment[];
+  readonly takeBack: TakeBackOfLost | undefined;
+  readonly gate: GateMove | undefined;
+  readonly beat: Beat | undefined;
+}
+
+/** Taken; or the item was deleted; or the worker itself had given it back before it went. */
+export type TakeBackResult =
+  | { readonly type: 'taken' }
+  | { readonly type: 'gone' }
+  | { readonly type: 'returned'; readonly generation: number; readonly takeBack: TakeBack };
+
+export interface WriteOutcome {
+  readonly revision: number;
+  readonly assignment:
+    | { readonly accepted: true }
+    | {
+        readonly accepted: false;
+        readonly workersGone: readonly string[];
+        readonly itemsGone: readonly ItemId[];
+      };
+  /** For each job of the take-back, in order. */
+  readonly takenBack: readonly TakeBackResult[];
+  readonly gateMoved: boolean;
+}

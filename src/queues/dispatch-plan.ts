@@ -1,0 +1,374 @@
+/**
+ * The dispatcher's decisions, without clock, store or timer: `apply` is its one transition function, `nextWrite` and
+ * `nextRead` say what to do now. One write and one read are under way at a time; their results come back as inputs.
+ *
+ * **What it knows of items.** Either everything from the start of the queue (*tail*: the watch brings each new item,
+ * in revision order, and it is inserted in key order), or only those below `cut` (*backlog*: more wait than memory
+ * should hold; the rest is read in windows). In tail mode a view that holds B is complete up to the commit of B, so
+ * every A whose enqueue returned before B's began is in it and, having the smaller key, is given out first. In backlog
+ * mode the gate gives the same: before anything from a window `[cut, to)` read at revision v is given out, one
+ * transaction makes sure that nothing there was created after v and moves the gate to `to`, so that nothing ever
+ * will be. Without that guard, a window read beside a lagging watch could hold B and miss A.
+ *
+ * Changing from backlog to tail: when the last window is asked for, created items are collected from the watch; it
+ * is merged with those of them that came after its revision. From tail to backlog: the same guarded move of the gate,
+ * with the revision of the watch, closes the part that is kept.
+ *
+ * **First assignments in order.** A write gives out the first ready items, all or none: if one worker has gone
+ * or one item was deleted, the whole is refused and planned again before anything later is given out.
+ *
+ * **Staleness.** A change that was overtaken by a read or by a reply of this dispatcher is told by its revision, by
+ * the generation (which only grows), or by the id (items never come back once deleted).
+ */
+import type {
+  Assignment,
+  GateMove,
+  LoadedState,
+  PlanInput,
+  PlannedWrite,
+  QueueChange,
+  StoredItem,
+  TakeBackResult,
+  WindowRead,
+  WriteOutcome,
+} from './dispatch-messages.js';
+import { Heartbeat } from './heartbeat.js';
+import { type ItemId, placeOf } from './keys.js';
+import { type PlannedJob, PlannedJobs, type PlannedWorker } from './planned-jobs.js';
+import { type AssignedJob, lossOf, type TakeBack } from './records.js';
+import { WindowReader } from './window-reader.js';
+
+export interface PlanLimits {
+  /** Waiting items held in memory before the rest is left in the store. */
+  readonly mirror: number;
+  /** Items in one write: with the workers and the term, its compares stay below etcd's 128. */
+  readonly jobsPerWrite: number;
+  readonly workersPerWrite: number;
+  readonly takeBacksPerWrite: number;
+  /** How far the gate follows behind the newest item in tail mode. A producer slower than that must read again. */
+  readonly gateDelayMs: number;
+}
+
+export const planLimits: PlanLimits = {
+  mirror: 20_000,
+  jobsPerWrite: 96,
+  workersPerWrite: 12,
+  takeBacksPerWrite: 40,
+  gateDelayMs: 5_000,
+};
+
+export class DispatchPlan {
+  readonly #limits: PlanLimits;
+  readonly #jobs = new PlannedJobs();
+  readonly #workers = new Map<string, PlannedWorker>();
+  /** Of items that are not planned (yet) too. */
+  readonly #generations = new Map<ItemId, { generation: number; takeBack: TakeBack }>();
+  readonly #reader: WindowReader;
+  readonly #heartbeat = new Heartbeat();
+  #gate: ItemId = placeOf(0);
+  #loadedAt = 0;
+  /** Everything of the watched range up to here is in the plan. */
+  #seen = 0;
+  /** Where the gate goes in tail mode, and when. */
+  #gateMark: { readonly revision: number; readonly dueMs: number } | undefined;
+  #overflowChecked = false;
+  #writing = false;
+
+  constructor(limits: PlanLimits = planLimits) {
+    this.#limits = limits;
+    this.#reader = new WindowReader();
+  }
+
+  apply(input: PlanInput, nowMs: number): void {
+    switch (input.type) {
+      case 'loaded':
+        this.#load(input.state, nowMs);
+        return;
+      case 'window': {
+        const known = this.#reader.received(input, this.#gate);
+        if (known !== undefined) this.#merge(known, nowMs);
+        return;
+      }
+      case 'changes':
+        for (const { revision, change } of input.changes) this.#change(change, revision, nowMs);
+        this.#seen = Math.max(this.#seen, input.revision);
+        this.#overflowChecked = false;
+        return;
+      case 'written':
+        this.#writing = false;
+        this.#written(input.write, input.outcome, nowMs);
+    }
+  }
+
+  /** The write to send now; undefined while one is under way or nothing is to be done. */
+  nextWrite(nowMs: number): PlannedWrite | undefined {
+    if (this.#writing) return undefined;
+    this.#jobs.release(nowMs);
+    const takeBack = this.#planTakeBack();
+    const assignments = takeBack === undefined ? this.#planAssignments() : [];
+    const gate = this.#planGate(nowMs);
+    // With the gate goes a new base: the old one may lie above an item that the gate is about to pass.
+    const waiting = this.#isWaiting();
+    const beat =
+      gate !== undefined || this.#heartbeat.due(nowMs, waiting)
+        ? this.#heartbeat.beat(nowMs, { waiting, seen: this.#view(), base: this.#base() })
+        : undefined;
+    if (takeBack === undefined && assignments.length === 0 && gate === undefined && beat === undefined) {
+      return undefined;
+    }
+    this.#writing = true;
+    return { assignments, takeBack, gate, beat };
+  }
+
+  /** The window to read now; undefined while one is under way or none is wanted. */
+  nextRead(): WindowRead | undefined {
+    if (this.#jobs.readyCount * 2 > this.#limits.mirror) return undefined;
+    return this.#reader.next(this.#view());
+  }
+
+  /** When to ask for a write again though nothing has happened; undefined: not before something does. */
+  wakeAtMs(): number | undefined {
+    const times = [
+      this.#jobs.nextDelayedMs,
+      this.#heartbeat.dueAtMs(this.#isWaiting()),
+      this.#gateMark?.dueMs,
+    ].filter((time) => time !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  #load(state: LoadedState, nowMs: number): void {
+    this.#loadedAt = state.revision;
+    this.#seen = state.revision;
+    this.#gate = state.gate;
+    this.#heartbeat.start(nowMs, state.timeMs);
+    this.#reader.start(state.start);
+    for (const { id, create, slots } of state.workers) this.#addWorker(id, create, slots, false);
+    for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
+    for (const [id, jobs] of state.records) {
+      const worker = this.#workers.get(id) ?? this.#addWorker(id, 0, 0, true);
+      for (const job of jobs) {
+        const generation = this.#generations.get(job.id)?.generation ?? 0;
+        // A record whose generation has passed says only who held the job once.
+        if (generation !== job.generation || this.#jobs.get(job.id) !== undefined) continue;
+        this.#jobs.add({ ...job, place: { status: 'assigned', worker } });
+      }
+    }
+  }
+
+  #change(change: QueueChange, revision: number, nowMs: number): void {
+    if (change.type === 'item-created') {
+      this.#heartbeat.itemCreated(revision);
+      if (this.#jobs.get(change.item.id) === undefined && this.#reader.admits(change.item)) {
+        this.#addItem(change.item, nowMs);
+      }
+      if (!this.#reader.isBehind) this.#gateMark ??= { revision, dueMs: nowMs + this.#limits.gateDelayMs };
+      return;
+    }
+    if (change.type === 'item-gone') {
+      this.#itemGone(change.id);
+      return;
+    }
+    if (revision <= this.#loadedAt) return;
+    switch (change.type) {
+      case 'taken-back':
+        this.#takenBack(change.id, change.generation, change.takeBack, nowMs);
+        return;
+      case 'worker-present': {
+        const worker = this.#workers.get(change.worker);
+        if (worker === undefined) this.#addWorker(change.worker, change.create, change.slots, false);
+        else worker.slots = change.slots;
+        return;
+      }
+      case 'worker-gone':
+        this.#workerGone(change.worker);
+    }
+  }
+
+  #addWorker(id: string, create: number, slots: number, lost: boolean): PlannedWorker {
+    const worker: PlannedWorker = { id, create, slots, lost, inHand: new Set() };
+    this.#workers.set(id, worker);
+    return worker;
+  }
+
+  #workerGone(id: string): void {
+    const worker = this.#workers.get(id);
+    if (worker === undefined) return;
+    worker.lost = true;
+    worker.slots = 0;
+  }
+
+  #addItem(item: StoredItem, nowMs: number): void {
+    const taken = this.#generations.get(item.id);
+    const delayMs = taken?.takeBack.delayMs ?? 0;
+    this.#jobs.add({
+      ...item,
+      generation: taken?.generation ?? 0,
+      failures: taken?.takeBack.failures ?? 0,
+      place: delayMs > 0 ? { status: 'delayed', untilMs: nowMs + delayMs } : { status: 'ready' },
+    });
+  }
+
+  #itemGone(id: ItemId): void {
+    this.#generations.delete(id);
+    this.#reader.gone(id);
+    const job = this.#jobs.get(id);
+    if (job !== undefined) this.#jobs.remove(job);
+  }
+
+  #takenBack(id: ItemId, generation: number, takeBack: TakeBack, nowMs: number): void {
+    if (generation > (this.#generations.get(id)?.generation ?? 0)) {
+      this.#generations.set(id, { generation, takeBack });
+    }
+    const job = this.#jobs.get(id);
+    if (job === undefined || generation <= job.generation) return;
+    job.generation = generation;
+    job.failures = takeBack.failures;
+    this.#jobs.move(
+      job,
+      takeBack.delayMs > 0 ? { status: 'delayed', untilMs: nowMs + takeBack.delayMs } : { status: 'ready' },
+    );
+  }
+
+  #merge(items: readonly StoredItem[], nowMs: number): void {
+    for (const item of items) if (this.#jobs.get(item.id) === undefined) this.#addItem(item, nowMs);
+  }
+
+  #planTakeBack(): PlannedWrite['takeBack'] {
+    for (const worker of this.#workers.values()) {
+      if (!worker.lost) continue;
+      const jobs = [...worker.inHand].slice(0, this.#limits.takeBacksPerWrite);
+      const last = jobs.length === worker.inHand.size;
+      for (const job of jobs) this.#jobs.move(job, { status: 'taking-back', worker });
+      return { worker: worker.id, jobs: jobs.map(assignedJob), last };
+    }
+    return undefined;
+  }
+
+  /**
+   * The first ready jobs, each to the worker with the smallest share of its slots in use. A worker takes part when
+   * it is idle or a quarter of its slots is free: otherwise every acknowledgement would cause a record of one job.
+   */
+  #planAssignments(): Assignment[] {
+    if (this.#jobs.readyCount === 0) return [];
+    const open = [...this.#workers.values()]
+      .filter(({ lost, slots, inHand }) => {
+        const free = slots - inHand.size;
+        return !lost && free > 0 && (inHand.size === 0 || free * 4 >= slots);
+      })
+      .sort((a, b) => a.inHand.size / a.slots - b.inHand.size / b.slots)
+      .slice(0, this.#limits.workersPerWrite);
+    const given = new Map<PlannedWorker, AssignedJob[]>();
+    for (let count = 0; count < this.#limits.jobsPerWrite; count += 1) {
+      const worker = leastLoaded(open);
+      const job = worker === undefined ? undefined : this.#jobs.firstReady();
+      if (worker === undefined || job === undefined) break;
+      this.#jobs.move(job, { status: 'assigning', worker });
+      const jobs = given.get(worker);
+      if (jobs === undefined) given.set(worker, [assignedJob(job)]);
+      else jobs.push(assignedJob(job));
+    }
+    return [...given].map(([worker, jobs]) => ({ worker: worker.id, create: worker.create, jobs }));
+  }
+
+  #planGate(nowMs: number): GateMove | undefined {
+    const { pending } = this.#reader;
+    if (pending !== undefined) {
+      return { purpose: 'window', from: this.#gate, to: pending.to, revision: pending.revision };
+    }
+    if (this.#reader.isBehind) return undefined;
+    if (this.#jobs.readyCount > this.#limits.mirror && !this.#overflowChecked) {
+      const to = this.#jobs.readyAt(this.#limits.mirror >> 1);
+      // Once for each news from the watch: refused, it lacks an item that the watch is about to bring.
+      this.#overflowChecked = true;
+      if (to !== undefined && to > this.#gate) {
+        return { purpose: 'cut', from: this.#gate, to, revision: this.#view() };
+      }
+    }
+    const mark = this.#gateMark;
+    if (mark === undefined || mark.dueMs > nowMs) return undefined;
+    this.#gateMark = undefined;
+    const to = placeOf(mark.revision);
+    if (to <= this.#gate) return undefined;
+    return { purpose: 'follow', from: this.#gate, to, revision: this.#view() };
+  }
+
+  #written(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
+    this.#assigned(write, outcome);
+    const { takeBack, gate } = write;
+    if (takeBack !== undefined) {
+      takeBack.jobs.forEach((job, index) => {
+        this.#tookBack(job, outcome.takenBack[index], nowMs);
+      });
+      const worker = this.#workers.get(takeBack.worker);
+      if (takeBack.last && worker?.inHand.size === 0) this.#workers.delete(takeBack.worker);
+    }
+    if (gate === undefined) return;
+    if (outcome.gateMoved) this.#gate = gate.to;
+    if (gate.purpose === 'window') {
+      this.#merge(this.#reader.closed(outcome.gateMoved), nowMs);
+    } else if (gate.purpose === 'cut' && outcome.gateMoved) {
+      this.#gateMark = undefined;
+      this.#jobs.dropReadyFrom(gate.to);
+      this.#reader.start(gate.to);
+    }
+  }
+
+  #assigned(write: PlannedWrite, outcome: WriteOutcome): void {
+    const { assignment } = outcome;
+    for (const { worker: name, jobs } of write.assignments) {
+      for (const { id, generation } of jobs) {
+        const job = this.#jobs.get(id);
+        const place = job?.place;
+        // It may have been finished or returned already, and the watch have been faster than the reply.
+        if (job?.generation !== generation || place?.status !== 'assigning' || place.worker.id !== name)
+          continue;
+        const next = assignment.accepted ? { status: 'assigned' as const, worker: place.worker } : undefined;
+        this.#jobs.move(job, next ?? { status: 'ready' });
+      }
+    }
+    if (assignment.accepted) return;
+    for (const id of assignment.itemsGone) this.#itemGone(id);
+    for (const worker of assignment.workersGone) this.#workerGone(worker);
+  }
+
+  #tookBack(taken: AssignedJob, result: TakeBackResult | undefined, nowMs: number): void {
+    if (result === undefined || result.type === 'gone') {
+      this.#itemGone(taken.id);
+      return;
+    }
+    const { generation, takeBack } =
+      result.type === 'returned' ? result : { generation: taken.generation + 1, takeBack: lossOf(taken) };
+    this.#takenBack(taken.id, generation, takeBack, nowMs);
+  }
+
+  #isWaiting(): boolean {
+    return this.#jobs.readyCount > 0 || this.#jobs.delayedCount > 0 || this.#reader.isBehind;
+  }
+
+  /** The revision up to which the plan holds every item below what is left to be read. */
+  #view(): number {
+    return Math.max(this.#seen, this.#reader.revision);
+  }
+
+  /** The smallest item that exists; undefined if none does, as far as this view goes. */
+  #base(): ItemId | undefined {
+    const smallest = this.#jobs.smallestId();
+    const { cut } = this.#reader;
+    if (smallest === undefined || cut === undefined) return smallest ?? cut;
+    return [smallest, cut].sort()[0];
+  }
+}
+
+function assignedJob({ id, create, generation, failures, payload }: PlannedJob): AssignedJob {
+  return { id, create, generation, failures, payload };
+}
+
+function leastLoaded(workers: readonly PlannedWorker[]): PlannedWorker | undefined {
+  let best: PlannedWorker | undefined;
+  for (const worker of workers) {
+    if (worker.inHand.size >= worker.slots) continue;
+    if (best === undefined || worker.inHand.size * best.slots < best.inHand.size * worker.slots)
+      best = worker;
+  }
+  return best;
+}

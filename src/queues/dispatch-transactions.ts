@@ -1,0 +1,162 @@
+/**
+ * The dispatcher's transactions. Every write is `IF create(e/me) = term THEN … ELSE get e/me`: once another candidate has
+ * deleted that key, nothing of the old term is applied any more, however late it arrives. Inside, any of:
+ *
+ * - *Assign* `{IF create(w/W) = c_W for each worker, create(i/X) = c_X for each item THEN put a/W/<sequence>, … ELSE get
+ *   those keys}`. One condition for all, so that no later item is given out while an earlier one is refused.
+ * - *Take back* from a lost worker `{IF create(w/W) = 0 THEN {IF create(i/X) = c, version(g/X) = k THEN put g/X ELSE get
+ *   i/X, get g/X} for each job, [delete a/W/] ELSE get w/W}`. Its late acknowledgement then names a generation that has passed.
+ * - *Gate* `{IF create < v+1 for every item in [gate, to) THEN put h := to}`.
+ * - *Beat* `put beat`, always beside a gate: see records.ts for why the base must move with it.
+ */
+import {
+  compare,
+  get,
+  type KeyValue,
+  nested,
+  type Op,
+  type OpReply,
+  put,
+  remove,
+  type TxnOp,
+  type TxnReply,
+  type TxnRequest,
+  txnOf,
+} from '../store/index.js';
+import type {
+  Assignment,
+  GateMove,
+  PlannedWrite,
+  TakeBackOfLost,
+  TakeBackResult,
+  WriteOutcome,
+} from './dispatch-messages.js';
+import { generationOf } from './dispatch-reads.js';
+import type { ItemId, QueueKeys } from './keys.js';
+import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from './records.js';
+
+export interface Term {
+  /** The candidate's name: that of its worker. */
+  readonly candidate: string;
+  readonly revision: number;
+}
+
+export function underTerm(keys: QueueKeys, term: Term, success: readonly Op[]): TxnRequest {
+  const mine = keys.candidate(term.candidate);
+  return txnOf({
+    compare: [compare.create(mine, 'equal', term.revision)],
+    success,
+    failure: [get(mine, { keysOnly: true })],
+  });
+}
+
+export function requestOf(
+  keys: QueueKeys,
+  term: Term,
+  write: PlannedWrite,
+  nextSequence: () => string,
+): TxnRequest {
+  const ops: Op[] = [];
+  if (write.assignments.length > 0) ops.push(assign(keys, write.assignments, nextSequence));
+  if (write.takeBack !== undefined) ops.push(takeBack(keys, write.takeBack));
+  if (write.gate !== undefined) ops.push(moveGate(keys, write.gate));
+  if (write.beat !== undefined) ops.push(put(keys.beat, encodeBeat(write.beat)));
+  return underTerm(keys, term, ops);
+}
+
+function assign(keys: QueueKeys, assignments: readonly Assignment[], nextSequence: () => string): TxnOp {
+  const jobs = assignments.flatMap((assignment) => assignment.jobs);
+  return nested({
+    compare: [
+      ...assignments.map(({ worker, create }) => compare.create(keys.presence(worker), 'equal', create)),
+      ...jobs.map(({ id, create }) => compare.create(keys.item(id), 'equal', create)),
+    ],
+    success: assignments.map((assignment) =>
+      put(`${keys.recordsOf(assignment.worker).key}${nextSequence()}`, encodeRecord(assignment.jobs)),
+    ),
+    failure: [
+      ...assignments.map(({ worker }) => get(keys.presence(worker), { keysOnly: true })),
+      ...jobs.map(({ id }) => get(keys.item(id), { keysOnly: true })),
+    ],
+  });
+}
+
+function takeBack(keys: QueueKeys, { worker, jobs, last }: TakeBackOfLost): TxnOp {
+  const taken = jobs.map((job) =>
+    nested({
+      compare: [
+        compare.create(keys.item(job.id), 'equal', job.create),
+        compare.version(keys.generation(job.id), 'equal', job.generation),
+      ],
+      success: [put(keys.generation(job.id), encodeTakeBack(lossOf(job)))],
+      failure: [get(keys.item(job.id), { keysOnly: true }), get(keys.generation(job.id))],
+    }),
+  );
+  return nested({
+    compare: [compare.create(keys.presence(worker), 'equal', 0)],
+    success: last ? [...taken, { type: 'delete', ...keys.recordsOf(worker) }] : taken,
+  });
+}
+
+function moveGate(keys: QueueKeys, { from, to, revision }: GateMove): TxnOp {
+  return nested({
+    compare: [compare.create(keys.itemsBetween(from, to), 'less', revision + 1)],
+    success: [put(keys.gate, to)],
+  });
+}
+
+/** What became of each part. Only for a reply whose term held. */
+export function outcomeOf(keys: QueueKeys, write: PlannedWrite, reply: TxnReply): WriteOutcome {
+  const replies = [...reply.replies];
+  const assigned = write.assignments.length > 0 ? replies.shift() : undefined;
+  const taken = write.takeBack !== undefined ? replies.shift() : undefined;
+  const gate = write.gate !== undefined ? replies.shift() : undefined;
+  return {
+    revision: reply.revision,
+    assignment: assignmentOutcome(keys, write, assigned),
+    takenBack: takeBackResults(write.takeBack, taken),
+    gateMoved: gate?.type === 'txn' && gate.succeeded,
+  };
+}
+
+function assignmentOutcome(
+  keys: QueueKeys,
+  write: PlannedWrite,
+  reply: OpReply | undefined,
+): WriteOutcome['assignment'] {
+  if (reply?.type !== 'txn' || reply.succeeded) return { accepted: true };
+  const found = new Map<string, number>();
+  for (const part of reply.replies) {
+    const kv = firstOf(part);
+    if (kv !== undefined) found.set(kv.key, kv.createRevision);
+  }
+  const workersGone: string[] = [];
+  const itemsGone: ItemId[] = [];
+  for (const { worker, create, jobs } of write.assignments) {
+    if (found.get(keys.presence(worker)) !== create) workersGone.push(worker);
+    for (const job of jobs) if (found.get(keys.item(job.id)) !== job.create) itemsGone.push(job.id);
+  }
+  return { accepted: false, workersGone, itemsGone };
+}
+
+function takeBackResults(write: TakeBackOfLost | undefined, reply: OpReply | undefined): TakeBackResult[] {
+  if (write === undefined || reply?.type !== 'txn') return [];
+  return write.jobs.map((_, index) => {
+    const part = reply.replies[index];
+    if (part?.type !== 'txn') return { type: 'gone' };
+    if (part.succeeded) return { type: 'taken' };
+    const [item, generation] = part.replies.map(firstOf);
+    if (item === undefined || generation === undefined) return { type: 'gone' };
+    return { type: 'returned', ...generationOf(generation) };
+  });
+}
+
+export function firstOf(reply: OpReply | undefined): KeyValue | undefined {
+  return reply?.type === 'range' ? reply.kvs[0] : undefined;
+}
+
+/** Leaving the line of candidates. */
+export function resignation(keys: QueueKeys, term: Term): TxnRequest {
+  const mine = keys.candidate(term.candidate);
+  return txnOf({ compare: [compare.create(mine, 'equal', term.revision)], success: [remove(mine)] });
+}

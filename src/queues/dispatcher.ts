@@ -1,0 +1,291 @@
+/**
+ * One term of a queue's dispatcher: carries its plan's writes and reads to the store and the changes to the plan.
+ *
+ * - Begins with one read, under the term, of `h, beat, a/, g/, w/` at one revision, sent after the term began and after the
+ *   watch opened. Every write of earlier terms was applied before it or never will be. Then it makes sure which
+ *   of the recorded jobs still exist, and reads the items in windows.
+ * - *Reply lost*: the exactly-once store finds out. If even that cannot tell (`unknown`), the term is given up: under the
+ *   next one the write can no longer be applied.
+ * - *Deposed*: the deletion of its candidate key comes through the watch, or a write is refused; nothing else is sent.
+ * - *Watch cut or compacted*: everything is read anew, under the same term, once the write under way has its answer.
+ * - *Session lost or process paused*: the term's key goes with the session or is deleted; writes are refused.
+ */
+import type { QuorateError } from '../errors.js';
+import { Backoff, type Runtime, sleep, type Timer } from '../runtime/index.js';
+import type { Client } from '../session/index.js';
+import { get, type KeyEvent, nested, type TxnReply, type TxnRequest, textOf, txnOf } from '../store/index.js';
+import type { HubItem, Subscription } from '../watch/index.js';
+import type { LoadedState, PlannedWrite, WindowRead } from './dispatch-messages.js';
+import { DispatchPlan } from './dispatch-plan.js';
+import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from './dispatch-reads.js';
+import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './dispatch-transactions.js';
+import { createGate } from './enqueue-pipeline.js';
+import { asQuorateError, isPassing } from './failures.js';
+import { type ItemId, placeOf, type QueueKeys } from './keys.js';
+import type { AssignedJob } from './records.js';
+
+const retryDelay = { firstMs: 20, longestMs: 1_000 };
+const callTimeoutMs = 10_000;
+const existenceChecksPerRead = 100;
+
+export class Dispatcher {
+  readonly #client: Client;
+  readonly #runtime: Runtime;
+  readonly #keys: QueueKeys;
+  readonly #term: Term;
+  readonly #ended = new AbortController();
+  #plan: DispatchPlan | undefined;
+  /** Changes that came before there was a plan. */
+  #early: Extract<HubItem, { type: 'events' }>[] = [];
+  /** Counts loads: answers to what an earlier plan asked for are dropped. */
+  #load = 0;
+  #writing: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #sequence = 0;
+  #failure: QuorateError | undefined;
+
+  constructor(options: { client: Client; keys: QueueKeys; term: Term }) {
+    this.#client = options.client;
+    this.#runtime = options.client.runtime;
+    this.#keys = options.keys;
+    this.#term = options.term;
+  }
+
+  /** Dispatches until deposed or told to stop. Rejects if it cannot go on; the term should then be given up. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#end();
+    let subscription: Subscription | undefined;
+    if (!signal.aborted) {
+      signal.addEventListener('abort', stop, { once: true });
+      subscription = this.#client.hub.subscribe(this.#keys.watched, (item) => this.#onItem(item));
+      if (!this.#ended.signal.aborted) {
+        await new Promise<void>((resolve) => {
+          this.#ended.signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+      }
+    }
+    subscription?.close();
+    signal.removeEventListener('abort', stop);
+    this.#timer?.cancel();
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #end(failure?: unknown): void {
+    if (failure !== undefined && !this.#ended.signal.aborted) this.#failure = asQuorateError(failure);
+    this.#ended.abort();
+  }
+
+  #onItem(item: HubItem): void {
+    switch (item.type) {
+      case 'opened':
+        void this.#reload().catch((error: unknown) => this.#end(error));
+        return;
+      case 'events':
+        if (item.events.some((event) => this.#isDeposition(event))) this.#end();
+        else if (this.#plan === undefined) this.#early.push(item);
+        else this.#changed(this.#plan, item);
+        return;
+      case 'interrupted':
+        this.#load += 1;
+        this.#plan = undefined;
+        return;
+      case 'failed':
+        this.#end(item.error);
+    }
+  }
+
+  #isDeposition({ type, kv }: KeyEvent): boolean {
+    return (
+      type === 'delete' &&
+      kv.key === this.#keys.candidate(this.#term.candidate) &&
+      kv.modRevision > this.#term.revision
+    );
+  }
+
+  #changed(plan: DispatchPlan, { revision, events }: Extract<HubItem, { type: 'events' }>): void {
+    const changes = events.flatMap((event) => {
+      const change = changeOf(this.#keys, event);
+      return change === undefined ? [] : [{ revision: event.kv.modRevision, change }];
+    });
+    plan.apply({ type: 'changes', revision, changes }, this.#runtime.monotonicMs());
+    this.#advance();
+  }
+
+  async #reload(): Promise<void> {
+    this.#load += 1;
+    const load = this.#load;
+    this.#plan = undefined;
+    this.#early = [];
+    await this.#writing;
+    const state = await this.#read();
+    if (state === undefined || load !== this.#load || this.#ended.signal.aborted) return;
+    const plan = new DispatchPlan();
+    plan.apply({ type: 'loaded', state }, this.#runtime.monotonicMs());
+    this.#plan = plan;
+    for (const item of this.#early.splice(0)) this.#changed(plan, item);
+    this.#advance();
+  }
+
+  /** Undefined if the term is over. */
+  async #read(): Promise<LoadedState | undefined> {
+    const keys = this.#keys;
+    const reply = await this.#send(
+      underTerm(keys, this.#term, [
+        get(keys.gate),
+        get(keys.beat),
+        { type: 'range', ...keys.presences },
+        { type: 'range', ...keys.generations },
+        { type: 'range', ...keys.records },
+      ]),
+    );
+    if (reply === undefined || !reply.succeeded) {
+      this.#end();
+      return undefined;
+    }
+    const [gateKv, beatKv] = reply.replies.map(firstOf);
+    if (gateKv === undefined) {
+      // Nobody has put anything yet. Who does will find the gate, or finds it made by another meanwhile.
+      await this.#send(createGate(keys, reply.revision));
+      return this.#read();
+    }
+    const [presences, generations, records] = reply.replies
+      .slice(2)
+      .map((part) => (part.type === 'range' ? part.kvs : []));
+    const gate = textOf(gateKv.value);
+    const beat = beatKv === undefined ? undefined : beatOf(beatKv);
+    const held = new Map<string, AssignedJob[]>();
+    for (const kv of records ?? []) {
+      const worker = keys.workerOfRecord(kv.key);
+      held.set(worker, [...(held.get(worker) ?? []), ...jobsOfRecord(kv)]);
+    }
+    return {
+      revision: reply.revision,
+      gate,
+      start: beat !== undefined ? earlier(beat.base, gate) : gateKv.version === 1 ? gate : placeOf(0),
+      timeMs: beat?.timeMs ?? 0,
+      workers: (presences ?? []).map((kv) => workerOf(keys, kv)),
+      generations: new Map(
+        (generations ?? []).map((kv) => [keys.nameIn(keys.generations, kv.key), generationOf(kv)]),
+      ),
+      records: await this.#existing(held),
+    };
+  }
+
+  /** Without the jobs that are done: their records outlive them a little. An item that is gone stays so. */
+  async #existing(held: ReadonlyMap<string, AssignedJob[]>): Promise<Map<string, AssignedJob[]>> {
+    const ids = [...new Set([...held.values()].flatMap((jobs) => jobs.map((job) => job.id)))];
+    const existing = new Set<ItemId>();
+    for (let start = 0; start < ids.length; start += existenceChecksPerRead) {
+      const chunk = ids.slice(start, start + existenceChecksPerRead);
+      const ops = chunk.map((id) => get(this.#keys.item(id), { keysOnly: true }));
+      const reply = await this.#send(txnOf({ success: [nested({ success: ops })] }));
+      const [replies] = reply?.replies ?? [];
+      if (replies?.type !== 'txn') break;
+      chunk.forEach((id, index) => {
+        if (firstOf(replies.replies[index]) !== undefined) existing.add(id);
+      });
+    }
+    const result = new Map<string, AssignedJob[]>();
+    for (const [worker, jobs] of held)
+      result.set(
+        worker,
+        jobs.filter((job) => existing.has(job.id)),
+      );
+    return result;
+  }
+
+  /** Sends what the plan wants sent now, and sees to it that it is asked again in time. */
+  #advance(): void {
+    const plan = this.#plan;
+    if (plan === undefined || this.#ended.signal.aborted) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const read = plan.nextRead();
+    if (read !== undefined) {
+      void this.#readWindow(plan, read, this.#load).catch((error: unknown) => this.#end(error));
+    }
+    if (this.#writing !== undefined) return;
+    const nowMs = this.#runtime.monotonicMs();
+    const write = plan.nextWrite(nowMs);
+    if (write !== undefined) {
+      this.#writing = this.#write(plan, write, this.#load)
+        .catch((error: unknown) => this.#end(error))
+        .finally(() => {
+          this.#writing = undefined;
+          this.#advance();
+        });
+      return;
+    }
+    const wakeAtMs = plan.wakeAtMs();
+    if (wakeAtMs === undefined) return;
+    this.#timer = this.#runtime.setTimer(Math.max(1, wakeAtMs - nowMs), () => this.#advance(), {
+      background: true,
+    });
+  }
+
+  async #write(plan: DispatchPlan, write: PlannedWrite, load: number): Promise<void> {
+    const request = requestOf(this.#keys, this.#term, write, () => this.#nextSequence());
+    const reply = await this.#send(request);
+    if (reply === undefined || !reply.succeeded) {
+      this.#end();
+      return;
+    }
+    if (load !== this.#load) return;
+    const outcome = outcomeOf(this.#keys, write, reply);
+    plan.apply({ type: 'written', write, outcome }, this.#runtime.monotonicMs());
+  }
+
+  async #readWindow(plan: DispatchPlan, read: WindowRead, load: number): Promise<void> {
+    const keys = this.#keys;
+    const range = keys.itemsBetween(read.from, read.to);
+    const answer = await this.#retrying(() =>
+      this.#client.store.range({ ...range, limit: read.limit + 1 }, { timeoutMs: callTimeoutMs }),
+    );
+    if (answer === undefined || load !== this.#load) return;
+    const kvs = answer.kvs.slice(0, read.limit);
+    const beyond = answer.kvs[read.limit];
+    plan.apply(
+      {
+        type: 'window',
+        read,
+        revision: answer.revision,
+        items: kvs.map((kv) => storedItem(keys, kv)),
+        next: beyond === undefined ? undefined : keys.nameIn(keys.items, beyond.key),
+        bytes: kvs.reduce((sum, kv) => sum + kv.value.length, 0),
+      },
+      this.#runtime.monotonicMs(),
+    );
+    this.#advance();
+  }
+
+  #send(request: TxnRequest): Promise<TxnReply | undefined> {
+    return this.#retrying(() => this.#client.store.txn(request, { timeoutMs: callTimeoutMs }));
+  }
+
+  /** Repeats what certainly changed nothing, until the term ends; undefined then. */
+  async #retrying<T>(attempt: () => Promise<T>): Promise<T | undefined> {
+    const backoff = new Backoff(this.#runtime, retryDelay);
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+      await sleep(this.#runtime, backoff.nextMs(), { signal }).catch(() => {});
+    }
+    return undefined;
+  }
+
+  /** Never used twice, in this term or another, so that no record overwrites one. */
+  #nextSequence(): string {
+    this.#sequence += 1;
+    const { candidate, revision } = this.#term;
+    return `${placeOf(revision)}-${candidate}-${this.#sequence.toString(16).padStart(10, '0')}`;
+  }
+}
+
+function earlier(base: ItemId | undefined, gate: ItemId): ItemId {
+  return base !== undefined && base < gate ? base : gate;
+}

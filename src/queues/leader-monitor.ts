@@ -1,0 +1,140 @@
+/**
+ * How the next candidate learns that the dispatcher is dead while there is work for it.
+ *
+ * It watches `beat`. If the last one says that another follows, silence since then counts. If not, the queue was at
+ * rest: it watches for new items, and counts from the first that the last beat does not cover (`seen`). An item put
+ * between that beat and the opening of this watch is found by a read at the opening. A dispatcher that lives answers
+ * either way within its beat interval.
+ *
+ * Being wrong costs a term, never a promise: the term is what keeps two dispatchers apart. So the clock only has to be
+ * fair: it starts anew when this process's own watch was cut, and what already waits in the event loop is looked at
+ * before silence is believed, since it may have been this process that stood still.
+ */
+import type { Runtime, Timer } from '../runtime/index.js';
+import type { Client } from '../session/index.js';
+import { get, type KeyValue, txnOf } from '../store/index.js';
+import type { HubItem, Subscription } from '../watch/index.js';
+import { beatOf } from './dispatch-reads.js';
+import { firstOf } from './dispatch-transactions.js';
+import { type ItemId, placeOf, type QueueKeys } from './keys.js';
+import type { Beat } from './records.js';
+
+export class LeaderMonitor {
+  readonly #client: Client;
+  readonly #runtime: Runtime;
+  readonly #keys: QueueKeys;
+  readonly #patienceMs: number;
+  readonly #onSilence: (beatRevision: number) => void;
+  readonly #beats: Subscription;
+  #items: Subscription | undefined;
+  #last: Beat | undefined;
+  #lastRevision = 0;
+  /** Since when a sign of life is overdue to come; undefined: none is expected. */
+  #expectingSinceMs: number | undefined;
+  #timer: Timer | undefined;
+  #closed = false;
+
+  /** `onSilence` gets the mod revision of the last beat, 0 if there is none, and is called at most once. */
+  constructor(options: {
+    client: Client;
+    keys: QueueKeys;
+    patienceMs: number;
+    onSilence: (beatRevision: number) => void;
+  }) {
+    this.#client = options.client;
+    this.#runtime = options.client.runtime;
+    this.#keys = options.keys;
+    this.#patienceMs = options.patienceMs;
+    this.#onSilence = options.onSilence;
+    const request = { key: this.#keys.beat, without: ['delete'] as const };
+    this.#beats = this.#client.hub.subscribe(request, (item) => this.#onBeatItem(item));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#beats.close();
+    this.#items?.close();
+    this.#items = undefined;
+  }
+
+  #onBeatItem(item: HubItem): void {
+    if (this.#closed) return;
+    if (item.type === 'events') {
+      const kv = item.events.at(-1)?.kv;
+      if (kv !== undefined) this.#onBeat(kv);
+    } else if (item.type === 'opened') {
+      void this.#readBeat();
+    } else {
+      this.#expect(undefined);
+    }
+  }
+
+  async #readBeat(): Promise<void> {
+    // A read that fails leaves the clock stopped; the watch's next item starts it again.
+    const read = await this.#client.store.range({ key: this.#keys.beat }).catch(() => undefined);
+    if (read === undefined || this.#closed) return;
+    const kv = read.kvs[0];
+    if (kv !== undefined) this.#onBeat(kv);
+    else this.#expect(this.#runtime.monotonicMs());
+  }
+
+  #onBeat(kv: KeyValue): void {
+    if (kv.modRevision < this.#lastRevision) return;
+    this.#lastRevision = kv.modRevision;
+    this.#last = beatOf(kv);
+    if (this.#last === undefined || this.#last.follows) {
+      this.#items?.close();
+      this.#items = undefined;
+      this.#expect(this.#runtime.monotonicMs());
+      return;
+    }
+    this.#expect(undefined);
+    this.#items ??= this.#client.hub.subscribe({ ...this.#keys.items, without: ['delete'] }, (item) =>
+      this.#onItemsItem(item),
+    );
+  }
+
+  #onItemsItem(item: HubItem): void {
+    if (this.#closed || this.#expectingSinceMs !== undefined) return;
+    if (item.type === 'opened') void this.#findUnseen();
+    const seen = this.#last?.seen ?? 0;
+    if (item.type === 'events' && item.revision > seen) this.#expect(this.#runtime.monotonicMs());
+  }
+
+  async #findUnseen(): Promise<void> {
+    const beat = this.#last;
+    if (beat === undefined) return;
+    const { store } = this.#client;
+    const keys = this.#keys;
+    const found = await store
+      .txn(txnOf({ success: [get(keys.gate)] }))
+      .then(({ replies }) => {
+        const gate = firstOf(replies[0]);
+        const gateId: ItemId = gate === undefined ? placeOf(0) : Buffer.from(gate.value).toString('latin1');
+        const start = beat.base !== undefined && beat.base < gateId ? beat.base : gateId;
+        const range = keys.itemsBetween(start, undefined);
+        return store.range({ ...range, minCreateRevision: beat.seen + 1, limit: 1, keysOnly: true });
+      })
+      .catch(() => undefined);
+    if (this.#closed || this.#last !== beat || this.#expectingSinceMs !== undefined) return;
+    if (found !== undefined && found.kvs.length > 0) this.#expect(this.#runtime.monotonicMs());
+  }
+
+  #expect(sinceMs: number | undefined): void {
+    this.#expectingSinceMs = sinceMs;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (sinceMs === undefined) return;
+    this.#timer = this.#runtime.setTimer(this.#patienceMs, () => void this.#elapsed(sinceMs), {
+      background: true,
+    });
+  }
+
+  async #elapsed(sinceMs: number): Promise<void> {
+    await this.#runtime.nextTurn();
+    if (this.#closed || this.#expectingSinceMs !== sinceMs) return;
+    this.#expectingSinceMs = undefined;
+    this.#onSilence(this.#lastRevision);
+  }
+}

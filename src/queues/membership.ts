@@ -1,0 +1,286 @@
+/**
+ * One life of a worker: from its presence to the end of its session, or until it leaves. A worker that lost its session
+ * begins another life under another name; nothing of the old one is taken over.
+ *
+ * - **Join**: watch `a/<W>/`, then `IF create(anchor) = a, create(w/W) = 0 THEN put w/W leased`. The name is new and the watch
+ *   stands before anything can be assigned to it, so nothing is read and nothing is missed.
+ * - **Take**: each record that appears is a list of jobs, in queue order. Payloads too long for it are read, in one request.
+ * - **Leave**: presence with no slots; what waits and what still arrives is given back; then the presence is deleted. A record
+ *   assigned at the last moment is taken back by the dispatcher: it finds the presence gone.
+ *
+ * - *Watch cut*: when it stands again, `a/<W>/` is read; records known by their key are passed over.
+ * - *Session lost*: handlers' signals fire and nothing more is taken. The dispatcher sees the presence go, and takes
+ *   each job back. A handler that ends before that may still acknowledge.
+ * - *Process paused*: as a lost session, seen from outside first. Late acknowledgements name a generation that has passed.
+ * - *Reply to the join lost*: the exactly-once store finds out; `unknown`, this life ends and another begins, and the
+ *   dispatcher takes back what the forgotten presence is given, once its session is over or the name is left.
+ */
+import { QuorateError } from '../errors.js';
+import { Backoff, type Runtime, sleep, type Timer } from '../runtime/index.js';
+import type { Client, Session } from '../session/index.js';
+import { compare, get, type KeyValue, put, remove, txnOf } from '../store/index.js';
+import type { HubItem, Subscription } from '../watch/index.js';
+import { jobsOfRecord } from './dispatch-reads.js';
+import { firstOf } from './dispatch-transactions.js';
+import { isPassing } from './failures.js';
+import { HeldJob, type HeldJobContext } from './held-job.js';
+import type { QueueKeys } from './keys.js';
+import { RecordLedger } from './record-ledger.js';
+import { decodeItem, encodePresence } from './records.js';
+
+const retryDelay = { firstMs: 50, longestMs: 2_000 };
+const callTimeoutMs = 10_000;
+/** Emptied records that no acknowledgement took along are deleted after this. */
+const cleanUpDelayMs = 500;
+/** Long payloads are up to 1.5 MiB each. */
+const payloadsPerRead = 4;
+/** Before a job whose payload could not be read is given out again. */
+const unreadableDelayMs = 1_000;
+
+export interface MembershipOptions {
+  readonly client: Client;
+  readonly keys: QueueKeys;
+  readonly session: Session;
+  readonly slots: number;
+  readonly label: string;
+  /** A job has come. In queue order as far as they were assigned in it. */
+  readonly onJob: (job: HeldJob) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class Membership {
+  /** Name of this life. */
+  readonly worker: string;
+  readonly session: Session;
+  readonly #options: MembershipOptions;
+  readonly #runtime: Runtime;
+  readonly #keys: QueueKeys;
+  readonly #ended = new AbortController();
+  readonly #ledger = new RecordLedger();
+  readonly #held = new Set<HeldJob>();
+  readonly #context: HeldJobContext;
+  #subscription: Subscription | undefined;
+  #create = 0;
+  #intake: Promise<void> | undefined;
+  #cleanUp: Timer | undefined;
+  #leaving = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#runtime = options.client.runtime;
+    this.#keys = options.keys;
+    this.session = options.session;
+    this.worker = this.#runtime.newId();
+    this.#context = {
+      store: options.client.store,
+      runtime: this.#runtime,
+      keys: options.keys,
+      signal: this.#ended.signal,
+      ledger: this.#ledger,
+      onSettled: (job) => this.#onSettled(job),
+    };
+  }
+
+  /** Aborted when this life is over: the session was lost, or the worker has left. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Not settled yet, in the order in which they came. */
+  get held(): readonly HeldJob[] {
+    return [...this.#held];
+  }
+
+  /** Rejects with `session-lost` or what the store answered. */
+  async join(): Promise<void> {
+    const { session } = this;
+    const onLost = () => this.end(session.signal.reason);
+    if (session.signal.aborted) onLost();
+    else session.signal.addEventListener('abort', onLost, { once: true });
+    this.#ended.signal.addEventListener('abort', () => session.signal.removeEventListener('abort', onLost), {
+      once: true,
+    });
+    await this.#open();
+    session.assertLive();
+    const presence = this.#keys.presence(this.worker);
+    const reply = await this.#options.client.store.txn(
+      txnOf({
+        compare: [session.guard(), compare.create(presence, 'equal', 0)],
+        success: [put(presence, this.#presence(this.#options.slots), { lease: session.leaseId })],
+      }),
+      { timeoutMs: callTimeoutMs },
+    );
+    if (!reply.succeeded) {
+      // The store has ended the session, though this process has not noticed yet.
+      await session.verify().catch(() => false);
+      throw new QuorateError('session-lost', 'the session ended before the worker could join');
+    }
+    this.#create = reply.revision;
+    this.signal.throwIfAborted();
+  }
+
+  /** Takes no more: what comes from now on is given back. Rejects never; what cannot be told now shows at the end. */
+  async stopTaking(): Promise<void> {
+    this.#leaving = true;
+    const presence = this.#keys.presence(this.worker);
+    await this.#passing(
+      txnOf({
+        compare: [compare.create(presence, 'equal', this.#create)],
+        success: [put(presence, this.#presence(0), { lease: this.session.leaseId })],
+      }),
+    );
+  }
+
+  /** Gives a job back without counting a failure. */
+  async giveBack(job: HeldJob): Promise<void> {
+    const { failures } = job.assigned;
+    await job.giveBack({ failures, reason: 'returned', delayMs: 0 }, {});
+  }
+
+  /** Deletes what this life has left in the store. Whoever waits for its jobs gets them now. */
+  async leave(): Promise<void> {
+    await this.#intake;
+    const presence = this.#keys.presence(this.worker);
+    const records = this.#ledger.takeEmptied();
+    await this.#passing(
+      txnOf({
+        compare: [compare.create(presence, 'equal', this.#create)],
+        success: [remove(presence), ...records.map((record) => remove(record))],
+      }),
+    );
+    this.end(new QuorateError('closed', 'the worker has left the queue'));
+  }
+
+  end(reason: unknown): void {
+    if (this.#ended.signal.aborted) return;
+    this.#cleanUp?.cancel();
+    this.#subscription?.close();
+    this.#ended.abort(reason);
+  }
+
+  #open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#ended.signal.addEventListener('abort', () => reject(this.#ended.signal.reason), { once: true });
+      let first = true;
+      const request = { ...this.#keys.recordsOf(this.worker), without: ['delete'] as const };
+      const subscription = this.#options.client.hub.subscribe(request, (item: HubItem) => {
+        if (item.type === 'events') for (const event of item.events) this.#take(event.kv);
+        else if (item.type === 'failed') {
+          reject(item.error);
+          this.end(item.error);
+        } else if (item.type === 'opened') {
+          if (!first) void this.#catchUp().catch((error: unknown) => this.end(error));
+          first = false;
+          resolve();
+        }
+      });
+      this.#subscription = subscription;
+      if (this.#ended.signal.aborted) subscription.close();
+    });
+  }
+
+  async #catchUp(): Promise<void> {
+    const backoff = new Backoff(this.#runtime, retryDelay);
+    while (!this.signal.aborted) {
+      try {
+        const range = this.#keys.recordsOf(this.worker);
+        const read = await this.#options.client.store.range(range, { timeoutMs: callTimeoutMs });
+        const inOrder = [...read.kvs].sort(
+          (a, b) => a.createRevision - b.createRevision || (a.key < b.key ? -1 : 1),
+        );
+        for (const kv of inOrder) this.#take(kv);
+        return;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+      await sleep(this.#runtime, backoff.nextMs(), { signal: this.signal }).catch(() => {});
+    }
+  }
+
+  #take(record: KeyValue): void {
+    if (this.signal.aborted || this.#ledger.knows(record.key)) return;
+    const assigned = jobsOfRecord(record);
+    this.#ledger.opened(record.key, assigned.length);
+    const jobs = assigned.map((job) => new HeldJob(job, record.key, this.#context));
+    for (const job of jobs) this.#held.add(job);
+    if (this.#leaving) {
+      for (const job of jobs) this.giveBack(job).catch((error: unknown) => this.#options.onError(error));
+      return;
+    }
+    if (this.#intake === undefined && jobs.every((job) => job.payload !== undefined)) {
+      for (const job of jobs) this.#options.onJob(job);
+      return;
+    }
+    const intake = (this.#intake ?? Promise.resolve())
+      .then(() => this.#fill(jobs))
+      .finally(() => {
+        if (this.#intake === intake) this.#intake = undefined;
+      });
+    this.#intake = intake;
+  }
+
+  /** Reads the payloads that the record left out, then hands the jobs over, in order. */
+  async #fill(jobs: readonly HeldJob[]): Promise<void> {
+    const missing = jobs.filter((job) => job.payload === undefined);
+    try {
+      for (let start = 0; start < missing.length; start += payloadsPerRead) {
+        await this.#readPayloads(missing.slice(start, start + payloadsPerRead));
+      }
+    } catch (error) {
+      // Others may read it: they have another connection. A malformed item is nobody's, but must not spin.
+      this.#options.onError(error);
+    }
+    for (const job of jobs) {
+      if (job.isSettled) continue;
+      if (job.payload !== undefined) {
+        this.#options.onJob(job);
+        continue;
+      }
+      const failures = job.assigned.failures + 1;
+      const takeBack = { failures, reason: 'failed' as const, delayMs: unreadableDelayMs };
+      job.giveBack(takeBack, {}).catch((error: unknown) => this.#options.onError(error));
+    }
+  }
+
+  async #readPayloads(jobs: readonly HeldJob[]): Promise<void> {
+    const request = txnOf({ success: jobs.map((job) => get(this.#keys.item(job.assigned.id))) });
+    const reply = await this.#options.client.store.txn(request, { timeoutMs: callTimeoutMs });
+    jobs.forEach((job, index) => {
+      const item = firstOf(reply.replies[index]);
+      if (item === undefined) job.drop();
+      else job.payload = decodeItem(item.value);
+    });
+  }
+
+  #onSettled(job: HeldJob): void {
+    this.#held.delete(job);
+    this.#ledger.settled(job.record);
+    if (!this.#ledger.hasEmptied || this.#cleanUp !== undefined || this.signal.aborted) return;
+    const flush = () => {
+      this.#cleanUp = undefined;
+      void this.#deleteEmptied();
+    };
+    this.#cleanUp = this.#runtime.setTimer(cleanUpDelayMs, flush, { background: true });
+  }
+
+  async #deleteEmptied(): Promise<void> {
+    while (this.#ledger.hasEmptied && !this.signal.aborted) {
+      const records = this.#ledger.takeEmptied();
+      const done = await this.#passing(txnOf({ success: records.map((record) => remove(record)) }));
+      this.#ledger.cleaned(records, done);
+      if (!done) return;
+    }
+  }
+
+  /** A write whose failure costs only tidiness or time: one attempt. */
+  async #passing(request: ReturnType<typeof txnOf>): Promise<boolean> {
+    return this.#options.client.store.txn(request, { timeoutMs: 2_000 }).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  #presence(slots: number): Uint8Array {
+    return encodePresence({ slots, label: this.#options.label });
+  }
+}

@@ -1,0 +1,134 @@
+import type { StoredItem, WindowRead } from './dispatch-messages.js';
+import { type ItemId, placeOf, revisionOf } from './keys.js';
+
+/** A window aims at about so many items or bytes, whichever is less. */
+const itemsPerWindow = 1_000;
+const bytesPerWindow = 1_500_000;
+const fewestItems = 16;
+const firstSpan = 4_096;
+const widestSpan = 2 ** 40;
+
+/** A window that was read but that something could still be created in. */
+export interface PendingWindow {
+  readonly to: ItemId;
+  readonly revision: number;
+  readonly items: readonly StoredItem[];
+}
+
+/**
+ * What lies in the store and not in the plan: everything from `cut` on, or nothing (*tail*). Windows have an explicit
+ * end, counted in revisions, because a limit alone does not keep etcd from walking to the end of the range, deleted
+ * keys included; the span grows and shrinks with what it finds.
+ */
+export class WindowReader {
+  #cut: ItemId | undefined = placeOf(0);
+  #tail = { start: placeOf(0), revision: 0 };
+  #reading: WindowRead | undefined;
+  #pending: PendingWindow | undefined;
+  /** Created while the rest of the queue is being read. */
+  #ahead: StoredItem[] = [];
+  /** Deleted since the current window was asked for. */
+  #deleted = new Set<ItemId>();
+  #revision = 0;
+  #span = firstSpan;
+  #limit = itemsPerWindow;
+
+  /** The first item that is not in the plan; undefined in tail mode. */
+  get cut(): ItemId | undefined {
+    return this.#cut;
+  }
+
+  get isBehind(): boolean {
+    return this.#cut !== undefined;
+  }
+
+  get pending(): PendingWindow | undefined {
+    return this.#pending;
+  }
+
+  /** Of the newest read. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** From here on items are left in the store. */
+  start(cut: ItemId): void {
+    this.#cut = cut;
+  }
+
+  /** True if this new item belongs into the plan now. */
+  admits(item: StoredItem): boolean {
+    const cut = this.#cut;
+    if (cut === undefined) return item.id >= this.#tail.start && item.create > this.#tail.revision;
+    // Below the cut everything was read and is closed: what is told now has been known, or is gone.
+    if (item.id >= cut && this.#reading !== undefined && this.#reading.to === undefined)
+      this.#ahead.push(item);
+    return false;
+  }
+
+  gone(id: ItemId): void {
+    if (this.#reading !== undefined || this.#pending !== undefined) this.#deleted.add(id);
+  }
+
+  next(latestRevision: number): WindowRead | undefined {
+    const from = this.#cut;
+    if (from === undefined || this.#reading !== undefined || this.#pending !== undefined) return undefined;
+    const end = revisionOf(from) + this.#span;
+    this.#reading = { from, to: end < latestRevision ? placeOf(end) : undefined, limit: this.#limit };
+    this.#ahead = [];
+    this.#deleted.clear();
+    return this.#reading;
+  }
+
+  /** Takes the answer in. Returns the items that may be planned at once; undefined if the gate must move first. */
+  received(
+    answer: {
+      readonly read: WindowRead;
+      readonly revision: number;
+      readonly items: readonly StoredItem[];
+      readonly next: ItemId | undefined;
+      readonly bytes: number;
+    },
+    gate: ItemId,
+  ): readonly StoredItem[] | undefined {
+    const { read, revision, items, next } = answer;
+    this.#reading = undefined;
+    this.#revision = Math.max(this.#revision, revision);
+    this.#adjust(items.length, answer.bytes, next !== undefined);
+    const to = next ?? read.to;
+    if (to === undefined) {
+      this.#cut = undefined;
+      this.#tail = { start: read.from, revision };
+      return this.#remaining([...items, ...this.#ahead.filter((item) => item.create > revision)]);
+    }
+    if (to > gate) {
+      this.#pending = { to, revision, items };
+      return undefined;
+    }
+    this.#cut = to;
+    return this.#remaining(items);
+  }
+
+  /** The pending window was closed by a move of the gate, or refused because it is out of date and must be read again. */
+  closed(moved: boolean): readonly StoredItem[] {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending === undefined || !moved) return [];
+    this.#cut = pending.to;
+    return this.#remaining(pending.items);
+  }
+
+  #remaining(items: readonly StoredItem[]): readonly StoredItem[] {
+    return items.filter((item) => !this.#deleted.has(item.id));
+  }
+
+  #adjust(count: number, bytes: number, more: boolean): void {
+    if (more) this.#span = Math.max(1, Math.floor(this.#span / 2));
+    else if (count * 2 < this.#limit) {
+      this.#span = Math.min(widestSpan, this.#span * (count === 0 ? 16 : 2));
+    }
+    if (count === 0) return;
+    const fitting = Math.floor((bytesPerWindow * count) / Math.max(bytes, 1));
+    this.#limit = Math.max(fewestItems, Math.min(itemsPerWindow, fitting));
+  }
+}

@@ -1,0 +1,38 @@
+import { invalidArgument } from '../errors.js';
+
+export interface WorkerOptions {
+  /** Handlers that run at the same time. Default 1. */
+  concurrency?: number;
+  /** Jobs given to this worker ahead, waiting in its memory for a handler to end. Default: `concurrency`, at most 200. */
+  prefetch?: number;
+  /** Before a failed job is given out again: doubled with each failure, from `firstMs` (1,000) to `longestMs` (60,000), less up to half by chance. */
+  retryDelay?: { firstMs?: number; longestMs?: number };
+  /** For people: who holds a job. Default: the client's. */
+  label?: string;
+}
+
+export interface WorkerSettings {
+  readonly concurrency: number;
+  readonly slots: number;
+  readonly retryDelay: { readonly firstMs: number; readonly longestMs: number };
+  readonly label: string | undefined;
+}
+
+const mostHandlers = 10_000;
+
+export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
+  const { concurrency = 1, label } = options;
+  checkWhole(concurrency, 'concurrency', 1, mostHandlers);
+  const { prefetch = Math.min(concurrency, 200) } = options;
+  checkWhole(prefetch, 'prefetch', 0, mostHandlers);
+  const { firstMs = 1_000, longestMs = 60_000 } = options.retryDelay ?? {};
+  checkWhole(firstMs, 'retryDelay.firstMs', 0, Number.MAX_SAFE_INTEGER);
+  checkWhole(longestMs, 'retryDelay.longestMs', firstMs, Number.MAX_SAFE_INTEGER);
+  if (label !== undefined && typeof label !== 'string') throw invalidArgument('label is no text', 'a string');
+  return { concurrency, slots: concurrency + prefetch, retryDelay: { firstMs, longestMs }, label };
+}
+
+export function checkWhole(value: unknown, what: string, least: number, most: number): void {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
+  throw invalidArgument(`${what} is ${String(value)}`, `a whole number from ${least} to ${most}`);
+}
