@@ -13,11 +13,11 @@ import { type Operation, OperationSource } from '../support/operations.js';
 import { hashOf } from './hash.js';
 import { type Answer, answerOf, eventually, Follower, plain } from './lockstep.js';
 
-const sequences = Number(process.env['QUORATE_CONFORMANCE_SEQUENCES'] ?? 300);
+const sequences = Number(process.env.QUORATE_CONFORMANCE_SEQUENCES ?? 300);
 const operationsPerSequence = 25;
-const budgetMs = Number(process.env['QUORATE_CONFORMANCE_BUDGET_MS'] ?? 15_000);
+const budgetMs = Number(process.env.QUORATE_CONFORMANCE_BUDGET_MS ?? 15_000);
 const fewestSequences = 100;
-const seed = Number(process.env['QUORATE_SEED'] ?? Date.now() % 1_000_000);
+const seed = Number(process.env.QUORATE_SEED ?? Date.now() % 1_000_000);
 
 interface Pair {
   readonly ours: Follower;
@@ -34,7 +34,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('the engine against a real etcd',
   let theirs: Store;
 
   beforeAll(async () => {
-    etcd = await startEtcd(process.env['QUORATE_ETCD'] || 'etcd', ['--unsafe-no-fsync']);
+    etcd = await startEtcd(process.env.QUORATE_ETCD || 'etcd', ['--unsafe-no-fsync']);
     theirs = await openEtcd3Store({ hosts: etcd.endpoint });
   });
 
