@@ -177,6 +177,7 @@ async function openLanes(settings: ClientSettings): Promise<CommitStore> {
   const opening = openCommitStore(store, {
     runtime,
     lanePrefix: keys.prefix('lane', id),
+    connectTimeoutMs,
     ...(lanes === undefined ? {} : { lanes }),
   });
   try {

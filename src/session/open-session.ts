@@ -80,6 +80,7 @@ class Opening {
           // Somebody else's, against all odds; or ours, and over by now.
           leaseId = leaseIdOf(runtime.newId());
           maybeGranted = false;
+          await this.#pause(error);
           continue;
         }
         if (isQuorateError(error) && error.outcome === 'unknown') maybeGranted = true;
@@ -159,26 +160,33 @@ class Opening {
     return { timeoutMs: Math.min(this.#leftMs(), Math.max(500, withinMs / 3)), signal };
   }
 
+  /** True if this failure ends the opening. */
   #isOver(error: unknown): boolean {
-    return !isPassing(error) || this.#options.signal.aborted || this.#leftMs() <= 1;
+    return !isWorthAnother(error) || this.#options.signal.aborted || this.#leftMs() <= 1;
   }
 
   /** Waits before another attempt, or throws what ends the opening. */
   async #pause(error: unknown): Promise<void> {
     const { runtime, signal } = this.#options;
-    const passing = isPassing(error) || isQuorateError(error, 'lease-not-found');
-    if (!passing || signal.aborted || this.#leftMs() <= 1) throw this.#failureOf(error);
+    if (this.#isOver(error)) throw this.#failureOf(error);
     await sleep(runtime, Math.min(this.#backoff.nextMs(), this.#leftMs()), { signal });
   }
 
   #failureOf(error: unknown): unknown {
     const { signal, withinMs } = this.#options;
     if (signal.aborted) return abortedError(signal, 'opening a session');
-    if (!isPassing(error) && !isQuorateError(error, 'lease-not-found')) return error;
+    if (!isWorthAnother(error)) return error;
     return new QuorateError('unreachable', `no session could be opened within ${withinMs} ms`, {
       cause: error,
     });
   }
+}
+
+/** Failures that pass, and leases that turned out to be another's or over: the next attempt takes a new id. */
+function isWorthAnother(error: unknown): boolean {
+  return (
+    isPassing(error) || isQuorateError(error, 'lease-not-found') || isQuorateError(error, 'lease-exists')
+  );
 }
 
 /** A positive int64 out of 64 random bits. */

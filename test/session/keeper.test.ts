@@ -213,13 +213,14 @@ describe('a pause', () => {
   });
 
   it('SESSION-6 is not revived by an acknowledgement whose own deadline has passed as well', async () => {
-    const { runtime, keeper, call } = keep();
+    const { runtime, keeper, call, changes } = keep();
     await runtime.advance(3_400);
     runtime.pause();
     await runtime.advance(13_000);
     expect(keeper.isLive()).toBe(false);
     await call(0).reply(10);
     expect(keeper.state).toMatchObject({ status: 'lost', reason: 'deadline' });
+    expect(changes.map(({ state }) => state.status)).toEqual(['suspect', 'lost']);
   });
 
   it('resolves `settled` when a stall is decided', async () => {
