@@ -5,14 +5,14 @@ import { type Runtime, systemRuntime } from '../runtime/index.js';
 import { authService, clusterService, maintenanceService } from './cluster-services.js';
 import { kvService, maxTxnOperations } from './kv-service.js';
 import { LeaseClock } from './lease-clock.js';
-import { leaseService, newLeaseId } from './lease-service.js';
+import { type LeaseServiceContext, leaseService, newLeaseId } from './lease-service.js';
 import { Member, newIdentity } from './member.js';
 import { OpenStreams } from './open-streams.js';
 import { loadProtocol } from './protocol.js';
 import { refusals } from './refusals.js';
-import { readSnapshot, type SnapshotContents } from './snapshot-file.js';
+import { fingerprint, readSnapshot, type SnapshotContents } from './snapshot-file.js';
 import { SnapshotKeeper } from './snapshot-keeper.js';
-import { type WatchCall, WatchStream } from './watch-stream.js';
+import { type WatchCall, WatchStream, type WatchStreamContext } from './watch-stream.js';
 
 export interface EmbeddedOptions {
   /** Default 0: any free one. */
@@ -63,46 +63,30 @@ const closeGraceMs = 300;
 export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   const { runtime = systemRuntime, snapshotFile } = options;
   const { host, port, progressNotifyMs } = checkOptions(options);
+  // Before reading: a file that changes in between then counts as another's.
+  const found = snapshotFile === undefined ? undefined : await fingerprint(snapshotFile);
   const restored = snapshotFile === undefined ? undefined : await readSnapshot(snapshotFile);
   const { engine, member } = begin(restored, runtime);
-  const server = new GrpcServer({
-    'grpc.max_receive_message_length': receiveLimitBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc.enable_channelz': 0,
-  });
-  const streams = new OpenStreams();
-  let changes = 0;
+  let leaseChanges = 0;
   const onChange = () => {
-    changes += 1;
+    leaseChanges += 1;
   };
-  const protocol = loadProtocol();
-  server.addService(protocol.KV, kvService(engine, member));
-  server.addService(protocol.Watch, {
-    Watch: (call: WatchCall) => {
-      streams.add(call);
-      new WatchStream(call, { engine, member, runtime, progressNotifyMs });
-    },
-  });
-  server.addService(protocol.Lease, leaseService({ engine, member, runtime, streams, onChange }));
-  server.addService(protocol.Cluster, clusterService(engine, member));
-  server.addService(protocol.Maintenance, maintenanceService(engine, member));
-  server.addService(protocol.Auth, authService(engine, member));
+  const streams = new OpenStreams();
+  const server = serve({ engine, member, runtime, streams, onChange, progressNotifyMs });
   const boundPort = await bind(server, host, port);
   member.clientUrl = `http://${host}:${boundPort}`;
   const leaseClock = new LeaseClock(engine, runtime, onChange);
-  const stamp = () => `${engine.revision} ${engine.compactRevision} ${changes}`;
+  const stamp = () => `${engine.revision} ${engine.compactRevision} ${leaseChanges}`;
   const keeper =
     snapshotFile === undefined
       ? undefined
-      : new SnapshotKeeper(
-          {
-            runtime,
-            file: snapshotFile,
-            stamp,
-            contents: () => ({ identity: member.identity, engine: engine.snapshot() }),
-          },
-          restored === undefined ? '' : stamp(),
-        );
+      : new SnapshotKeeper({
+          runtime,
+          file: snapshotFile,
+          stamp,
+          contents: () => ({ identity: member.identity, engine: engine.snapshot() }),
+          found,
+        });
   const stop = async () => {
     leaseClock.close();
     streams.endAll(refusals.stopped);
@@ -118,6 +102,29 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       return stopped;
     },
   };
+}
+
+/** A gRPC server with etcd's services over the engine, not listening yet. */
+function serve(context: LeaseServiceContext & WatchStreamContext): Server {
+  const { engine, member, streams } = context;
+  const server = new GrpcServer({
+    'grpc.max_receive_message_length': receiveLimitBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.enable_channelz': 0,
+  });
+  const protocol = loadProtocol();
+  server.addService(protocol.KV, kvService(engine, member));
+  server.addService(protocol.Watch, {
+    Watch: (call: WatchCall) => {
+      streams.add(call);
+      new WatchStream(call, context);
+    },
+  });
+  server.addService(protocol.Lease, leaseService(context));
+  server.addService(protocol.Cluster, clusterService(engine, member));
+  server.addService(protocol.Maintenance, maintenanceService(engine, member));
+  server.addService(protocol.Auth, authService(engine, member));
+  return server;
 }
 
 /** A fresh engine, or the one that the snapshot holds, in a new term and with its leases' full TTLs. */

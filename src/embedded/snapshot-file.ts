@@ -5,7 +5,7 @@
  * Written beside its place, flushed and moved over it, so that whatever happens meanwhile the file holds one whole
  * snapshot, the old or the new. A file that is not whole is refused and never taken for an empty store.
  */
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { EngineSnapshot } from '../engine/index.js';
@@ -50,6 +50,12 @@ export async function readSnapshot(file: string): Promise<SnapshotContents | und
   return JSON.parse(body.toString('utf8')) as SnapshotContents;
 }
 
+/** Tells one writing of the file from another; nothing if there is no file. */
+export async function fingerprint(file: string): Promise<string | undefined> {
+  const stats = await stat(file).catch(() => undefined);
+  return stats && `${stats.ino} ${stats.mtimeMs} ${stats.size}`;
+}
+
 function parseHeading(line: string): Heading | undefined {
   try {
     const heading = JSON.parse(line) as Partial<Heading> | null;
@@ -88,6 +94,11 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.close();
 }
 
-function fileError(code: 'codec' | 'unavailable', file: string, what: string, cause?: unknown): QuorateError {
+export function fileError(
+  code: 'codec' | 'unavailable',
+  file: string,
+  what: string,
+  cause?: unknown,
+): QuorateError {
   return new QuorateError(code, `snapshot file ${file} ${what}`, { cause, details: { file } });
 }

@@ -1,5 +1,5 @@
 import { ElapsedClock, type Runtime, type Timer } from '../runtime/index.js';
-import { type SnapshotContents, writeSnapshot } from './snapshot-file.js';
+import { fileError, fingerprint, type SnapshotContents, writeSnapshot } from './snapshot-file.js';
 
 /** A snapshot is taken at most so often... */
 const shortestPauseMs = 1_000;
@@ -12,24 +12,27 @@ export interface SnapshotKeeperOptions {
   /** Changes whenever there is something new to write. */
   readonly stamp: () => string;
   readonly contents: () => SnapshotContents;
+  /** The fingerprint of the file that the state came from; nothing if there was none. */
+  readonly found: string | undefined;
 }
 
 /**
  * Writes the snapshot some time after changes, and a last time at the end. A write that fails is told as a process
- * warning and tried again; the last one rejects.
+ * warning and tried again; the last one rejects. A file that somebody else has written to meanwhile is left alone:
+ * two servers on one file would take turns in losing each other's state.
  */
 export class SnapshotKeeper {
   readonly #options: SnapshotKeeperOptions;
   readonly #clock: ElapsedClock;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
-  #written: string;
+  #written: string | undefined;
+  #ours: string | undefined;
 
-  /** `written`: the stamp of what the file holds already. */
-  constructor(options: SnapshotKeeperOptions, written: string) {
+  constructor(options: SnapshotKeeperOptions) {
     this.#options = options;
     this.#clock = new ElapsedClock(options.runtime);
-    this.#written = written;
+    this.#ours = options.found;
     this.#arm(shortestPauseMs);
   }
 
@@ -59,9 +62,15 @@ export class SnapshotKeeper {
   }
 
   async #write(): Promise<void> {
-    const stamp = this.#options.stamp();
+    const { file, stamp: currentStamp, contents } = this.#options;
+    const stamp = currentStamp();
     if (stamp === this.#written) return;
-    await writeSnapshot(this.#options.file, this.#options.contents());
+    const there = await fingerprint(file);
+    if (there !== undefined && there !== this.#ours) {
+      throw fileError('unavailable', file, 'was written by another process, and is left as it is');
+    }
+    await writeSnapshot(file, contents());
     this.#written = stamp;
+    this.#ours = await fingerprint(file);
   }
 }

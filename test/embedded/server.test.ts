@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { Etcd3 } from 'etcd3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type EmbeddedOptions, type EmbeddedServer, startEmbedded } from '../../src/embedded/index.js';
+import { type Runtime, systemRuntime } from '../../src/runtime/index.js';
 import { bytes, connectRaw, type Message, type RawClient } from './raw-client.js';
 
 const cleanups: (() => unknown)[] = [];
@@ -21,6 +22,13 @@ async function start(options: EmbeddedOptions = {}): Promise<{ server: EmbeddedS
   );
   return { server, client };
 }
+
+/** Snapshots are then written at the end only. */
+const withoutBackgroundTimers: Runtime = {
+  ...systemRuntime,
+  setTimer: (delayMs, callback, options) =>
+    options?.background ? { cancel: () => {} } : systemRuntime.setTimer(delayMs, callback, options),
+};
 
 async function temporaryFile(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'quorate-embedded-'));
@@ -222,6 +230,23 @@ describe('the snapshot file', () => {
       message: expect.stringContaining(snapshotFile),
     });
     expect(await readFile(snapshotFile, 'utf8')).toBe(damaged);
+  });
+
+  it('is never written over what another server wrote', async () => {
+    const snapshotFile = await temporaryFile();
+    const options = { snapshotFile, runtime: withoutBackgroundTimers };
+    const [one, two] = [await start(options), await startEmbedded(options)];
+    await put(one.client, 'k', 'one');
+    const client = connectRaw(two.endpoint);
+    await put(client, 'k', 'two');
+    client.close();
+    await one.server.close();
+    await expect(two.close()).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('another process'),
+    });
+    const { client: next } = await start({ snapshotFile });
+    expect(await get(next, 'k')).toBe('one');
   });
 
   it('that cannot be written is told at the end, and the port is free all the same', async () => {
