@@ -82,7 +82,6 @@ export class Mvcc {
 
   /** The key before `revision`, if compaction has left it. */
   before(key: Key, revision: number): KeyValue | undefined {
-    if (revision - 1 < this.#compactRevision) return undefined;
     return this.#histories.get(key)?.at(revision - 1);
   }
 

@@ -156,6 +156,7 @@ describe('refusals apply nothing', () => {
       'ignoreValue of a key that the transaction deletes',
       {
         success: [
+          put('0', ''),
           { type: 'delete', key: 'a', rangeEnd: '\0' },
           { ...put('a', ''), ignoreValue: true },
         ],
