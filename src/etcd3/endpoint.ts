@@ -67,14 +67,20 @@ export class Endpoint {
     const deadline = this.#runtime.wallMs() + timeoutMs;
     return new Promise((resolve, reject) => {
       const channel = this.#channel();
-      const look = (passed?: Error) => {
+      const look = (passed = false) => {
         try {
           const state = channel.getConnectivityState(true);
           if (state === connectivityState.READY) resolve();
-          else if (passed !== undefined) reject(new Error(`no connection within ${Math.ceil(timeoutMs)} ms`));
+          else if (passed) reject(new Error(`no connection within ${Math.ceil(timeoutMs)} ms`));
           else if (state === connectivityState.SHUTDOWN) reject(new Error('the channel is closed'));
           else if (state === connectivityState.TRANSIENT_FAILURE) this.#probe(deadline, resolve, reject);
-          else channel.watchConnectivityState(state, deadline, look);
+          else {
+            channel.watchConnectivityState(state, deadline, (late) => {
+              // After a stall of this process the answer may have arrived, and wait behind the timer.
+              if (late === undefined) look();
+              else void this.#runtime.nextTurn().then(() => look(true));
+            });
+          }
         } catch (error) {
           reject(error);
         }

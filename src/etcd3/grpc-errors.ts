@@ -51,10 +51,6 @@ const meanings: readonly (readonly [text: string, meaning: Meaning])[] = [
   ['raft proposal dropped', unsure('unavailable')],
 ];
 
-/**
- * Answers of a member that is up, healthy as a process, and cannot serve now; another member may.
- * For the rest a change of the endpoint does not help.
- */
 function meaningOf(error: ServiceError): Meaning {
   for (const [text, meaning] of meanings) {
     if (error.details.includes(text)) return meaning;
@@ -97,10 +93,13 @@ export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number';
 }
 
-/** True if the token of the call has expired, or belongs to a server process that is gone. */
+/** True if another token may help: it has expired, its server process is gone, or there was none yet. */
 export function isStaleToken(error: ServiceError): boolean {
+  const { details } = error;
   return (
-    error.details.includes('invalid auth token') || error.details.includes('revision of auth store is old')
+    details.includes('invalid auth token') ||
+    details.includes('revision of auth store is old') ||
+    details.includes('user name is empty')
   );
 }
 

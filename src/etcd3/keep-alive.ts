@@ -98,6 +98,11 @@ export class KeepAlives {
     this.#opening ??= this.#connection
       .openStream(methods.leaseKeepAlive)
       .then((open) => {
+        if (this.#connection.closed) {
+          open.stream.on('error', ignore);
+          open.stream.cancel();
+          throw new QuorateError('closed', 'the store is closed');
+        }
         this.#open = open;
         open.stream.on('data', (reply: ILeaseKeepAliveResponse) => this.#reply(open, reply));
         open.stream.on('error', (error: Error) => {
@@ -145,3 +150,5 @@ export class KeepAlives {
     for (const waiter of waiters) waiter.settle?.(error);
   }
 }
+
+function ignore(): void {}

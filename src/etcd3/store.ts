@@ -62,7 +62,7 @@ export class Etcd3Store implements Store {
   }
 
   watch(request: WatchRequest): Watch {
-    const watch = new Etcd3Watch(request, (closed) => this.#watches.remove(closed));
+    const watch = new Etcd3Watch(request, this.#watches);
     if (this.#connection.closed) watch.fail(new QuorateError('closed', 'the store is closed'));
     else this.#watches.add(watch);
     return watch;

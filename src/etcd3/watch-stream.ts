@@ -21,7 +21,7 @@ import { safeNumber } from './decode.js';
 import { encodeRange } from './encode.js';
 import { typedReason } from './grpc-errors.js';
 import { methods, type RawWatchResponse } from './methods.js';
-import type { Etcd3Watch } from './watch.js';
+import type { Etcd3Watch, WatchOwner } from './watch.js';
 
 type WatchRpc = OpenStream<(typeof methods.watch)['request'] & object, RawWatchResponse>;
 
@@ -47,11 +47,13 @@ export interface WatchTimes {
 const defaultTimes: WatchTimes = { createMs: 10_000, silenceMs: 10_000, answerMs: 10_000 };
 const lookMs = 1_000;
 
-export class WatchStream {
+export class WatchStream implements WatchOwner {
   readonly #connection: Connection;
   readonly #times: WatchTimes;
   readonly #backoff: Backoff;
   readonly #watches = new Set<Etcd3Watch>();
+  /** Denied, though a read of the same keys was not: to be created once more, with a new token. */
+  readonly #doubted = new WeakSet<Etcd3Watch>();
   #attached: Attached | undefined;
   #opening = false;
   #retry: Timer | undefined;
@@ -71,8 +73,11 @@ export class WatchStream {
     else if (this.#retry === undefined) this.#open();
   }
 
-  remove(watch: Etcd3Watch): void {
-    if (!this.#watches.delete(watch)) return;
+  closed(watch: Etcd3Watch): void {
+    if (this.#watches.delete(watch)) this.parked(watch);
+  }
+
+  parked(watch: Etcd3Watch): void {
     const attached = this.#attached;
     if (attached === undefined) return;
     for (const [id, other] of attached.watches) {
@@ -80,6 +85,11 @@ export class WatchStream {
       attached.watches.delete(id);
       attached.rpc.stream.write({ cancel_request: { watch_id: id } });
     }
+  }
+
+  unparked(watch: Etcd3Watch): void {
+    if (this.#attached !== undefined) this.#create(this.#attached, watch);
+    else watch.interrupted(new QuorateError('unavailable', 'the connection was lost meanwhile'));
   }
 
   /** Ends the stream and every watch. */
@@ -130,7 +140,7 @@ export class WatchStream {
     rpc.stream.on('end', () =>
       this.#cut(attached, new QuorateError('unavailable', 'the server ended the watch stream')),
     );
-    for (const watch of this.#watches) this.#create(attached, watch);
+    for (const watch of this.#watches) if (!watch.parked) this.#create(attached, watch);
     this.#keepLooking();
   }
 
@@ -167,6 +177,7 @@ export class WatchStream {
       this.#cancelled(attached, watch, response);
     } else if (response.created) {
       this.#backoff.reset();
+      this.#doubted.delete(watch);
       watch.created(safeNumber(response.header.revision));
     } else if (response.events.length > 0) watch.deliver(response.events);
     else watch.progress(safeNumber(response.header.revision));
@@ -194,7 +205,12 @@ export class WatchStream {
       .call(methods.range, request, () => undefined, manner, {})
       .then(
         () => {
-          this.#connection.staleToken(attached.rpc.credentials);
+          const again = this.#doubted.has(watch);
+          if (again || !this.#connection.staleToken(attached.rpc.credentials)) {
+            this.#fail(watch, denied);
+            return;
+          }
+          this.#doubted.add(watch);
           this.#cut(attached, denied);
         },
         (error: unknown) => {
@@ -205,7 +221,9 @@ export class WatchStream {
   }
 
   #fail(watch: Etcd3Watch, error: QuorateError): void {
-    if (this.#watches.delete(watch)) watch.fail(error);
+    if (!this.#watches.delete(watch)) return;
+    this.parked(watch);
+    watch.fail(error);
   }
 
   #failAll(error: QuorateError): void {

@@ -1,8 +1,21 @@
 import type { IWatchCreateRequest } from 'etcd3';
 import { invalidArgument, type QuorateError } from '../errors.js';
-import type { Watch, WatchItem, WatchRequest } from '../store/index.js';
+import type { KeyEvent, Watch, WatchItem, WatchRequest } from '../store/index.js';
 import { decodeEvent, type RawEvent, safeNumber } from './decode.js';
 import { encodeWatch } from './encode.js';
+
+/** What a watch tells the stream that serves it. */
+export interface WatchOwner {
+  closed(watch: Etcd3Watch): void;
+  /** The reader lags far behind: serve this watch no longer. */
+  parked(watch: Etcd3Watch): void;
+  /** The reader has caught up: serve it again, from its next revision. */
+  unparked(watch: Etcd3Watch): void;
+}
+
+/** Bytes of unread events, with what the objects around them weigh, above which a watch is parked. */
+export const parkingBytes = 16 * 1024 * 1024;
+const eventOverheadBytes = 400;
 
 /**
  * One watch: where it stands in history, and its items until the reader takes them.
@@ -10,11 +23,15 @@ import { encodeWatch } from './encode.js';
  * The position is the revision after the last *event*, never after a header's: a batch of old events carries the
  * store's present revision in its header (B1). A header counts only where the watch was asked for from now on, and
  * in a progress notice of its own.
+ *
+ * A reader that lags fills no memory without end: above a limit the server is told to stop, and when the reader has
+ * taken all, the watch goes on from its next revision. The reader sees nothing of it, unless that history has been
+ * compacted meanwhile.
  */
 export class Etcd3Watch implements Watch {
   readonly #request: WatchRequest;
   readonly #encoded: ReturnType<typeof encodeWatch>;
-  readonly #onClose: (watch: Etcd3Watch) => void;
+  readonly #owner: WatchOwner;
   /** The next revision to deliver; undefined: from now. */
   #next: number | undefined;
   #items: WatchItem[] = [];
@@ -26,12 +43,14 @@ export class Etcd3Watch implements Watch {
   /** The highest revision that was delivered, or reported as passed. */
   #delivered = 0;
   #read = false;
+  #unreadBytes = 0;
+  #parked = false;
   #wake: (() => void) | undefined;
 
-  constructor(request: WatchRequest, onClose: (watch: Etcd3Watch) => void) {
+  constructor(request: WatchRequest, owner: WatchOwner) {
     this.#encoded = encodeWatch(request);
     this.#request = request;
-    this.#onClose = onClose;
+    this.#owner = owner;
     const from = request.fromRevision ?? 0;
     this.#next = from === 0 ? undefined : from;
   }
@@ -40,8 +59,8 @@ export class Etcd3Watch implements Watch {
     return this.#request;
   }
 
-  get ended(): boolean {
-    return this.#ended;
+  get parked(): boolean {
+    return this.#parked;
   }
 
   /** The request that (re-)creates this watch on a stream. */
@@ -51,6 +70,7 @@ export class Etcd3Watch implements Watch {
 
   created(headerRevision: number): void {
     this.#next ??= headerRevision + 1;
+    if (this.#opened && !this.#interrupted) return; // Back from the parking place.
     this.#opened = true;
     this.#interrupted = false;
     // A member that lags may stand before what another has delivered.
@@ -65,6 +85,10 @@ export class Etcd3Watch implements Watch {
     this.#delivered = last.kv.modRevision;
     this.#next = this.#delivered + 1;
     this.#push({ type: 'events', revision: last.kv.modRevision, events });
+    this.#unreadBytes += sizeOf(events);
+    if (this.#unreadBytes <= parkingBytes || this.#parked || this.#ended) return;
+    this.#parked = true;
+    this.#owner.parked(this);
   }
 
   progress(headerRevision: number): void {
@@ -73,8 +97,9 @@ export class Etcd3Watch implements Watch {
     if (this.#request.progress) this.#push({ type: 'progress', revision: headerRevision });
   }
 
-  /** Once per outage, however many attempts to reconnect fail. */
+  /** Once per outage, however many attempts to reconnect fail. A parked watch has no connection to lose. */
   interrupted(error: Error): void {
+    if (this.#parked) return;
     if (this.#opened && this.#request.resume === 'now') this.#next = undefined;
     if (this.#interrupted) return;
     this.#interrupted = true;
@@ -98,7 +123,7 @@ export class Etcd3Watch implements Watch {
     this.#failure = undefined;
     if (this.#ended) return;
     this.#end();
-    this.#onClose(this);
+    this.#owner.closed(this);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem, void, undefined> {
@@ -125,11 +150,18 @@ export class Etcd3Watch implements Watch {
     const item = this.#items[this.#taken];
     if (item === undefined) return undefined;
     this.#taken += 1;
+    if (item.type === 'events') this.#unreadBytes -= sizeOf(item.events);
+    if (this.#parked && this.#unreadBytes === 0) this.#unpark();
     if (this.#taken === this.#items.length || this.#taken >= 1_024) {
       this.#items = this.#items.slice(this.#taken);
       this.#taken = 0;
     }
     return item;
+  }
+
+  #unpark(): void {
+    this.#parked = false;
+    if (!this.#ended) this.#owner.unparked(this);
   }
 
   #push(item: WatchItem): void {
@@ -142,4 +174,12 @@ export class Etcd3Watch implements Watch {
     this.#ended = true;
     this.#wake?.();
   }
+}
+
+function sizeOf(events: readonly KeyEvent[]): number {
+  let bytes = 0;
+  for (const { kv, prevKv } of events) {
+    bytes += eventOverheadBytes + kv.key.length + kv.value.length + (prevKv?.value.length ?? 0);
+  }
+  return bytes;
 }

@@ -60,7 +60,7 @@ export class OwnEtcd {
   }
 
   spawn(): void {
-    this.#child = spawn(process.env['QUORATE_ETCD'] ?? 'etcd', this.#arguments, { stdio: 'ignore' });
+    this.#child = spawn(process.env.QUORATE_ETCD ?? 'etcd', this.#arguments, { stdio: 'ignore' });
   }
 
   async healthy(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   removePrefix,
   type Store,
   txnOf,
+  type WatchItem,
   type WatchRequest,
 } from '../../src/store/index.js';
 import { uniqueName } from '../support/stores.js';
@@ -271,6 +272,30 @@ describe.skipIf(inject('etcdEndpoint') === '')('watches over etcd', () => {
     const late = new WatchReader(unread);
     await late.waitEvents(1_000);
     expect(late.events.map(({ kv }) => kv.key)).toEqual(reader.events.map(({ kv }) => kv.key));
+  });
+
+  it('a reader that lags far behind is parked, and misses nothing', async () => {
+    const key = uniqueName();
+    const { store } = await proxied();
+    const watchers = async () =>
+      Number(/^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(await etcd.metrics())?.[1]);
+    const before = await watchers();
+    const lagging = store.watch({ key })[Symbol.asyncIterator]();
+    await lagging.next();
+    expect(await watchers()).toBe(before + 1);
+    const count = 60;
+    const first = await write(key, 'x'.repeat(400_000));
+    for (let index = 1; index < count; index += 1) await write(key, 'x'.repeat(400_000));
+    while ((await watchers()) !== before) await delay(20);
+    const revisions: number[] = [];
+    while (revisions.length < count) {
+      const item: WatchItem | undefined = (await lagging.next()).value;
+      expect(item?.type).toBe('events');
+      if (item?.type === 'events') revisions.push(...item.events.map(({ kv }) => kv.modRevision));
+    }
+    expect(revisions).toEqual(Array.from({ length: count }, (_, index) => first + index));
+    expect(await watchers()).toBe(before + 1);
+    await lagging.return?.(undefined);
   });
 
   it('refuses a second reader', async () => {
