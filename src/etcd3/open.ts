@@ -1,5 +1,5 @@
 import { Etcd3 } from 'etcd3';
-import { isQuorateError, QuorateError } from '../errors.js';
+import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { Connection } from './connection.js';
 import { Endpoint, hostsOf } from './endpoint.js';
@@ -50,15 +50,22 @@ export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store>
 
 /** One client an endpoint, so that we choose where a call goes and see where it failed. */
 function ownClients(settings: Settings): Etcd3[] {
-  const { credentials } = settings;
-  return settings.hosts.map(
-    (host) =>
-      new Etcd3({
-        hosts: host,
-        grpcOptions: { ...channelOptions, ...settings.grpcOptions },
-        ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
-      }),
-  );
+  const clients: Etcd3[] = [];
+  try {
+    for (const host of settings.hosts) clients.push(ownClient(host, settings));
+    return clients;
+  } catch (error) {
+    for (const client of clients) client.close();
+    throw invalidArgument(`a client cannot be made: ${messageOf(error)}`, 'certificates and keys as PEM');
+  }
+}
+
+function ownClient(host: string, { credentials, grpcOptions }: Settings): Etcd3 {
+  return new Etcd3({
+    hosts: host,
+    grpcOptions: { ...channelOptions, ...grpcOptions },
+    ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
+  });
 }
 
 function authOf(client: Etcd3): { username: string; password: string } | undefined {

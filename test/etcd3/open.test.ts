@@ -30,6 +30,17 @@ describe('options of an etcd store', () => {
     ['credentials with http', { hosts: 'http://a:1', credentials: { rootCertificate: Buffer.from('x') } }],
     ['credentials as text', { hosts: 'a:1', credentials: { rootCertificate: 'x' } }],
     [
+      'a certificate that is none',
+      {
+        hosts: 'a:1',
+        credentials: {
+          rootCertificate: Buffer.from('x'),
+          privateKey: Buffer.from('x'),
+          certChain: Buffer.from('x'),
+        },
+      },
+    ],
+    [
       'a key without its chain',
       { hosts: 'a:1', credentials: { rootCertificate: Buffer.from('x'), privateKey: Buffer.from('x') } },
     ],
