@@ -48,8 +48,13 @@ export class LineWatch {
     return struck;
   }
 
-  endJoin(struck: Struck): void {
+  /** Tells the place, if there is one now, what went meanwhile. */
+  endJoin(struck: Struck, place: Place | undefined): void {
     this.#joins.delete(struck);
+    if (place === undefined) return;
+    const deletedAt = struck.deleted.get(place.key);
+    if (deletedAt !== undefined) place.deleted(deletedAt);
+    for (const [key, revision] of struck.deleted) place.strike(key, revision, this.#isComplete(place));
   }
 
   follow(place: Place): void {
@@ -57,7 +62,7 @@ export class LineWatch {
     this.#followed.set(place.key, place);
     place.onGone(() => this.forget(place));
     this.#open();
-    if (this.#openedAt !== undefined && this.#openedAt > place.asOf) this.#read();
+    if (this.#openedAt !== undefined && !this.#isComplete(place)) this.#read();
     this.#armRecheck();
   }
 
@@ -69,6 +74,11 @@ export class LineWatch {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     this.#linger ??= this.#client.runtime.setTimer(lingerMs, () => this.#close(), { background: true });
+  }
+
+  /** Whether every deletion since the state that the place knows has been, or will be, delivered. */
+  #isComplete(place: Place): boolean {
+    return this.#openedAt !== undefined && this.#openedAt <= place.asOf;
   }
 
   #open(): void {
@@ -90,7 +100,7 @@ export class LineWatch {
     switch (item.type) {
       case 'opened':
         this.#openedAt = item.revision;
-        if ([...this.#followed.values()].some((place) => place.asOf < item.revision)) this.#read();
+        if ([...this.#followed.values()].some((place) => !this.#isComplete(place))) this.#read();
         this.#backFreshWatch();
         return;
       case 'events':
@@ -121,7 +131,7 @@ export class LineWatch {
   #deliverRevision(events: readonly KeyEvent[], revision: number): void {
     for (const { kv } of events) this.#followed.get(kv.key)?.deleted(revision);
     for (const { kv } of events) {
-      for (const place of this.#followed.values()) place.strike(kv.key, revision);
+      for (const place of this.#followed.values()) place.strike(kv.key, revision, this.#isComplete(place));
       for (const join of this.#joins) join.deleted.set(kv.key, revision);
     }
   }

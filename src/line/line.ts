@@ -14,13 +14,13 @@
  * **Who waits for what.** A place waits until no older key is left. The older keys are known from the join's
  * reply and are struck off by the DELETE events of one standing watch on the whole line, shared by everybody in
  * the process. One watch carries the own key and the older ones in one order, so "none older is left, and mine is
- * not deleted" at an event's revision is a proof, without a read. Predecessor watches, etcd's recipe, would each
+ * not deleted" at an event's revision is a proof, without a read, as long as nothing was missed since the join. Predecessor watches, etcd's recipe, would each
  * start anew and now and then be served by etcd's slow path, 100 ms late.
  *
  * **When the watch is not enough.** It is opened at the first contention and lingers. Where it opened after the
  * state a place knows, the line is read once. A fresh watch may be served late too: it is backed by a read
- * after 8 and 32 ms. After a cut the watch starts from now and the line is read; a cut, a compaction or a failure is
- * never taken for a wake-up. Against a watch that went silent unnoticed, waiters read the line about once a TTL.
+ * after 8 and 32 ms. After a cut the watch starts from now and the line is read, and until it is, no event proves
+ * anything: the own place may have gone in the gap. A cut, a compaction or a failure is never taken for a wake-up. Against a watch that went silent unnoticed, waiters read the line about once a TTL.
  *
  * **Lost replies.** The exactly-once store resolves them. Where it cannot (history compacted), the request is
  * settled all the same, it can no longer be applied, so one read of the line tells. **Session lost:** the keys die
@@ -166,12 +166,8 @@ export class Line {
     let place: Place | undefined;
     try {
       place = await this.#send(session, key, request);
-      for (const [deleted, revision] of struck.deleted) {
-        if (deleted === place?.key) place.deleted(revision);
-        else place?.strike(deleted, revision);
-      }
     } finally {
-      this.#watch.endJoin(struck);
+      this.#watch.endJoin(struck, place);
     }
     if (place?.state.status === 'waiting') this.#watch.follow(place);
     return place;

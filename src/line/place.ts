@@ -37,6 +37,7 @@ export class Place {
   #state: PlaceState;
   #older: Set<Key>;
   #asOf: number;
+  #lastStruck = 0;
   readonly #onGone = new Set<(error: QuorateError) => void>();
   #resolveTurn: (revision: number) => void = () => {};
   #rejectTurn: (error: QuorateError) => void = () => {};
@@ -85,10 +86,14 @@ export class Place {
     };
   }
 
-  /** An older place went, at `revision`. */
-  strike(key: Key, revision: number): void {
+  /**
+   * An older place went, at `revision`. `complete`: nothing was missed between the state this place knows and that
+   * event. Otherwise the own place may be gone unnoticed, and only the next look at the line can prove its turn.
+   */
+  strike(key: Key, revision: number, complete: boolean): void {
     if (this.#state.status !== 'waiting' || !this.#older.delete(key)) return;
-    if (this.#older.size === 0) this.#become(Math.max(revision, this.#asOf));
+    this.#lastStruck = Math.max(this.#lastStruck, revision);
+    if (complete && this.#older.size === 0) this.#become(Math.max(revision, this.#asOf));
   }
 
   /** The whole line was seen at `revision`. */
@@ -101,7 +106,7 @@ export class Place {
     this.#asOf = Math.max(this.#asOf, revision);
     if (this.#state.status !== 'waiting') return;
     for (const key of this.#older) if (!present.has(key)) this.#older.delete(key);
-    if (this.#older.size === 0) this.#become(revision);
+    if (this.#older.size === 0) this.#become(Math.max(revision, this.#lastStruck));
   }
 
   /** The place itself was deleted at `revision`, and not by who took it. */

@@ -5,7 +5,8 @@
  *    keep-alive tells its TTL and is the first to count for the deadline.
  * 2. The keeper begins to renew it.
  * 3. Anchor: `IF create(E) = 0 THEN put E (leased) ELSE get E`, E a key with a random id. It goes through the
- *    exactly-once store, so a lost reply is settled there. The lease ended meanwhile: begin anew with new ids.
+ *    exactly-once store, so a lost reply is settled there. The lease ended meanwhile, or history was compacted so
+ *    that the reply cannot be worked out: begin anew with new ids.
  *
  * Whatever fails or is given up: the lease is revoked in the background, and if even that fails it ends by its TTL.
  */
@@ -134,7 +135,9 @@ class Opening {
         marginMs: marginMs(renewal.ttlMs, bounds),
       });
     } catch (error) {
-      if (isQuorateError(error, 'lease-not-found') || keeper.signal.aborted) return undefined;
+      // Also where the reply was lost and history compacted, so that whether it was anchored cannot be told.
+      const isWasted = isQuorateError(error, 'lease-not-found') || isQuorateError(error, 'compacted');
+      if (isWasted || keeper.signal.aborted) return undefined;
       throw this.#failureOf(error);
     } finally {
       if (!anchored) {

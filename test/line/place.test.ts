@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest';
+import { Place } from '../../src/line/place.js';
+import type { Session } from '../../src/session/index.js';
+
+function placeAmong(older: readonly string[]) {
+  const controller = new AbortController();
+  const session = { signal: controller.signal } as unknown as Session;
+  const place = new Place({ key: 'l/me', session, revision: 10, asOf: 10, older: new Set(older) });
+  return { place, loseSession: () => controller.abort(new Error('lost')) };
+}
+
+describe('Place', () => {
+  it('is the oldest at once if nobody was before, proved by its own revision', async () => {
+    const { place } = placeAmong([]);
+    expect(place.state).toEqual({ status: 'oldest', revision: 10 });
+    expect(await place.turn).toBe(10);
+  });
+
+  it('is the oldest when the last older one goes, proved by that revision', async () => {
+    const { place } = placeAmong(['l/a', 'l/b']);
+    place.strike('l/b', 12, true);
+    expect(place.state.status).toBe('waiting');
+    place.strike('l/other', 13, true);
+    place.strike('l/a', 14, true);
+    expect(await place.turn).toBe(14);
+  });
+
+  it('LOCK-1 takes no event for a proof while it may have missed its own end', async () => {
+    const { place } = placeAmong(['l/a']);
+    place.strike('l/a', 14, false);
+    expect(place.state.status).toBe('waiting');
+    place.see(new Set(), 15);
+    expect(place.state).toMatchObject({ status: 'gone', error: { code: 'hold-lost' } });
+    await expect(place.turn).rejects.toMatchObject({ code: 'hold-lost' });
+  });
+
+  it('is proved by the look that follows what it could not take for a proof', async () => {
+    const { place } = placeAmong(['l/a', 'l/b']);
+    place.strike('l/a', 16, false);
+    place.see(new Set(['l/me']), 15);
+    expect(await place.turn).toBe(16);
+  });
+
+  it('only forgets older places by a look, never learns of new ones', () => {
+    const { place } = placeAmong(['l/a', 'l/b']);
+    place.see(new Set(['l/a', 'l/me', 'l/younger']), 20);
+    expect(place.state).toEqual({ status: 'waiting', older: new Set(['l/a']) });
+  });
+
+  it('goes with its session, and stays gone', async () => {
+    const { place, loseSession } = placeAmong(['l/a']);
+    const reasons: string[] = [];
+    place.onGone((error) => reasons.push(error.code));
+    loseSession();
+    place.strike('l/a', 12, true);
+    place.see(new Set(['l/me']), 13);
+    expect(place.state.status).toBe('gone');
+    expect(reasons).toEqual(['session-lost']);
+    await expect(place.turn).rejects.toMatchObject({ code: 'session-lost' });
+  });
+});
