@@ -3,12 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { AgeClock, type ClockBounds, lifetimeMs, marginMs } from '../src/session/deadline.js';
 import { Keeper } from '../src/session/keeper.js';
 import { ManualRuntime, ManualTime, settle } from '../test/support/manual-runtime.js';
-
-const seed = process.env['QUORATE_SEED'];
-const runs = (numRuns: number): fc.Parameters<unknown> => ({
-  numRuns,
-  ...(seed === undefined ? {} : { seed: Number(seed) }),
-});
+import { propertyRuns } from '../test/support/property-runs.js';
 
 /** Any bounds, and two clocks that keep within them; `part` 1 is at the very limit. */
 const clocks = fc
@@ -39,7 +34,7 @@ describe('deadline arithmetic', () => {
           expect(deadlineAtMs + bounds.abortMs).toBeLessThanOrEqual(expiresAtMs + 1e-6);
         },
       ),
-      runs(2_000),
+      propertyRuns(2_000),
     );
   });
 
@@ -51,7 +46,7 @@ describe('deadline arithmetic', () => {
         const deadlineAtMs = (ttlMs - marginMs(ttlMs, bounds)) / (1 - clockRateError);
         expect(deadlineAtMs).toBeCloseTo(ttlMs / (1 + clockRateError), 6);
       }),
-      runs(200),
+      propertyRuns(200),
     );
   });
 });
@@ -184,7 +179,7 @@ describe('the keeper', () => {
         await settle();
         expect(runtime.timerCount).toBe(0);
       }),
-      runs(400),
+      propertyRuns(400),
     );
     expect(livePastAFault, 'sometimes a session survives a fault').toBeGreaterThan(20);
     expect(lost, 'sometimes a session is lost').toBeGreaterThan(20);

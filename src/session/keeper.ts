@@ -41,7 +41,7 @@ export interface StateChange {
   readonly previous: SessionState;
 }
 
-/** A timer that fires this much before its due time is on time. */
+/** Timers count no finer: what is due within it is due now, or they would be set for nothing, again and again. */
 const timerToleranceMs = 1;
 
 export class Keeper {
@@ -74,7 +74,8 @@ export class Keeper {
   remainingMs(): number {
     if (this.#state.status === 'lost') return 0;
     const { sentAt, ttlMs } = this.#renewal;
-    return Math.max(0, lifetimeMs(ttlMs, this.#options.bounds) - this.#options.clock.ageMs(sentAt));
+    const leftMs = lifetimeMs(ttlMs, this.#options.bounds) - this.#options.clock.ageMs(sentAt);
+    return leftMs < timerToleranceMs ? 0 : leftMs;
   }
 
   /** Compares the clocks first. False during the turn in which a stall is being decided. */

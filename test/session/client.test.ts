@@ -211,12 +211,14 @@ describe('close', () => {
     const client = await open();
     const session = await value(time, client.session());
     await value(time, client.openSession());
-    client.hub.subscribe({ key: 'k' }, () => {});
+    const heard: string[] = [];
+    client.hub.subscribe({ key: 'k' }, (item) => heard.push(item.type));
     await settle();
     await value(time, client.close());
     await client.close();
     expect(session.signal.aborted).toBe(true);
     expect(session.state).toMatchObject({ status: 'lost', reason: 'closed' });
+    expect(heard).toEqual(['opened', 'failed']);
     expect(await keys()).toEqual([]);
     expect(server.engine.leases()).toEqual([]);
     expect(runtime.timerCount).toBe(0);

@@ -100,7 +100,7 @@ describe('the deadline', () => {
     await runtime.advance(4_000);
     await call(0).reply(10);
     expect(keeper.remainingMs()).toBeCloseTo(atMs + lifetime - 7_400, 1);
-    await runtime.advance(atMs + lifetime - 7_400 - 1);
+    await runtime.advance(atMs + lifetime - 7_400 - 2);
     expect(keeper.isLive()).toBe(true);
     await runtime.advance(2);
     expect(keeper.isLive()).toBe(false);
@@ -125,6 +125,20 @@ describe('the deadline', () => {
     await runtime.advance(3_400);
     await call(0).reply(6);
     expect(keeper.remainingMs()).toBeCloseTo(call(0).atMs + 6_000 - (0.02 * 6_000) / 1.01 - 300 - 3_400, 1);
+  });
+
+  it('is not waited for in ever smaller steps', async () => {
+    const { runtime, keeper } = keep();
+    let checks = 0;
+    const setTimer = runtime.setTimer.bind(runtime);
+    runtime.setTimer = (delayMs, callback) => {
+      checks += 1;
+      // As timers do: a little early.
+      return setTimer(Math.max(0, delayMs - 0.5), callback);
+    };
+    await runtime.advance(10_000);
+    expect(keeper.state).toMatchObject({ status: 'lost', reason: 'deadline' });
+    expect(checks).toBeLessThan(40);
   });
 
   it('SESSION-3 is final: an acknowledgement that comes later changes nothing', async () => {

@@ -180,6 +180,15 @@ describe('close', () => {
     expect(runtime.timerCount).toBe(0);
   });
 
+  it('takes a lease that is gone already for revoked', async () => {
+    const { time, open, other, count } = machines();
+    const session = await value(time, open());
+    await other.leaseRevoke(session.leaseId);
+    await session.close();
+    await time.advance(5_000);
+    expect(count('leaseRevoke')).toBe(1);
+  });
+
   it('of a lost session does nothing', async () => {
     const { time, open, other, count } = machines();
     const session = await value(time, open());

@@ -159,6 +159,14 @@ describe('cuts', () => {
     expect(watch(1).request).toEqual({ key: 'k', resume: 'now' });
     await watch(1).push({ type: 'opened', revision: 9 });
     expect(heard).toEqual(['opened 5', 'interrupted', 'opened 9']);
+    // A store that only ever says so is asked ever less often.
+    for (let turn = 0; turn < 200; turn += 1) {
+      const last = watches.at(-1);
+      if (last !== undefined && !last.closed) await last.push(compacted, 'end');
+      await runtime.advance(50);
+    }
+    expect(watches.length).toBeGreaterThan(5);
+    expect(watches.length).toBeLessThan(60);
   });
 });
 
