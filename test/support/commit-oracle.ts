@@ -3,8 +3,6 @@
  * grouping is that transactions may share a revision. It keeps whole states and evaluates over plain maps.
  */
 
-import { type Footprint, footprintOf } from '../../src/commit/footprint.js';
-import { KeySet } from '../../src/commit/key-set.js';
 import type { Engine } from '../../src/engine/index.js';
 import {
   evaluateTxn,
@@ -118,13 +116,12 @@ export class CommitOracle {
   /** Keys that changed at the revision, that the transaction could look at, and that it did not write itself. */
   foreignChanges({ request }: Observed, revision: number): string[] {
     const [before, after] = [this.#stateAt(revision - 1), this.#stateAt(revision)];
-    const { read, written } = keySets(footprintOf(request));
     return [...new Set([...before.keys(), ...after.keys()])].filter(
       (key) =>
         before.get(key)?.modRevision !== after.get(key)?.modRevision &&
         !key.startsWith(this.#lanePrefix) &&
-        read.meetsPoint(key) &&
-        !written.meetsPoint(key),
+        looksAt(request, key) &&
+        !writesTo(request, key),
     );
   }
 
@@ -149,13 +146,21 @@ export class CommitOracle {
   }
 }
 
-function keySets(footprint: Footprint): { read: KeySet; written: KeySet } {
-  const sets = { read: new KeySet(), written: new KeySet() };
-  const fill = (set: KeySet, points: readonly string[], ranges: readonly string[]) => {
-    for (const point of points) set.addPoint(point);
-    for (let at = 0; at < ranges.length; at += 2) set.addRange(ranges[at] ?? '', ranges[at + 1] ?? '');
-  };
-  fill(sets.read, footprint.readPoints, footprint.readRanges);
-  fill(sets.written, footprint.writtenPoints, footprint.writtenRanges);
-  return sets;
+function looksAt(request: TxnRequest, key: string): boolean {
+  return (
+    request.compare.some((compare) => inRange(compare, key)) ||
+    opsOf(request).some((op) =>
+      op.type === 'txn' ? looksAt(op, key) : op.type === 'range' && !op.revision && inRange(op, key),
+    )
+  );
+}
+
+function writesTo(request: TxnRequest, key: string): boolean {
+  return opsOf(request).some((op) =>
+    op.type === 'txn' ? writesTo(op, key) : op.type !== 'range' && inRange(op, key),
+  );
+}
+
+function opsOf(request: TxnRequest): readonly Op[] {
+  return [...request.success, ...request.failure];
 }
