@@ -1,6 +1,13 @@
 import { type CommitStore, openCommitStore } from '../commit/index.js';
 import { QuorateError } from '../errors.js';
-import { checkWaitOptions, Listeners, type Runtime, type WaitOptions, waitFor } from '../runtime/index.js';
+import {
+  checkWaitOptions,
+  Listeners,
+  type Runtime,
+  sharedController,
+  type WaitOptions,
+  waitFor,
+} from '../runtime/index.js';
 import type { Keyspace, Store } from '../store/index.js';
 import { WatchHub } from '../watch/index.js';
 import { type ClientOptions, type ClientSettings, checkClientOptions } from './client-options.js';
@@ -37,7 +44,7 @@ export class Client implements AsyncDisposable {
   readonly #settings: ClientSettings;
   readonly #listeners = new Listeners<SessionChange>();
   readonly #sessions = new Set<Session>();
-  readonly #closed = new AbortController();
+  readonly #closed = sharedController();
   #shared: Session | undefined;
   #opening: Promise<Session> | undefined;
   #closing: Promise<void> | undefined;

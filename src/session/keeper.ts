@@ -15,7 +15,7 @@
  *   never gone and the session goes on; if not, it is lost, and that is final.
  */
 import { QuorateError } from '../errors.js';
-import { Listeners, type Runtime, type Timer } from '../runtime/index.js';
+import { Listeners, type Runtime, sharedController, type Timer } from '../runtime/index.js';
 import type { LeaseId, Store } from '../store/index.js';
 import { type AgeClock, type ClockBounds, type Instant, lifetimeMs } from './deadline.js';
 import { healthy, type SessionEvent, type SessionState, transition } from './state.js';
@@ -47,7 +47,7 @@ const timerToleranceMs = 1;
 export class Keeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Listeners<StateChange>();
-  readonly #lost = new AbortController();
+  readonly #lost = sharedController();
   #state: SessionState = healthy;
   #renewal: Renewal;
   /** The last keep-alive sent since the newest acknowledged one was, if any. */

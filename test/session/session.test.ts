@@ -42,6 +42,27 @@ describe.each(rates)('a cut, server at rate $serverRate, client at $clientRate',
   );
 });
 
+describe('the signal', () => {
+  it('may be listened to by many without Node.js taking that for a leak', async () => {
+    const { time, open } = machines();
+    const session = await value(time, open());
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    let aborted = 0;
+    for (let index = 0; index < 50; index += 1) {
+      session.signal.addEventListener('abort', () => {
+        aborted += 1;
+      });
+    }
+    await settle();
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    await session.close();
+    expect(aborted).toBe(50);
+  });
+});
+
 describe('loss', () => {
   it('SESSION-4 a lease revoked elsewhere is noticed at the next keep-alive', async () => {
     const { time, open, other } = machines();
