@@ -102,6 +102,24 @@ const pairs: [string, Partial<TxnRequest>, Partial<TxnRequest>, 'admitted' | 'co
     'conflict',
   ],
   [
+    'deletion of a range read in before',
+    { success: [put('a', ''), get('p/5')] },
+    { success: [removePrefix('p/')] },
+    'conflict',
+  ],
+  [
+    'deletion of a range that meets one compared before',
+    { compare: [compare.create(prefixRange('p/'), 'equal', 0)], success: [put('a', '')] },
+    { success: [removePrefix('p/7')] },
+    'conflict',
+  ],
+  [
+    'deletion of a key in a range deleted before',
+    { success: [removePrefix('p/')] },
+    { success: [remove('p/7')] },
+    'conflict',
+  ],
+  [
     'deleted ranges that overlap',
     { success: [removePrefix('p/1')] },
     { success: [removePrefix('p/')] },
