@@ -20,7 +20,7 @@ import { DispatchPlan } from './dispatch-plan.js';
 import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from './dispatch-reads.js';
 import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './dispatch-transactions.js';
 import { createGate } from './enqueue-pipeline.js';
-import { asQuorateError, isPassing } from './failures.js';
+import { asQuorateError, isPassing, isPassingRead } from './failures.js';
 import { type ItemId, placeOf, type QueueKeys } from './keys.js';
 import type { AssignedJob } from './records.js';
 
@@ -226,7 +226,7 @@ export class Dispatcher {
 
   async #write(plan: DispatchPlan, write: PlannedWrite, load: number): Promise<void> {
     const request = requestOf(this.#keys, this.#term, write, () => this.#nextSequence());
-    const reply = await this.#send(request);
+    const reply = await this.#send(request, isPassing);
     if (reply === undefined || !reply.succeeded) {
       this.#end();
       return;
@@ -239,7 +239,7 @@ export class Dispatcher {
   async #readWindow(plan: DispatchPlan, read: WindowRead, load: number): Promise<void> {
     const keys = this.#keys;
     const range = keys.itemsBetween(read.from, read.to);
-    const answer = await this.#retrying(() =>
+    const answer = await this.#retrying(isPassingRead, () =>
       this.#client.store.range({ ...range, limit: read.limit + 1 }, { timeoutMs: callTimeoutMs }),
     );
     if (answer === undefined || load !== this.#load) return;
@@ -259,19 +259,22 @@ export class Dispatcher {
     this.#advance();
   }
 
-  #send(request: TxnRequest): Promise<TxnReply | undefined> {
-    return this.#retrying(() => this.#client.store.txn(request, { timeoutMs: callTimeoutMs }));
+  #send(request: TxnRequest, mayRetry = isPassingRead): Promise<TxnReply | undefined> {
+    return this.#retrying(mayRetry, () => this.#client.store.txn(request, { timeoutMs: callTimeoutMs }));
   }
 
-  /** Repeats what certainly changed nothing, until the term ends; undefined then. */
-  async #retrying<T>(attempt: () => Promise<T>): Promise<T | undefined> {
+  /** Repeats what may be repeated, until the term ends; undefined then. */
+  async #retrying<T>(
+    mayRetry: (error: unknown) => boolean,
+    attempt: () => Promise<T>,
+  ): Promise<T | undefined> {
     const backoff = new Backoff(this.#runtime, retryDelay);
     const { signal } = this.#ended;
     while (!signal.aborted) {
       try {
         return await attempt();
       } catch (error) {
-        if (!isPassing(error)) throw error;
+        if (!mayRetry(error)) throw error;
       }
       await sleep(this.#runtime, backoff.nextMs(), { signal }).catch(() => {});
     }

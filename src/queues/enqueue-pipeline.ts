@@ -19,9 +19,9 @@
 
 import type { Lane } from '../commit/index.js';
 import { QuorateError } from '../errors.js';
-import { Backoff, type Runtime, sleep } from '../runtime/index.js';
+import { Backoff, type Runtime, sharedController, sleep } from '../runtime/index.js';
 import { compare, get, nested, type Op, type Store, txnOf } from '../store/index.js';
-import { asQuorateError, isPassing } from './failures.js';
+import { asQuorateError, isPassing, isPassingRead } from './failures.js';
 import { type ItemId, itemId, placeOf, type QueueKeys } from './keys.js';
 
 /** Puts in one nested transaction, and nested transactions in one request: far below etcd's 128 on a path. */
@@ -48,7 +48,7 @@ export class EnqueuePipeline {
   readonly #lane: Lane;
   readonly #keys: QueueKeys;
   readonly #producer: string;
-  readonly #closed = new AbortController();
+  readonly #closed = sharedController();
   readonly #pending: Submission[] = [];
   #pendingItems = 0;
   #pendingBytes = 0;
@@ -135,7 +135,7 @@ export class EnqueuePipeline {
 
   /** The revision for the group's keys; undefined if nobody waits for the group any more. */
   async #read(group: readonly Submission[]): Promise<number | undefined> {
-    return this.#retrying(group, async () => {
+    return this.#retrying(group, isPassingRead, async () => {
       const read = await this.#store.range({ key: this.#keys.gate });
       if (read.kvs.length > 0 || this.#gateExists) return read.revision;
       // The gate is made once and never deleted. It starts below everything that anyone could put.
@@ -153,7 +153,7 @@ export class EnqueuePipeline {
       this.#lastRevision = Math.max(this.#lastRevision, revision);
       const ids = live.map((submission) => submission.values.map(() => this.#nextId()));
       const request = this.#request(live, ids);
-      const reply = await this.#retrying(live, () => {
+      const reply = await this.#retrying(live, isPassing, () => {
         for (const submission of live) if (submission.state === 'pending') submission.state = 'sent';
         return this.#lane.txn(request, { timeoutMs: laneTimeoutMs });
       });
@@ -197,17 +197,21 @@ export class EnqueuePipeline {
   }
 
   /**
-   * Repeats an attempt that certainly changed nothing, for as long as someone waits for it. Undefined once nobody
-   * does, or when it failed otherwise, which the callers then know.
+   * Repeats an attempt for as long as it may be and someone waits for it. Undefined once nobody does, or when it
+   * failed otherwise, which the callers then know.
    */
-  async #retrying<T>(group: readonly Submission[], attempt: () => Promise<T>): Promise<T | undefined> {
+  async #retrying<T>(
+    group: readonly Submission[],
+    mayRetry: (error: unknown) => boolean,
+    attempt: () => Promise<T>,
+  ): Promise<T | undefined> {
     const backoff = new Backoff(this.#runtime, retryDelay);
     while (group.some((submission) => submission.state !== 'over')) {
       try {
         return await attempt();
       } catch (error) {
         const failure = asQuorateError(error);
-        if (!isPassing(failure)) {
+        if (!mayRetry(failure)) {
           for (const submission of group) submission.reject(failure);
           return undefined;
         }

@@ -6,6 +6,11 @@ export function isPassing(error: unknown): boolean {
   return error.code === 'unavailable' || error.code === 'timeout' || error.code === 'no-space';
 }
 
+/** The same for a call that changes nothing, or nothing more when repeated: whether it arrived does not matter. */
+export function isPassingRead(error: unknown): boolean {
+  return isQuorateError(error) && (error.code === 'unavailable' || error.code === 'timeout');
+}
+
 export function asQuorateError(error: unknown): QuorateError {
   if (isQuorateError(error)) return error;
   return new QuorateError('internal', 'the queue failed in an unforeseen way', {

@@ -16,13 +16,13 @@
  *   dispatcher takes back what the forgotten presence is given, once its session is over or the name is left.
  */
 import { QuorateError } from '../errors.js';
-import { Backoff, type Runtime, sleep, type Timer } from '../runtime/index.js';
+import { Backoff, type Runtime, sharedController, sleep, type Timer } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
 import { compare, get, type KeyValue, put, remove, txnOf } from '../store/index.js';
 import type { HubItem, Subscription } from '../watch/index.js';
 import { jobsOfRecord } from './dispatch-reads.js';
 import { firstOf } from './dispatch-transactions.js';
-import { isPassing } from './failures.js';
+import { isPassingRead } from './failures.js';
 import { HeldJob, type HeldJobContext } from './held-job.js';
 import type { QueueKeys } from './keys.js';
 import { RecordLedger } from './record-ledger.js';
@@ -55,7 +55,7 @@ export class Membership {
   readonly #options: MembershipOptions;
   readonly #runtime: Runtime;
   readonly #keys: QueueKeys;
-  readonly #ended = new AbortController();
+  readonly #ended = sharedController();
   readonly #ledger = new RecordLedger();
   readonly #held = new Set<HeldJob>();
   readonly #context: HeldJobContext;
@@ -191,7 +191,7 @@ export class Membership {
         for (const kv of inOrder) this.#take(kv);
         return;
       } catch (error) {
-        if (!isPassing(error)) throw error;
+        if (!isPassingRead(error)) throw error;
       }
       await sleep(this.#runtime, backoff.nextMs(), { signal: this.signal }).catch(() => {});
     }

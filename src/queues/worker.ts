@@ -1,6 +1,14 @@
 import PQueue from 'p-queue';
 import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
-import { Backoff, checkWaitOptions, Listeners, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
+import {
+  Backoff,
+  checkWaitOptions,
+  Listeners,
+  sharedController,
+  sleep,
+  type WaitOptions,
+  waitFor,
+} from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { Candidacy } from './candidacy.js';
 import { asQuorateError } from './failures.js';
@@ -53,7 +61,7 @@ export class Worker<T> implements AsyncDisposable {
   readonly #running = new Map<HeldJob, AbortController>();
   /** Acknowledgements and returns under way. */
   readonly #settling = new Set<Promise<void>>();
-  readonly #stopping = new AbortController();
+  readonly #stopping = sharedController();
   #graceMs = defaultGraceMs;
   #joined: Promise<void> | undefined;
   #life: Promise<void> | undefined;

@@ -118,7 +118,9 @@ export class ManualRuntime implements Runtime {
 
   setTimer(delayMs: number, callback: () => void): Timer {
     this.#order += 1;
-    const timer = { dueAtMs: this.#monotonicMs + Math.max(0, delayMs), order: this.#order, callback };
+    // A remainder too small to change the sum would fire for ever without time passing. Real timers are far coarser.
+    const delay = delayMs > 0 ? Math.max(delayMs, 0.01) : 0;
+    const timer = { dueAtMs: this.#monotonicMs + delay, order: this.#order, callback };
     this.#timers.add(timer);
     return {
       cancel: () => {
