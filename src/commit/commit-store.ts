@@ -23,8 +23,8 @@ import { Deadlines } from './deadlines.js';
 import { kindOf } from './failures.js';
 import { type Footprint, footprintOf } from './footprint.js';
 import { LaneLease } from './lane-lease.js';
+import { type LaneContext, openLanes } from './lane-opening.js';
 import type { Position } from './lane-requests.js';
-import { type LaneContext, openLanes } from './lane-writer.js';
 import { Member } from './member.js';
 import { noStats } from './mutable-stats.js';
 import { Stopper } from './stopper.js';
@@ -236,7 +236,8 @@ class LanedStore implements CommitStore {
   /** New lanes on the lease, tried again until the wait is over. */
   async #openPositions(count: number, options: CallOptions): Promise<Position[]> {
     const { runtime, lease, lanePrefix } = this.#context;
-    const keys = Array.from({ length: count }, () => lanePrefix + runtime.newId());
+    const newKeys = () => Array.from({ length: count }, () => lanePrefix + runtime.newId());
+    let keys = newKeys();
     const deadlineMs = runtime.monotonicMs() + (options.timeoutMs ?? this.#connectTimeoutMs);
     const backoff = new Backoff(runtime, { firstMs: 20, longestMs: 1_000 });
     for (;;) {
@@ -245,8 +246,11 @@ class LanedStore implements CommitStore {
         leaseId = await lease.current();
         return await openLanes(this.#context, this.#stopper, keys, leaseId);
       } catch (error) {
-        if (leaseId !== undefined && isQuorateError(error, 'lease-not-found')) lease.forget(leaseId);
-        else if (kindOf(error) === 'refused' || kindOf(error) === 'closed' || this.#stopper.isStopped)
+        if (leaseId !== undefined && isQuorateError(error, 'lease-not-found')) {
+          // A key is only ever created on one lease, so that a late attempt cannot put it on another.
+          lease.forget(leaseId);
+          keys = newKeys();
+        } else if (kindOf(error) === 'refused' || kindOf(error) === 'closed' || this.#stopper.isStopped)
           throw error;
         if (runtime.monotonicMs() >= deadlineMs) {
           throw new QuorateError('unreachable', 'the store could not be reached in time to open a lane', {

@@ -3,11 +3,13 @@ import { Backoff, invariant, waitFor } from '../runtime/index.js';
 import type { Key, TxnReply } from '../store/index.js';
 import { type GroupLimits, wrapperBytes, wrapperOps } from './batch.js';
 import { isSameForAll } from './failures.js';
+import type { LaneContext } from './lane-opening.js';
 import type { Position } from './lane-requests.js';
-import { type LaneContext, LaneWriter, type Verdict } from './lane-writer.js';
+import { LaneWriter } from './lane-writer.js';
 import type { Member } from './member.js';
 import { recoverReplies } from './reply-recovery.js';
 import { Stopper } from './stopper.js';
+import type { Verdict } from './verdict.js';
 import { WaitingMembers } from './waiting-members.js';
 
 /** Microtask rounds that a gathering waits while each brings new members. */

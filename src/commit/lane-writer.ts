@@ -43,13 +43,11 @@
  * Opening: `IF create(lane) = 0 THEN put lane := 0 ELSE get lane` may be repeated under the same id, since nobody
  * else writes the key; a late repetition after the lane is gone leaves an unused key on the lease.
  */
-import { isQuorateError, QuorateError } from '../errors.js';
-import { Backoff, invariant, type Runtime } from '../runtime/index.js';
+import { isQuorateError } from '../errors.js';
+import { Backoff, invariant } from '../runtime/index.js';
 import {
   type Key,
   type LeaseId,
-  type PutOp,
-  type Store,
   type TxnOp,
   type TxnReply,
   type TxnRequest,
@@ -57,32 +55,10 @@ import {
 } from '../store/index.js';
 import { asNotApplied, kindOf, mayBeAppliedThough } from './failures.js';
 import { firstChangeAfter } from './lane-history.js';
-import type { LaneLease } from './lane-lease.js';
-import {
-  deletingRequest,
-  lanePut,
-  laneRequest,
-  openedPositions,
-  openingRequest,
-  type Position,
-  shownLane,
-} from './lane-requests.js';
-import type { MutableStats } from './mutable-stats.js';
+import { type LaneContext, openLanes } from './lane-opening.js';
+import { deletingRequest, lanePut, laneRequest, type Position, shownLane } from './lane-requests.js';
 import type { Stopper } from './stopper.js';
-
-export type Verdict =
-  /** Applied, and this is the reply to the outer transaction. */
-  | { readonly type: 'replied'; readonly reply: TxnReply }
-  /** Applied at this revision by an attempt whose reply was lost. */
-  | { readonly type: 'applied'; readonly revision: number; readonly lanePut: PutOp }
-  /** Not applied, and nothing that was sent can be; the store was not reached, or the lane was gone. */
-  | { readonly type: 'unreached'; readonly error: unknown }
-  /** Not applied, and nothing that was sent can be; the store refuses the request as a whole. */
-  | { readonly type: 'refused'; readonly error: QuorateError }
-  /** The same, but what was refused was opening a lane: no fault of the group. */
-  | { readonly type: 'no-lane'; readonly error: QuorateError }
-  /** It will not be known whether it was applied. */
-  | { readonly type: 'unknown'; readonly error: QuorateError };
+import { closedFate, type Fate, fencedOff, laneGone, unknownFate, type Verdict } from './verdict.js';
 
 /** A group as the lane sees it. */
 export interface Cargo {
@@ -93,31 +69,7 @@ export interface Cargo {
   onTrouble(error: unknown): void;
 }
 
-export interface LaneContext {
-  readonly store: Store;
-  readonly runtime: Runtime;
-  readonly lease: LaneLease;
-  readonly lanePrefix: Key;
-  readonly attemptTimeoutMs: number;
-  readonly stats: MutableStats;
-}
-
-/** Creates lanes in one request. One attempt, which may be repeated with the same keys and lease. */
-export async function openLanes(
-  context: Pick<LaneContext, 'store' | 'attemptTimeoutMs' | 'stats'>,
-  stopper: Stopper,
-  keys: readonly Key[],
-  lease: LeaseId,
-): Promise<Position[]> {
-  const { store, attemptTimeoutMs, stats } = context;
-  const options = { timeoutMs: attemptTimeoutMs, signal: stopper.signal };
-  const positions = openedPositions(keys, lease, await store.txn(openingRequest(keys, lease), options));
-  stats.lanesOpened += keys.length;
-  return positions;
-}
-
 type Attempt = { readonly reply: TxnReply } | { readonly error: unknown };
-type Fate = Exclude<Verdict, { type: 'replied' | 'refused' | 'no-lane' }>;
 
 const firstRetryMs = 5;
 const longestRetryMs = 2_000;
@@ -185,11 +137,11 @@ export class LaneWriter {
       cargo.onTrouble(error);
       const kind = kindOf(error);
       if (kind === 'unknown' || mayBeAppliedThough(error)) undecided = true;
-      if (this.#stopper.isStopped || kind === 'closed') return closedVerdict(undecided, error);
+      if (this.#stopper.isStopped || kind === 'closed') return closedFate(undecided, error);
       if (kind === 'refused') return this.#refused(error, position, sequence, undecided, cargo);
       if (!undecided) return { type: 'unreached', error };
       await this.#stopper.pause(this.#backoff.nextMs());
-      if (this.#stopper.isStopped) return closedVerdict(undecided, error);
+      if (this.#stopper.isStopped) return closedFate(undecided, error);
       if (!cargo.isWanted()) return this.#fence(position, sequence, cargo);
       this.#context.stats.resent += 1;
     }
@@ -225,10 +177,10 @@ export class LaneWriter {
       cargo.onTrouble(attempt.error);
       if (isQuorateError(attempt.error, 'no-space')) request = deletingRequest(position);
       if (this.#stopper.isStopped || kindOf(attempt.error) === 'closed') {
-        return closedVerdict(true, attempt.error);
+        return closedFate(true, attempt.error);
       }
       await this.#stopper.pause(this.#backoff.nextMs());
-      if (this.#stopper.isStopped) return closedVerdict(true, attempt.error);
+      if (this.#stopper.isStopped) return closedFate(true, attempt.error);
     }
   }
 
@@ -283,7 +235,7 @@ export class LaneWriter {
       }
       cargo.onTrouble(change.error);
       if (this.#stopper.isStopped || kindOf(change.error) === 'closed') {
-        return closedVerdict(true, change.error);
+        return closedFate(true, change.error);
       }
       // Nobody wants to know, and the lane that is gone holds off whatever is still on its way.
       if (!cargo.isWanted()) return unknownFate(position.revision, undefined);
@@ -322,41 +274,4 @@ export class LaneWriter {
     this.#sequence += 1;
     return String(this.#sequence);
   }
-}
-
-/** Not applied, and never will be. */
-function fencedOff(): Fate {
-  return {
-    type: 'unreached',
-    error: new QuorateError('unavailable', 'the request was lost, and fenced off'),
-  };
-}
-
-function laneGone(): QuorateError {
-  return new QuorateError('unavailable', 'the lane was gone; a new one is needed');
-}
-
-function closedVerdict(undecided: boolean, cause: unknown): Fate {
-  const outcome = undecided ? 'unknown' : 'not-applied';
-  return {
-    type: 'unknown',
-    error: new QuorateError('closed', 'the store was closed while a transaction was being committed', {
-      outcome,
-      cause,
-    }),
-  };
-}
-
-function unknownFate(fromRevision: number, compactRevision: number | undefined): Fate {
-  return {
-    type: 'unknown',
-    error: new QuorateError(
-      'compacted',
-      'the reply was lost, and the history that would tell was compacted',
-      {
-        outcome: 'unknown',
-        details: { fromRevision, compactRevision },
-      },
-    ),
-  };
 }

@@ -27,12 +27,6 @@ export class WaitingMembers {
     if (this.size > this.#sweepAt) this.#sweep();
   }
 
-  /** Back to where they were: before all others, in their order. */
-  putBack(members: readonly Member[]): void {
-    this.#members = [...members, ...this.#members.slice(this.#head)];
-    this.#head = 0;
-  }
-
   /** The next group, in order of arrival; who cannot join it stays at the head for the one after. */
   gather(limits: Readonly<GroupLimits>): Member[] {
     const batch = new Batch(limits);
