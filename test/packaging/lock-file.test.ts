@@ -8,6 +8,8 @@ interface Locked {
   readonly hasInstallScript?: boolean;
   readonly dev?: boolean;
   readonly optional?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
 const text = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8');
@@ -29,4 +31,14 @@ test('nothing needs an install script: the one there is only prints advice', () 
     ([, locked]) => locked.hasInstallScript && !locked.dev && !locked.optional,
   );
   expect(scripted.map(([path]) => path)).toEqual(['node_modules/protobufjs']);
+});
+
+test('is whole: what a package wants on any platform is locked too, or npm ci refuses', () => {
+  const names = new Set(installed.map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 13)));
+  const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies })
+      .filter((name) => !names.has(name))
+      .map((name) => `${path} wants ${name}`),
+  );
+  expect(missing).toEqual([]);
 });
