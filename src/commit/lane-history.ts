@@ -1,21 +1,52 @@
 import { QuorateError } from '../errors.js';
 import type { Runtime } from '../runtime/index.js';
-import type { Key, KeyEvent, Store } from '../store/index.js';
+import type { Key, KeyValue, Store } from '../store/index.js';
 import type { Stopper } from './stopper.js';
 
 export type FirstChange =
-  | { readonly type: 'event'; readonly event: KeyEvent }
+  | { readonly type: 'put'; readonly kv: KeyValue }
+  | { readonly type: 'delete' }
   /** The store has dropped the part of its history that would tell. */
   | { readonly type: 'compacted'; readonly compactRevision: number }
-  /** Nothing was heard in time. */
+  /** The store did not tell in time. */
   | { readonly type: 'silent'; readonly error: unknown };
 
-/** The first change of a key after a revision, out of the store's history. The change must have happened already. */
+export interface ChangeRequest {
+  readonly key: Key;
+  readonly revision: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * The first change after `revision` of a key that existed then, is written at most once after it and may be
+ * deleted then, out of the store's history. The change must have happened already.
+ */
 export async function firstChangeAfter(
   store: Store,
   runtime: Runtime,
   stopper: Stopper,
-  request: { readonly key: Key; readonly revision: number; readonly timeoutMs: number },
+  request: ChangeRequest,
+): Promise<FirstChange> {
+  const change = await watchFrom(store, runtime, stopper, request);
+  if (change.type !== 'compacted') return change;
+  const { key, timeoutMs } = request;
+  const revision = change.compactRevision;
+  try {
+    const { kvs } = await store.range({ key, revision }, { timeoutMs, signal: stopper.signal });
+    const [kv] = kvs;
+    if (kv === undefined) return change;
+    if (kv.modRevision > request.revision) return { type: 'put', kv };
+  } catch (error) {
+    return { type: 'silent', error };
+  }
+  return watchFrom(store, runtime, stopper, { ...request, revision });
+}
+
+async function watchFrom(
+  store: Store,
+  runtime: Runtime,
+  stopper: Stopper,
+  request: ChangeRequest,
 ): Promise<FirstChange> {
   const watch = store.watch({ key: request.key, fromRevision: request.revision + 1 });
   const close = () => watch.close();
@@ -27,7 +58,8 @@ export async function firstChangeAfter(
       if (item.type === 'compacted') return { type: 'compacted', compactRevision: item.compactRevision };
       if (item.type === 'interrupted') error = item.error;
       const event = item.type === 'events' ? item.events[0] : undefined;
-      if (event !== undefined) return { type: 'event', event };
+      if (event !== undefined)
+        return event.type === 'put' ? { type: 'put', kv: event.kv } : { type: 'delete' };
     }
   } catch (failure) {
     error = failure;

@@ -21,7 +21,8 @@
  *   state at r - 1 (`reply-recovery.ts`).
  * - ELSE, the lane is gone (its lease ended during a long cut) or shows a value that is not ours: nothing sent
  *   with m can be applied any more. The first change of the lane after m, out of its history, tells: if it put
- *   n, group n was applied at its revision, else never. If history was compacted, the fate stays unknown.
+ *   n, group n was applied at its revision, else never. If that change was compacted, what it left at the compact
+ *   revision tells the same; if nothing is left there, the fate stays unknown.
  *   The lane is given up and a new one opened under a new id.
  *
  * When the store refuses group n:
@@ -220,20 +221,20 @@ export class LaneWriter {
 
   /** Nothing guarded by `position` can be applied any more; the lane's history tells what was. */
   async #replay(position: Position, sequence: string, cargo: Cargo): Promise<Fate> {
-    const { store, runtime, attemptTimeoutMs } = this.#context;
+    const { store, runtime, attemptTimeoutMs: timeoutMs } = this.#context;
     for (;;) {
-      const change = await firstChangeAfter(store, runtime, this.#stopper, {
-        ...position,
-        timeoutMs: attemptTimeoutMs,
-      });
-      if (change.type === 'compacted') return unknownFate(position.revision, change.compactRevision);
-      if (change.type === 'event') {
-        const { type, kv } = change.event;
-        if (type === 'put' && textOf(kv.value) === sequence)
-          return this.#applied(kv.modRevision, position, sequence);
-        return fencedOff();
+      const change = await firstChangeAfter(store, runtime, this.#stopper, { ...position, timeoutMs });
+      switch (change.type) {
+        case 'put':
+          if (textOf(change.kv.value) !== sequence) return fencedOff();
+          return this.#applied(change.kv.modRevision, position, sequence);
+        case 'delete':
+          return fencedOff();
+        case 'compacted':
+          return unknownFate(position.revision, change.compactRevision);
+        case 'silent':
+          cargo.onTrouble(change.error);
       }
-      cargo.onTrouble(change.error);
       if (this.#stopper.isStopped || kindOf(change.error) === 'closed') {
         return closedFate(true, change.error);
       }

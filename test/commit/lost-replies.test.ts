@@ -236,6 +236,31 @@ describe('a lane that is gone', () => {
   });
 });
 
+describe('a lane that is gone with part of its history', () => {
+  it.each([
+    ['after the attempt was applied', 'lose-reply'],
+    ['before it was known that it was not', 'lose-request'],
+  ] as const)('COMMIT-3 compacted %s: what is left of it tells', async (_title, fault) => {
+    const { commits, network, hooked, other, engine } = await openScene();
+    network.script('txn', fault);
+    let sent = 0;
+    hooked.hook = async (_request, send) => {
+      sent += 1;
+      // The first attempt that arrives after the loss: meanwhile history was compacted, and then the lane was lost.
+      if (sent === (fault === 'lose-reply' ? 2 : 1)) {
+        await other.txn(txnOf({ success: [put('beside', '')] }));
+        engine.compact(engine.revision);
+        loseLanes(engine);
+      }
+      return send();
+    };
+    const reply = await commits.txn(txnOf({ success: [put('k', '')] }));
+    expect(reply.succeeded).toBe(true);
+    expect(engine.range({ key: 'k' }).kvs[0]).toMatchObject({ modRevision: reply.revision, version: 1 });
+    expect(commits.stats).toMatchObject({ members: 1, resolvedByLane: fault === 'lose-reply' ? 1 : 0 });
+  });
+});
+
 describe('history compacted before a lost reply is worked out', () => {
   it('COMMIT-3 who needs no history is answered, for the others it is unknown', async () => {
     const { commits, hooked, engine } = await openScene();
