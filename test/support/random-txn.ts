@@ -34,16 +34,14 @@ const compares: fc.Arbitrary<Compare> = fc.oneof(
       operand: fc.integer({ min: 0, max: 6 }),
     })
     .map(({ range: subject, ...rest }): Compare => ({ ...subject, ...rest })),
-  fc
-    .record({ range, result, operand: fc.constantFrom('1', '5', 'x') })
-    .map(
-      ({ range: subject, result: how, operand }): Compare => ({
-        ...subject,
-        result: how,
-        target: 'value',
-        operand: bytesOf(operand),
-      }),
-    ),
+  fc.record({ range, result, operand: fc.constantFrom('1', '5', 'x') }).map(
+    ({ range: subject, result: how, operand }): Compare => ({
+      ...subject,
+      result: how,
+      target: 'value',
+      operand: bytesOf(operand),
+    }),
+  ),
 );
 
 /** Half of an object's optional fields, at random. */
@@ -85,15 +83,13 @@ function op(depth: number): fc.Arbitrary<Op> {
     },
     {
       weight: 2,
-      arbitrary: fc
-        .record({ range, prevKv: fc.boolean() })
-        .map(
-          ({ range: subject, prevKv }): Op => ({
-            type: 'delete',
-            ...(subject.rangeEnd === '\0' ? { key: 'k', rangeEnd: 'l' } : subject),
-            prevKv,
-          }),
-        ),
+      arbitrary: fc.record({ range, prevKv: fc.boolean() }).map(
+        ({ range: subject, prevKv }): Op => ({
+          type: 'delete',
+          ...(subject.rangeEnd === '\0' ? { key: 'k', rangeEnd: 'l' } : subject),
+          prevKv,
+        }),
+      ),
     },
     {
       weight: 5,
