@@ -1,5 +1,6 @@
 import { QuorateError } from '../errors.js';
 import { FencedWrites, type Line, type Place } from '../line/index.js';
+import { sharedController } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import {
   bytesOf,
@@ -37,7 +38,7 @@ export class Leadership implements AsyncDisposable {
   readonly lastCheckpoint: Uint8Array | undefined;
   readonly #options: LeadershipOptions;
   readonly #writes: FencedWrites;
-  readonly #controller = new AbortController();
+  readonly #controller = sharedController();
   readonly #offGone: () => void;
   #resigned: Promise<void> | undefined;
 

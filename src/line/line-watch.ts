@@ -84,9 +84,12 @@ export class LineWatch {
   #open(): void {
     this.#linger?.cancel();
     this.#linger = undefined;
-    this.#subscription ??= this.#client.hub.subscribe({ ...this.#range, without: ['put'] }, (item) =>
+    if (this.#subscription !== undefined) return;
+    this.#subscription = this.#client.hub.subscribe({ ...this.#range, without: ['put'] }, (item) =>
       this.#receive(item),
     );
+    // A watch that stood open already has said so by now, before there was a subscription to ask for its age.
+    if (this.#openedAt !== undefined) this.#backFreshWatch(this.#subscription);
   }
 
   #close(): void {
@@ -101,7 +104,7 @@ export class LineWatch {
       case 'opened':
         this.#openedAt = item.revision;
         if ([...this.#followed.values()].some((place) => !this.#isComplete(place))) this.#read();
-        this.#backFreshWatch();
+        if (this.#subscription !== undefined) this.#backFreshWatch(this.#subscription);
         return;
       case 'events':
         this.#deliver(item.events);
@@ -161,8 +164,8 @@ export class LineWatch {
     );
   }
 
-  #backFreshWatch(): void {
-    if ((this.#subscription?.ageMs ?? 0) >= freshMs) return;
+  #backFreshWatch(subscription: Subscription): void {
+    if (subscription.ageMs >= freshMs) return;
     for (const delayMs of freshReadsMs) {
       const timer = this.#client.runtime.setTimer(delayMs, () => {
         this.#timers.delete(timer);

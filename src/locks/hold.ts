@@ -1,5 +1,6 @@
 import { QuorateError } from '../errors.js';
 import { FencedWrites, type Place } from '../line/index.js';
+import { sharedController } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
 
@@ -41,7 +42,7 @@ export class PlaceHold implements Hold {
   readonly token: number;
   readonly #place: Place;
   readonly #writes: FencedWrites;
-  readonly #controller = new AbortController();
+  readonly #controller = sharedController();
   readonly #offGone: () => void;
   /** Resolves when the caller is done with it, or has lost it. */
   readonly released: Promise<void>;
