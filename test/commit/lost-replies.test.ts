@@ -217,6 +217,22 @@ describe('a lane that is gone', () => {
     expect(engine.range({ key: 'k' }).kvs[0]).toMatchObject({ modRevision: reply.revision, version: 1 });
   });
 
+  it('COMMIT-2 its history shows a fence, whose reply was lost with it', async () => {
+    const { commits, network, hooked, engine } = await openScene();
+    network.script('txn', 'lose-request');
+    hooked.hook = async (request, send) => {
+      const reply = await send();
+      const isFence = request.success.length === 1 && reply.succeeded && engine.leases().length > 0;
+      if (!isFence) return reply;
+      hooked.hook = undefined;
+      loseLanes(engine);
+      throw lost();
+    };
+    const pending = commits.txn(txnOf({ success: [put('k', '', { lease: '99' })] }));
+    expect(await failureOf(pending)).toMatchObject({ code: 'lease-not-found', outcome: 'not-applied' });
+    expect(commits.stats).toMatchObject({ fenced: 1, resolvedByLane: 0 });
+  });
+
   it('COMMIT-3 its history was compacted: unknown', async () => {
     const { commits, hooked, engine } = await openScene();
     let lose = true;
