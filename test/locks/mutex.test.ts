@@ -162,6 +162,27 @@ describeStores('Mutex', (server) => {
     expect(order).toEqual([0, 1, 2, 3, 4]);
   });
 
+  it('LOCK-8 two processes with many callers take turns by slices', async () => {
+    const clients = testClients(server);
+    const order: string[] = [];
+    const work = async (name: string, callers: number) => {
+      const mutex = new Mutex(await clients.open(), 'm', { sliceGrants: 4, sliceMs: 60_000 });
+      await Promise.all(
+        Array.from({ length: callers }, () => mutex.runExclusive(() => void order.push(name))),
+      );
+    };
+    const opener = await new Mutex(await clients.open(), 'm').acquire();
+    const both = [work('a', 60), work('b', 60)];
+    await delay(100);
+    await opener.release();
+    await Promise.all(both);
+    const turns = order.join('').match(/a+|b+/g) ?? [];
+    // Once one of them is done the other is alone, and its slices grow.
+    const contended = turns.slice(0, -1);
+    expect(contended.length).toBeGreaterThan(10);
+    expect(Math.max(...contended.map((turn) => turn.length))).toBeLessThanOrEqual(4);
+  });
+
   it('a closed client ends its holds and refuses new ones', async () => {
     const clients = testClients(server);
     const [client, other] = [await clients.open(), await clients.open()];
