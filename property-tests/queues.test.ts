@@ -6,6 +6,7 @@ import { propertyRuns } from '../test/support/property-runs.js';
 export const plans: fc.Arbitrary<QueuePlan> = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
   faultRate: fc.constantFrom(0, 0.05, 0.2),
+  mirror: fc.constantFrom(4, 12, 20_000),
   producers: fc.array(
     fc.record({
       items: fc.integer({ min: 1, max: 60 }),
@@ -17,8 +18,8 @@ export const plans: fc.Arbitrary<QueuePlan> = fc.record({
   workers: fc.array(
     fc.record({
       concurrency: fc.integer({ min: 1, max: 4 }),
-      prefetch: fc.integer({ min: 0, max: 6 }),
-      handlerMs: fc.constantFrom(0, 20, 150, 3_000),
+      prefetch: fc.constantFrom(0, 1, 6, 500),
+      handlerMs: fc.constantFrom(0, 20, 150, 1_000, 3_000),
       failing: fc.constantFrom(0, 0.1, 0.4),
       stubborn: fc.boolean(),
     }),
@@ -27,7 +28,7 @@ export const plans: fc.Arbitrary<QueuePlan> = fc.record({
   disturbances: fc.array(
     fc.record({
       atMs: fc.integer({ min: 20, max: 4_000 }),
-      kind: fc.constantFrom('kill', 'pause', 'cut', 'close'),
+      kind: fc.constantFrom('kill', 'pause', 'cut', 'mute', 'close'),
       process: fc.nat({ max: 6 }),
       forMs: fc.constantFrom(50, 400, 1_500, 2_500, 6_000),
     }),

@@ -36,6 +36,8 @@ export interface CandidacyOptions {
   readonly keys: QueueKeys;
   readonly session: Session;
   readonly worker: string;
+  /** See {@link Dispatcher}. */
+  readonly mirror: number;
   /** Told when a term of this candidate begins and ends, and of failures. */
   readonly onChange: (change: { dispatching: boolean; term: number }) => void;
   readonly onError: (error: QuorateError) => void;
@@ -198,10 +200,10 @@ export class Candidacy {
   }
 
   async #dispatch(term: Term, signal: AbortSignal): Promise<void> {
-    const { client, keys, onChange } = this.#options;
+    const { client, keys, mirror, onChange } = this.#options;
     onChange({ dispatching: true, term: term.revision });
     try {
-      await new Dispatcher({ client, keys, term }).run(signal);
+      await new Dispatcher({ client, keys, term, mirror }).run(signal);
     } finally {
       onChange({ dispatching: false, term: term.revision });
     }

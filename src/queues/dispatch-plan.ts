@@ -76,7 +76,7 @@ export class DispatchPlan {
 
   constructor(limits: PlanLimits = planLimits) {
     this.#limits = limits;
-    this.#reader = new WindowReader();
+    this.#reader = new WindowReader(limits.mirror >> 1);
   }
 
   apply(input: PlanInput, nowMs: number): void {

@@ -16,7 +16,7 @@ import type { Client } from '../session/index.js';
 import { get, type KeyEvent, nested, type TxnReply, type TxnRequest, textOf, txnOf } from '../store/index.js';
 import type { HubItem, Subscription } from '../watch/index.js';
 import type { LoadedState, PlannedWrite, WindowRead } from './dispatch-messages.js';
-import { DispatchPlan } from './dispatch-plan.js';
+import { DispatchPlan, planLimits } from './dispatch-plan.js';
 import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from './dispatch-reads.js';
 import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './dispatch-transactions.js';
 import { createGate } from './enqueue-pipeline.js';
@@ -33,6 +33,7 @@ export class Dispatcher {
   readonly #runtime: Runtime;
   readonly #keys: QueueKeys;
   readonly #term: Term;
+  readonly #mirror: number;
   readonly #ended = new AbortController();
   #plan: DispatchPlan | undefined;
   /** Changes that came before there was a plan. */
@@ -44,11 +45,13 @@ export class Dispatcher {
   #sequence = 0;
   #failure: QuorateError | undefined;
 
-  constructor(options: { client: Client; keys: QueueKeys; term: Term }) {
+  /** `mirror`: waiting items held in memory before the rest is left in the store. */
+  constructor(options: { client: Client; keys: QueueKeys; term: Term; mirror: number }) {
     this.#client = options.client;
     this.#runtime = options.client.runtime;
     this.#keys = options.keys;
     this.#term = options.term;
+    this.#mirror = options.mirror;
   }
 
   /** Dispatches until deposed or told to stop. Rejects if it cannot go on; the term should then be given up. */
@@ -120,7 +123,7 @@ export class Dispatcher {
     await this.#writing;
     const state = await this.#read();
     if (state === undefined || load !== this.#load || this.#ended.signal.aborted) return;
-    const plan = new DispatchPlan();
+    const plan = new DispatchPlan({ ...planLimits, mirror: this.#mirror });
     plan.apply({ type: 'loaded', state }, this.#runtime.monotonicMs());
     this.#plan = plan;
     for (const item of this.#early.splice(0)) this.#changed(plan, item);

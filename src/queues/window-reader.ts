@@ -31,7 +31,14 @@ export class WindowReader {
   #deleted = new Set<ItemId>();
   #revision = 0;
   #span = firstSpan;
-  #limit = itemsPerWindow;
+  readonly #mostItems: number;
+  #limit: number;
+
+  /** `mostItems`: in one window. */
+  constructor(mostItems: number) {
+    this.#mostItems = Math.min(itemsPerWindow, Math.max(1, mostItems));
+    this.#limit = this.#mostItems;
+  }
 
   /** The first item that is not in the plan; undefined in tail mode. */
   get cut(): ItemId | undefined {
@@ -129,6 +136,6 @@ export class WindowReader {
     }
     if (count === 0) return;
     const fitting = Math.floor((bytesPerWindow * count) / Math.max(bytes, 1));
-    this.#limit = Math.max(fewestItems, Math.min(itemsPerWindow, fitting));
+    this.#limit = Math.min(this.#mostItems, Math.max(fewestItems, fitting));
   }
 }

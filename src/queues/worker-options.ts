@@ -7,6 +7,8 @@ export interface WorkerOptions {
   prefetch?: number;
   /** Before a failed job is given out again: doubled with each failure, from `firstMs` (1,000) to `longestMs` (60,000), less up to half by chance. */
   retryDelay?: { firstMs?: number; longestMs?: number };
+  /** Waiting items that this worker keeps in memory while it dispatches; further ones are read when it is their turn. Default 20,000. */
+  mirror?: number;
   /** For people: who holds a job. Default: the client's. */
   label?: string;
 }
@@ -15,6 +17,7 @@ export interface WorkerSettings {
   readonly concurrency: number;
   readonly slots: number;
   readonly retryDelay: { readonly firstMs: number; readonly longestMs: number };
+  readonly mirror: number;
   readonly label: string | undefined;
 }
 
@@ -28,8 +31,10 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   const { firstMs = 1_000, longestMs = 60_000 } = options.retryDelay ?? {};
   checkWhole(firstMs, 'retryDelay.firstMs', 0, Number.MAX_SAFE_INTEGER);
   checkWhole(longestMs, 'retryDelay.longestMs', firstMs, Number.MAX_SAFE_INTEGER);
+  const { mirror = 20_000 } = options;
+  checkWhole(mirror, 'mirror', 2, 10_000_000);
   if (label !== undefined && typeof label !== 'string') throw invalidArgument('label is no text', 'a string');
-  return { concurrency, slots: concurrency + prefetch, retryDelay: { firstMs, longestMs }, label };
+  return { concurrency, slots: concurrency + prefetch, mirror, retryDelay: { firstMs, longestMs }, label };
 }
 
 export function checkWhole(value: unknown, what: string, least: number, most: number): void {

@@ -198,6 +198,7 @@ export class Worker<T> implements AsyncDisposable {
       keys: this.#keys,
       session: membership.session,
       worker: membership.worker,
+      mirror: this.#settings.mirror,
       onChange: ({ dispatching, term }) => this.#emit({ type: 'dispatching', active: dispatching, term }),
       onError: (error) => this.#emitError(error),
     });

@@ -1,8 +1,12 @@
 import { QuorateError } from '../../src/errors.js';
+import { sleep } from '../../src/runtime/index.js';
 import { Client } from '../../src/session/index.js';
 import type { Store, Watch, WatchItem } from '../../src/store/index.js';
 import { type FaultyStore, type FaultyStoreOptions, faultyStore } from '../support/faulty-store.js';
 import { ManualRuntime, type ManualTime } from '../support/manual-runtime.js';
+
+/** One way; requests and watch items draw their own. */
+const longestDelayMs = 12;
 
 /**
  * A process with clocks, connection and client of its own, that can stand still (nothing reaches it, no timer fires;
@@ -19,7 +23,10 @@ export class SimulatedProcess {
     this.runtime = new ManualRuntime({ time: options.time, seed: options.seed });
     this.#gate = new Gate();
     this.network = faultyStore(options.store, { seed: options.seed, ...options.faults });
-    this.#store = gatedStore(this.network, this.#gate);
+    // The wire is a machine of its own: it goes on while the process stands still.
+    const wire = new ManualRuntime({ time: options.time, seed: options.seed });
+    const delay = () => sleep(wire, Math.round(wire.random() * longestDelayMs));
+    this.#store = gatedStore(this.network, this.#gate, delay);
   }
 
   connect(namespace: string): Promise<Client> {
@@ -57,6 +64,15 @@ export class SimulatedProcess {
     if (!this.#gate.dead) this.#gate.mend();
   }
 
+  /** Keep-alives fail, and nothing else: the session ends while the process goes on talking. */
+  mute(): void {
+    this.#gate.mute = true;
+  }
+
+  unmute(): void {
+    this.#gate.mute = false;
+  }
+
   kill(): void {
     this.#gate.dead = true;
     this.#gate.cut = true;
@@ -66,6 +82,7 @@ export class SimulatedProcess {
 
 class Gate {
   cut = false;
+  mute = false;
   dead = false;
   #opened: Promise<void> | undefined;
   #open: () => void = () => {};
@@ -96,11 +113,13 @@ class Gate {
   }
 }
 
-function gatedStore(store: Store, gate: Gate): Store {
+function gatedStore(store: Store, gate: Gate, delay: () => Promise<void>): Store {
   const gated = async <T>(send: () => Promise<T>): Promise<T> => {
     await gate.pass();
     if (gate.cut) throw new QuorateError('unavailable', 'cut off');
+    await delay();
     const reply = await send();
+    await delay();
     await gate.pass();
     if (gate.cut) throw new QuorateError('unavailable', 'cut off', { outcome: 'unknown' });
     return reply;
@@ -109,24 +128,33 @@ function gatedStore(store: Store, gate: Gate): Store {
     txn: (request) => gated(() => store.txn(request)),
     range: (request) => gated(() => store.range(request)),
     leaseGrant: (request) => gated(() => store.leaseGrant(request)),
-    leaseKeepAlive: (id) => gated(() => store.leaseKeepAlive(id)),
+    leaseKeepAlive: (id) =>
+      gate.mute
+        ? Promise.reject(new QuorateError('unavailable', 'muted'))
+        : gated(() => store.leaseKeepAlive(id)),
     leaseRevoke: (id) => gated(() => store.leaseRevoke(id)),
     leaseTimeToLive: (id, options) => gated(() => store.leaseTimeToLive(id, options)),
     compact: (revision) => gated(() => store.compact(revision)),
     status: () => gated(() => store.status()),
-    watch: (request) => gatedWatch(store, request, gate),
+    watch: (request) => gatedWatch(store, request, gate, delay),
     close: () => store.close(),
   };
 }
 
 /** While cut off it says nothing; once mended it is told of the cut, and stands anew. */
-function gatedWatch(store: Store, request: Parameters<Store['watch']>[0], gate: Gate): Watch {
+function gatedWatch(
+  store: Store,
+  request: Parameters<Store['watch']>[0],
+  gate: Gate,
+  delay: () => Promise<void>,
+): Watch {
   let inner = store.watch(request);
   let closed = false;
   async function* items(): AsyncGenerator<WatchItem> {
     for (;;) {
       let wasCut = false;
       for await (const item of inner) {
+        await delay();
         await gate.pass();
         if (closed) return;
         if (gate.cut) {

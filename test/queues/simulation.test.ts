@@ -9,6 +9,7 @@ function plan(change: Partial<QueuePlan>): QueuePlan {
   return {
     seed: 7,
     faultRate: 0,
+    mirror: 20_000,
     producers: [producer, producer],
     workers: [steady, steady, steady],
     disturbances: [],
@@ -71,6 +72,18 @@ describe('a queue and its workers, on virtual time', () => {
     const { counts } = await simulate(plan({ producers, disturbances: [disturb('pause', 4, 9_000, 500)] }));
     expect(counts.acknowledged).toBe(460);
     expect(counts.gateMoves).toBeGreaterThan(0);
+  });
+
+  it('QUEUE-4 QUEUE-8 hold while most of the queue is left in the store', async () => {
+    const { counts } = await simulate(
+      plan({
+        mirror: 6,
+        producers: [{ ...producer, gapMs: 0 }, producer],
+        disturbances: [disturb('kill', 0, 0)],
+      }),
+    );
+    expect(counts.acknowledged).toBe(120);
+    expect(counts.gateMoves).toBeGreaterThan(10);
   });
 
   it('a job whose handler fails comes back until it succeeds', async () => {

@@ -27,7 +27,7 @@ export interface WorkerPlan {
 
 export interface Disturbance {
   readonly atMs: number;
-  readonly kind: 'kill' | 'pause' | 'cut' | 'close';
+  readonly kind: 'kill' | 'pause' | 'cut' | 'mute' | 'close';
   /** Index among workers, then producers. */
   readonly process: number;
   readonly forMs: number;
@@ -37,6 +37,8 @@ export interface QueuePlan {
   readonly seed: number;
   /** Chance that a request meets a fault. */
   readonly faultRate: number;
+  /** Waiting items that a dispatcher holds in memory. */
+  readonly mirror: number;
   readonly producers: readonly ProducerPlan[];
   readonly workers: readonly WorkerPlan[];
   readonly disturbances: readonly Disturbance[];
@@ -165,6 +167,7 @@ class Simulation {
     const worker = new Worker(queue, (job, { signal }) => this.#handle(plan, process, job, signal), {
       concurrency: plan.concurrency,
       prefetch: plan.prefetch,
+      mirror: this.#plan.mirror,
       retryDelay: { firstMs: 50, longestMs: 400 },
     });
     worker.on((event) => {
@@ -181,7 +184,8 @@ class Simulation {
     signal: AbortSignal,
   ): Promise<void> {
     const options = plan.stubborn ? {} : { signal };
-    if (plan.handlerMs > 0) await sleep(process.runtime, plan.handlerMs * (0.5 + this.#random()), options);
+    const handlerMs = this.#disturbed ? plan.handlerMs : Math.min(plan.handlerMs, 20);
+    if (handlerMs > 0) await sleep(process.runtime, handlerMs * (0.5 + this.#random()), options);
     if (this.#disturbed && this.#random() < plan.failing) throw new Error('a handler that fails');
     const effect = put(`${namespace}/effect/${job.payload}`, String(job.generation));
     await job.complete({ txn: { success: [effect] } });
@@ -241,10 +245,12 @@ class Simulation {
       return;
     }
     if (disturbance.kind === 'pause') process.pause();
+    else if (disturbance.kind === 'mute') process.mute();
     else process.cut();
     const until = new ManualRuntime({ time: this.#time });
     until.setTimer(disturbance.forMs, () => {
       if (disturbance.kind === 'pause') process.resume();
+      else if (disturbance.kind === 'mute') process.unmute();
       else process.mend();
     });
   }
