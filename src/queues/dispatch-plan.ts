@@ -34,7 +34,8 @@ import type {
 } from './dispatch-messages.js';
 import { Heartbeat } from './heartbeat.js';
 import { type ItemId, placeOf } from './keys.js';
-import { type PlannedJob, PlannedJobs, type PlannedWorker } from './planned-jobs.js';
+import { type PlannedJob, PlannedJobs } from './planned-jobs.js';
+import { leastBusy, type PlannedWorker, PlannedWorkers } from './planned-workers.js';
 import { type AssignedJob, lossOf, type TakeBack } from './records.js';
 import { WindowReader } from './window-reader.js';
 
@@ -60,7 +61,7 @@ export const planLimits: PlanLimits = {
 export class DispatchPlan {
   readonly #limits: PlanLimits;
   readonly #jobs = new PlannedJobs();
-  readonly #workers = new Map<string, PlannedWorker>();
+  readonly #workers = new PlannedWorkers();
   /** Of items that are not planned (yet) too. */
   readonly #generations = new Map<ItemId, { generation: number; takeBack: TakeBack }>();
   readonly #reader: WindowReader;
@@ -142,10 +143,10 @@ export class DispatchPlan {
     this.#gate = state.gate;
     this.#heartbeat.start(nowMs, state.timeMs);
     this.#reader.start(state.start);
-    for (const { id, create, slots } of state.workers) this.#addWorker(id, create, slots, false);
+    for (const { id, create, slots } of state.workers) this.#workers.add(id, create, slots);
     for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
     for (const [id, jobs] of state.records) {
-      const worker = this.#workers.get(id) ?? this.#addWorker(id, 0, 0, true);
+      const worker = this.#workers.get(id) ?? this.#workers.addLost(id);
       for (const job of jobs) {
         const generation = this.#generations.get(job.id)?.generation ?? 0;
         // A record whose generation has passed says only who held the job once.
@@ -173,28 +174,12 @@ export class DispatchPlan {
       case 'taken-back':
         this.#takenBack(change.id, change.generation, change.takeBack, nowMs);
         return;
-      case 'worker-present': {
-        const worker = this.#workers.get(change.worker);
-        if (worker === undefined) this.#addWorker(change.worker, change.create, change.slots, false);
-        else worker.slots = change.slots;
+      case 'worker-present':
+        this.#workers.present(change.worker, change.create, change.slots);
         return;
-      }
       case 'worker-gone':
-        this.#workerGone(change.worker);
+        this.#workers.gone(change.worker);
     }
-  }
-
-  #addWorker(id: string, create: number, slots: number, lost: boolean): PlannedWorker {
-    const worker: PlannedWorker = { id, create, slots, lost, inHand: new Set() };
-    this.#workers.set(id, worker);
-    return worker;
-  }
-
-  #workerGone(id: string): void {
-    const worker = this.#workers.get(id);
-    if (worker === undefined) return;
-    worker.lost = true;
-    worker.slots = 0;
   }
 
   #addItem(item: StoredItem, nowMs: number): void {
@@ -234,32 +219,21 @@ export class DispatchPlan {
   }
 
   #planTakeBack(): PlannedWrite['takeBack'] {
-    for (const worker of this.#workers.values()) {
-      if (!worker.lost) continue;
-      const jobs = [...worker.inHand].slice(0, this.#limits.takeBacksPerWrite);
-      const last = jobs.length === worker.inHand.size;
-      for (const job of jobs) this.#jobs.move(job, { status: 'taking-back', worker });
-      return { worker: worker.id, jobs: jobs.map(assignedJob), last };
-    }
-    return undefined;
+    const worker = this.#workers.firstLost();
+    if (worker === undefined) return undefined;
+    const jobs = [...worker.inHand].slice(0, this.#limits.takeBacksPerWrite);
+    const last = jobs.length === worker.inHand.size;
+    for (const job of jobs) this.#jobs.move(job, { status: 'taking-back', worker });
+    return { worker: worker.id, jobs: jobs.map(assignedJob), last };
   }
 
-  /**
-   * The first ready jobs, each to the worker with the smallest share of its slots in use. A worker takes part when
-   * it is idle or a quarter of its slots is free: otherwise every acknowledgement would cause a record of one job.
-   */
+  /** The first ready jobs, each to the worker with the smallest share of its slots in use. */
   #planAssignments(): Assignment[] {
     if (this.#jobs.readyCount === 0) return [];
-    const open = [...this.#workers.values()]
-      .filter(({ lost, slots, inHand }) => {
-        const free = slots - inHand.size;
-        return !lost && free > 0 && (inHand.size === 0 || free * 4 >= slots);
-      })
-      .sort((a, b) => a.inHand.size / a.slots - b.inHand.size / b.slots)
-      .slice(0, this.#limits.workersPerWrite);
+    const open = this.#workers.open(this.#limits.workersPerWrite);
     const given = new Map<PlannedWorker, AssignedJob[]>();
     for (let count = 0; count < this.#limits.jobsPerWrite; count += 1) {
-      const worker = leastLoaded(open);
+      const worker = leastBusy(open);
       const job = worker === undefined ? undefined : this.#jobs.firstReady();
       if (worker === undefined || job === undefined) break;
       this.#jobs.move(job, { status: 'assigning', worker });
@@ -300,7 +274,7 @@ export class DispatchPlan {
         this.#tookBack(job, outcome.takenBack[index], nowMs);
       });
       const worker = this.#workers.get(takeBack.worker);
-      if (takeBack.last && worker?.inHand.size === 0) this.#workers.delete(takeBack.worker);
+      if (takeBack.last && worker?.inHand.size === 0) this.#workers.remove(takeBack.worker);
     }
     if (gate === undefined) return;
     if (outcome.gateMoved) this.#gate = gate.to;
@@ -328,7 +302,7 @@ export class DispatchPlan {
     }
     if (assignment.accepted) return;
     for (const id of assignment.itemsGone) this.#itemGone(id);
-    for (const worker of assignment.workersGone) this.#workerGone(worker);
+    for (const worker of assignment.workersGone) this.#workers.gone(worker);
   }
 
   #tookBack(taken: AssignedJob, result: TakeBackResult | undefined, nowMs: number): void {
@@ -361,14 +335,4 @@ export class DispatchPlan {
 
 function assignedJob({ id, create, generation, failures, payload }: PlannedJob): AssignedJob {
   return { id, create, generation, failures, payload };
-}
-
-function leastLoaded(workers: readonly PlannedWorker[]): PlannedWorker | undefined {
-  let best: PlannedWorker | undefined;
-  for (const worker of workers) {
-    if (worker.inHand.size >= worker.slots) continue;
-    if (best === undefined || worker.inHand.size * best.slots < best.inHand.size * worker.slots)
-      best = worker;
-  }
-  return best;
 }

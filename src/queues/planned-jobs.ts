@@ -1,18 +1,7 @@
 import { invariant } from '../runtime/index.js';
 import type { ItemId } from './keys.js';
+import type { PlannedWorker } from './planned-workers.js';
 import { ReadyList } from './ready-list.js';
-
-/** A worker as the dispatcher sees it. */
-export interface PlannedWorker {
-  readonly id: string;
-  /** Create revision of its presence; 0 if only its records were found. */
-  readonly create: number;
-  slots: number;
-  /** Its presence is gone: its jobs are to be taken back. */
-  lost: boolean;
-  /** What it holds or is about to hold. */
-  readonly inHand: Set<PlannedJob>;
-}
 
 /** Where a job stands. Only `move` changes it. */
 export type JobPlace =

@@ -1,4 +1,3 @@
-import PQueue from 'p-queue';
 import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
 import {
   Backoff,
@@ -13,15 +12,11 @@ import type { Client } from '../session/index.js';
 import { Candidacy } from './candidacy.js';
 import { asQuorateError } from './failures.js';
 import { FifoQueue } from './fifo-queue.js';
-import type { HeldJob } from './held-job.js';
-import { Job } from './job.js';
+import { type Handler, JobRunner } from './job-runner.js';
 import { QueueKeys } from './keys.js';
 import { Membership } from './membership.js';
 import type { WorkerEvent } from './worker-events.js';
 import { checkWhole, checkWorkerOptions, type WorkerOptions, type WorkerSettings } from './worker-options.js';
-
-/** Does the job. What it returns acknowledges it; what it throws gives it back, to be given out again later. */
-export type Handler<T> = (job: Job<T>, context: { readonly signal: AbortSignal }) => unknown;
 
 export interface CloseOptions {
   /** Milliseconds that handlers may take to end by themselves. Default 30,000. */
@@ -54,13 +49,9 @@ export class Worker<T> implements AsyncDisposable {
   readonly queue: FifoQueue<T>;
   readonly #client: Client;
   readonly #keys: QueueKeys;
-  readonly #handler: Handler<T>;
   readonly #settings: WorkerSettings;
   readonly #listeners = new Listeners<WorkerEvent<T>>();
-  readonly #tasks: PQueue;
-  readonly #running = new Map<HeldJob, AbortController>();
-  /** Acknowledgements and returns under way. */
-  readonly #settling = new Set<Promise<void>>();
+  readonly #runner: JobRunner<T>;
   readonly #stopping = sharedController();
   #graceMs = defaultGraceMs;
   #joined: Promise<void> | undefined;
@@ -73,14 +64,21 @@ export class Worker<T> implements AsyncDisposable {
     this.queue = queue;
     this.#client = queue.client;
     this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name));
-    this.#handler = handler;
     this.#settings = checkWorkerOptions(options);
-    this.#tasks = new PQueue({ concurrency: this.#settings.concurrency });
+    this.#runner = new JobRunner({
+      runtime: this.#client.runtime,
+      handler,
+      concurrency: this.#settings.concurrency,
+      retryDelay: this.#settings.retryDelay,
+      decode: (payload) => queue.decode(payload),
+      stopping: this.#stopping.signal,
+      emit: (event) => this.#emit(event),
+    });
   }
 
   /** Handlers that run now. */
   get running(): number {
-    return this.#running.size;
+    return this.#runner.running;
   }
 
   /** Runs `listener` at each event. Returns its removal. A listener that throws harms nobody. */
@@ -92,8 +90,8 @@ export class Worker<T> implements AsyncDisposable {
   async start(options: WaitOptions = {}): Promise<void> {
     const doing = `joining queue "${this.queue.name}"`;
     checkWaitOptions(options, doing);
+    if (this.#stopping.signal.aborted) throw closedError();
     if (this.#joined === undefined) {
-      if (this.#stopping.signal.aborted) throw closedError();
       this.#joined = new Promise<void>((resolve, reject) => {
         const off = this.on((event) => {
           if (event.type !== 'joined') return;
@@ -158,7 +156,7 @@ export class Worker<T> implements AsyncDisposable {
         await sleep(runtime, backoff.nextMs(), { signal }).catch(() => {});
       }
     }
-    await Promise.all(this.#settling);
+    await this.#runner.settled();
   }
 
   async #oneLife(): Promise<void> {
@@ -170,11 +168,13 @@ export class Worker<T> implements AsyncDisposable {
       session,
       slots: this.#settings.slots,
       label: this.#settings.label ?? this.#client.label,
-      onJob: (job) => this.#enqueue(job, membership),
+      onJob: (job) => this.#runner.add(job, membership),
       onError: (error) => this.#emitError(error),
     });
     const resigned = new AbortController();
-    membership.signal.addEventListener('abort', () => this.#abortRunning(membership), { once: true });
+    membership.signal.addEventListener('abort', () => this.#runner.abort(membership.signal.reason), {
+      once: true,
+    });
     let candidacy: Promise<void> | undefined;
     try {
       await membership.join();
@@ -205,136 +205,21 @@ export class Worker<T> implements AsyncDisposable {
   }
 
   async #leave(membership: Membership): Promise<void> {
-    const { runtime } = this.#client;
     const stopped = membership.stopTaking();
-    for (const job of membership.held) if (!this.#running.has(job)) this.#giveBack(membership, job);
+    this.#runner.giveBack(membership, 'waiting');
     await stopped;
-    const idle = this.#idle(membership);
+    const idle = this.#runner.idle(membership.signal);
     const within = (timeoutMs: number) =>
-      waitFor(runtime, idle, { timeoutMs, signal: membership.signal }, 'closing').catch(() => {});
+      waitFor(this.#client.runtime, idle, { timeoutMs }, 'closing').catch(() => {});
     if (this.#graceMs > 0) await within(this.#graceMs);
-    if (this.#running.size > 0 && !membership.signal.aborted) {
-      this.#abortRunning(membership);
+    if (this.#runner.running > 0 && !membership.signal.aborted) {
+      this.#runner.abort(this.#stopping.signal.reason);
       await within(abortGraceMs);
     }
-    for (const job of membership.held) this.#giveBack(membership, job);
-    await Promise.all(this.#settling);
+    await this.#runner.settled();
+    this.#runner.giveBack(membership, 'running-too');
+    await this.#runner.settled();
     await membership.leave();
-  }
-
-  async #idle(membership: Membership): Promise<void> {
-    while (this.#running.size > 0 && !membership.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#tasks.once('next', () => resolve());
-        membership.signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-    }
-  }
-
-  #giveBack(membership: Membership, job: HeldJob): void {
-    if (job.custody !== 'held') return;
-    this.#settle(
-      membership.giveBack(job).then(
-        () => this.#emit({ type: 'returned', id: job.assigned.id }),
-        (error: unknown) => {
-          if (!isQuorateError(error, 'fenced')) this.#emitError(error);
-        },
-      ),
-    );
-  }
-
-  #enqueue(held: HeldJob, membership: Membership): void {
-    this.#tasks.add(() => this.#handle(held, membership)).catch((error: unknown) => this.#emitError(error));
-  }
-
-  async #handle(held: HeldJob, membership: Membership): Promise<void> {
-    if (held.custody !== 'held' || membership.signal.aborted || this.#stopping.signal.aborted) return;
-    const controller = new AbortController();
-    this.#running.set(held, controller);
-    try {
-      const job = new Job(held, this.#decode(held), controller.signal);
-      this.#emit({ type: 'started', job });
-      let outcome: { result: unknown } | { error: unknown };
-      try {
-        outcome = { result: await this.#handler(job, { signal: controller.signal }) };
-      } catch (error) {
-        outcome = { error };
-      }
-      // The place is free for the next handler: acknowledging takes no processor, and is shared with others.
-      this.#settle(this.#conclude(job, held, membership, outcome));
-    } catch (error) {
-      this.#emitError(error);
-      this.#settle(
-        this.#fail(held, membership).then(
-          () => {},
-          (failure: unknown) => this.#emitError(failure),
-        ),
-      );
-    } finally {
-      this.#running.delete(held);
-    }
-  }
-
-  #decode(held: HeldJob): T {
-    return this.queue.decode(held.payload ?? new Uint8Array());
-  }
-
-  async #conclude(
-    job: Job<T>,
-    held: HeldJob,
-    membership: Membership,
-    outcome: { result: unknown } | { error: unknown },
-  ): Promise<void> {
-    await job.settled();
-    try {
-      if ('result' in outcome && !job.wasRefused) {
-        if (held.custody === 'held') await held.acknowledge(undefined, {});
-        if (job.isCompleted) this.#emit({ type: 'completed', job, result: outcome.result });
-        else if (held.custody === 'superseded') this.#emit({ type: 'fenced', job });
-        return;
-      }
-      const error = 'error' in outcome ? outcome.error : refusedError(job);
-      if (job.isCompleted) {
-        this.#emit({ type: 'completed', job, result: undefined });
-        throw new QuorateError('internal', `the handler of job ${job.id} failed after completing it`, {
-          cause: error,
-        });
-      }
-      if (held.custody === 'superseded') this.#emit({ type: 'fenced', job });
-      if (held.custody !== 'held' || membership.signal.aborted) return;
-      if (this.#stopping.signal.aborted && job.signal.aborted) {
-        this.#giveBack(membership, held);
-        return;
-      }
-      const retryInMs = await this.#fail(held, membership);
-      this.#emit({ type: 'failed', job, error, retryInMs });
-    } catch (error) {
-      if (isQuorateError(error, 'fenced')) this.#emit({ type: 'fenced', job });
-      else this.#emitError(error);
-    }
-  }
-
-  /** Gives the job back as failed. Not in a life that is over: the dispatcher takes it back anyway. */
-  async #fail(held: HeldJob, membership: Membership): Promise<number> {
-    const { firstMs, longestMs } = this.#settings.retryDelay;
-    const failures = held.assigned.failures + 1;
-    const ceilingMs = Math.min(longestMs, firstMs * 2 ** Math.min(failures - 1, 40));
-    const delayMs = Math.round(ceilingMs * (1 - this.#client.runtime.random() / 2));
-    if (!membership.signal.aborted) await held.giveBack({ failures, reason: 'failed', delayMs }, {});
-    return delayMs;
-  }
-
-  #settle(settling: Promise<void>): void {
-    this.#settling.add(settling);
-    const done = () => {
-      this.#settling.delete(settling);
-    };
-    settling.then(done, done);
-  }
-
-  #abortRunning(membership: Membership): void {
-    const reason = membership.signal.aborted ? membership.signal.reason : this.#stopping.signal.reason;
-    for (const controller of this.#running.values()) controller.abort(reason);
   }
 
   #emitError(error: unknown): void {
@@ -344,13 +229,6 @@ export class Worker<T> implements AsyncDisposable {
   #emit(event: WorkerEvent<T>): void {
     this.#listeners.emit(event);
   }
-}
-
-function refusedError(job: Job<unknown>): QuorateError {
-  return new QuorateError(
-    'fenced',
-    `the handler of job ${job.id} returned after its complete() had been refused by its own compares`,
-  );
 }
 
 function closedError(): QuorateError {
