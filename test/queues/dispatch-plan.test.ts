@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest';
+import type { PlannedWrite, QueueChange, WriteOutcome } from '../../src/queues/dispatch-messages.js';
+import { DispatchPlan, planLimits } from '../../src/queues/dispatch-plan.js';
+import { type ItemId, itemId, placeOf } from '../../src/queues/keys.js';
+
+const accepted: WriteOutcome = {
+  revision: 0,
+  assignment: { accepted: true },
+  takenBack: [],
+  gateMoved: true,
+};
+
+function id(n: number): ItemId {
+  return itemId(n, 'p', n);
+}
+
+/** A plan in tail mode of an empty queue with one worker, as of revision 10. */
+function started(slots = 4, mirror = planLimits.mirror): DispatchPlan {
+  const plan = new DispatchPlan({ ...planLimits, mirror });
+  const workers = [{ id: 'w', create: 5, slots }];
+  const start = placeOf(1);
+  plan.apply(
+    {
+      type: 'loaded',
+      state: {
+        revision: 10,
+        gate: start,
+        start,
+        timeMs: 0,
+        workers,
+        generations: new Map(),
+        records: new Map(),
+      },
+    },
+    0,
+  );
+  const read = plan.nextRead();
+  if (read === undefined) throw new Error('a plan begins by reading');
+  plan.apply({ type: 'window', read, revision: 10, items: [], next: undefined, bytes: 0 }, 0);
+  finish(plan, plan.nextWrite(0), 0);
+  return plan;
+}
+
+function finish(
+  plan: DispatchPlan,
+  write: PlannedWrite | undefined,
+  nowMs: number,
+  outcome = accepted,
+): void {
+  if (write === undefined) throw new Error('a write was expected');
+  plan.apply({ type: 'written', write, outcome }, nowMs);
+}
+
+function created(plan: DispatchPlan, revision: number, ...ids: readonly ItemId[]): void {
+  change(
+    plan,
+    revision,
+    ...ids.map((each) => ({ type: 'item-created' as const, item: { id: each, create: revision } })),
+  );
+}
+
+function change(plan: DispatchPlan, revision: number, ...changes: readonly QueueChange[]): void {
+  plan.apply(
+    { type: 'changes', revision, changes: changes.map((each) => ({ revision, change: each })) },
+    revision,
+  );
+}
+
+function given(write: PlannedWrite | undefined): ItemId[] {
+  return (write?.assignments ?? []).flatMap(({ jobs }) => jobs.map((job) => job.id));
+}
+
+describe('dispatch plan', () => {
+  it('QUEUE-4 gives out in key order what came in another', () => {
+    const plan = started();
+    created(plan, 20, id(19));
+    created(plan, 21, id(15));
+    expect(given(plan.nextWrite(21))).toEqual([id(15), id(19)]);
+  });
+
+  it('QUEUE-4 gives out nothing later while a refused write is not planned again', () => {
+    const plan = started();
+    created(plan, 20, id(15), id(16), id(17));
+    const write = plan.nextWrite(20);
+    created(plan, 21, id(18));
+    expect(plan.nextWrite(21)).toBeUndefined();
+    finish(plan, write, 22, {
+      ...accepted,
+      assignment: { accepted: false, workersGone: [], itemsGone: [id(16)] },
+    });
+    expect(given(plan.nextWrite(22))).toEqual([id(15), id(17), id(18)]);
+  });
+
+  it('QUEUE-8 moves the base whenever it moves the gate', () => {
+    const plan = started(1);
+    created(plan, 20, id(15), id(16));
+    finish(plan, plan.nextWrite(20), 20);
+    created(plan, 30, id(29));
+    // Late and small, and just after a beat: only the gate's own write can tell of it.
+    finish(plan, plan.nextWrite(5_010), 5_010);
+    created(plan, 40, id(12));
+    change(plan, 41, { type: 'item-gone', id: id(15) });
+    const write = plan.nextWrite(5_021);
+    expect(write?.gate).toMatchObject({ purpose: 'follow', to: placeOf(20), revision: 41 });
+    expect(write?.beat).toMatchObject({ base: id(12) });
+  });
+
+  it('QUEUE-7 takes the jobs of a lost worker back, and gives them out before later ones', () => {
+    const plan = started(2);
+    created(plan, 20, id(15), id(16), id(17));
+    finish(plan, plan.nextWrite(20), 20);
+    change(plan, 30, { type: 'worker-gone', worker: 'w' });
+    change(plan, 31, { type: 'worker-present', worker: 'v', create: 31, slots: 3 });
+    const write = plan.nextWrite(31);
+    expect(write).toMatchObject({ assignments: [], takeBack: { worker: 'w', last: true } });
+    finish(plan, write, 32, { ...accepted, takenBack: [{ type: 'taken' }, { type: 'gone' }] });
+    const next = plan.nextWrite(33);
+    expect(given(next)).toEqual([id(15), id(17)]);
+    expect(next?.assignments[0]?.jobs[0]).toMatchObject({ generation: 1 });
+  });
+
+  it('QUEUE-6 believes the generation, whichever of reply and watch comes first', () => {
+    const plan = started(1);
+    created(plan, 20, id(15));
+    const write = plan.nextWrite(20);
+    const takeBack = { failures: 1, reason: 'failed' as const, delayMs: 0 };
+    change(plan, 22, { type: 'taken-back', id: id(15), generation: 1, takeBack });
+    finish(plan, write, 23);
+    const again = plan.nextWrite(23);
+    expect(again?.assignments[0]?.jobs).toMatchObject([{ id: id(15), generation: 1, failures: 1 }]);
+    finish(plan, again, 24);
+    change(plan, 22, { type: 'taken-back', id: id(15), generation: 1, takeBack });
+    expect(given(plan.nextWrite(24))).toEqual([]);
+  });
+
+  it('holds a failed job back for its delay, and lets later ones pass', () => {
+    const plan = started(1);
+    created(plan, 20, id(15));
+    finish(plan, plan.nextWrite(20), 20);
+    const takeBack = { failures: 1, reason: 'failed' as const, delayMs: 500 };
+    change(plan, 30, { type: 'taken-back', id: id(15), generation: 1, takeBack });
+    created(plan, 31, id(30));
+    const write = plan.nextWrite(31);
+    expect(given(write)).toEqual([id(30)]);
+    finish(plan, write, 32);
+    change(plan, 40, { type: 'item-gone', id: id(30) });
+    expect(given(plan.nextWrite(529))).toEqual([]);
+    expect(given(plan.nextWrite(600))).toEqual([]);
+  });
+
+  it('QUEUE-8 leaves what memory should not hold in the store, behind the gate', () => {
+    const plan = started(1, 4);
+    const ids = Array.from({ length: 12 }, (_, n) => id(20 + n));
+    created(plan, 40, ...ids);
+    const write = plan.nextWrite(40);
+    expect(write?.gate).toMatchObject({ purpose: 'cut', revision: 40 });
+    const cut = write?.gate?.to;
+    finish(plan, write, 41);
+    created(plan, 42, id(41));
+    const read = plan.nextRead();
+    expect(read?.from).toBe(cut);
+    if (read === undefined) return;
+    const rest = ids.filter((each) => each >= read.from).map((each) => ({ id: each, create: 40 }));
+    plan.apply(
+      { type: 'window', read, revision: 42, items: rest.slice(0, 2), next: rest[2]?.id, bytes: 0 },
+      43,
+    );
+    change(plan, 44, { type: 'item-gone', id: ids[0] ?? '' });
+    // Nothing of the window is given out before the gate has closed it.
+    const closing = plan.nextWrite(44);
+    expect(closing?.gate).toMatchObject({ purpose: 'window', from: cut, to: rest[2]?.id, revision: 42 });
+    expect(given(closing).every((each) => each < (cut ?? ''))).toBe(true);
+  });
+
+  it('says nothing for a queue at rest, after one beat that tells so', () => {
+    const plan = started();
+    created(plan, 20, id(15));
+    const write = plan.nextWrite(1_000);
+    expect(write?.beat).toMatchObject({ follows: false, seen: 20 });
+    finish(plan, write, 1_000);
+    change(plan, 21, { type: 'item-gone', id: id(15) });
+    // Only the gate is left to follow.
+    const wakeAtMs = plan.wakeAtMs() ?? 0;
+    expect(wakeAtMs).toBeGreaterThan(5_000);
+    finish(plan, plan.nextWrite(wakeAtMs), wakeAtMs);
+    expect(plan.wakeAtMs()).toBeUndefined();
+  });
+});
