@@ -34,7 +34,7 @@ const defaultLanes = 2;
 const mostLanes = 64;
 const defaultLaneTtlSeconds = 600;
 const defaultConnectTimeoutMs = 5_000;
-const defaultAttemptTimeoutMs = 5_000;
+const defaultAttemptTimeoutMs = 2_000;
 const defaultCallTimeoutMs = 10_000;
 const defaultCloseTimeoutMs = 2_000;
 

@@ -22,6 +22,8 @@ const sameForAll: ReadonlySet<ErrorCode> = new Set([
 export function kindOf(error: unknown): FailureKind {
   if (!isQuorateError(error)) return 'unknown';
   if (error.code === 'closed') return 'closed';
+  // A definite answer, though it leaves open whether the request was applied: see `mayBeAppliedThough`.
+  if (error.code === 'no-space') return 'refused';
   if (error.outcome === 'unknown') return 'unknown';
   return passing.has(error.code) ? 'unreached' : 'refused';
 }

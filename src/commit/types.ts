@@ -11,7 +11,7 @@ export interface CommitStoreOptions {
   laneTtlSeconds?: number;
   /** How long opening may take in all. Default 5,000. */
   connectTimeoutMs?: number;
-  /** How long one request waits for its reply before it is sent again. Default 5,000. */
+  /** How long one request waits for its reply before it is sent again. Default 2,000. */
   attemptTimeoutMs?: number;
   /** For calls that give no `timeoutMs`. Default 10,000. */
   defaultTimeoutMs?: number;

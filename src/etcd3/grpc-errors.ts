@@ -30,7 +30,8 @@ const meanings: readonly (readonly [text: string, meaning: Meaning])[] = [
   ['key not found', refused('key-not-found')],
   ['required revision has been compacted', refused('compacted')],
   ['required revision is a future revision', refused('future-revision')],
-  ['database space exceeded', refused('no-space')],
+  // etcd checks its quota, applies the write all the same, and then says so.
+  ['database space exceeded', unsure('no-space')],
   ['requested lease not found', refused('lease-not-found')],
   ['lease already exists', refused('lease-exists')],
   ['too large lease TTL', refused('invalid-argument')],

@@ -63,7 +63,7 @@ describe('what etcd answers, as typed errors', () => {
       'future-revision not-applied',
     ],
     [status.OUT_OF_RANGE, 'etcdserver: too large lease TTL', 'invalid-argument not-applied'],
-    [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'no-space not-applied'],
+    [status.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'no-space unknown'],
     [status.RESOURCE_EXHAUSTED, 'etcdserver: too many requests', 'unavailable not-applied'],
     [status.NOT_FOUND, 'etcdserver: requested lease not found', 'lease-not-found not-applied'],
     [status.FAILED_PRECONDITION, 'etcdserver: lease already exists', 'lease-exists not-applied'],
