@@ -18,7 +18,6 @@ export interface HistoryCounts {
   readonly items: number;
   readonly acknowledged: number;
   readonly takenBack: number;
-  readonly terms: number;
   readonly gateMoves: number;
   readonly records: number;
 }
@@ -45,7 +44,7 @@ export class QueueHistory {
   readonly #effectOf = new Map<string, number>();
   readonly #acknowledgedAt = new Map<string, number>();
   #gate = '';
-  readonly #counts = { takenBack: 0, terms: 0, gateMoves: 0, records: 0 };
+  readonly #counts = { takenBack: 0, gateMoves: 0, records: 0 };
 
   constructor(prefix: string, effects: string) {
     this.#keys = new QueueKeys(prefix);
@@ -97,8 +96,6 @@ export class QueueHistory {
         else this.#present.delete(kv.key);
       } else if (kv.key.startsWith(keys.records.key)) {
         if (type === 'put') this.#assigned(kv.key, kv.value, revision, presentBefore);
-      } else if (kv.key === keys.beat && type === 'put') {
-        // Counted by who dispatches, below.
       } else if (kv.key.startsWith(this.#effects) && type === 'put') {
         const payload = kv.key.slice(this.#effects.length);
         if (this.#effectOf.has(payload)) fail('QUEUE-5 effects are applied once', { payload, revision });
