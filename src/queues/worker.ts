@@ -41,7 +41,8 @@ const abortGraceMs = 1_000;
  *   it held is given out anew. Handlers that ignore their signal go on to occupy their place in `concurrency`.
  * - **Failure**: a job whose handler throws is given out again after `retryDelay`; later jobs pass it meanwhile.
  * - **Cost**: a job alone is 2 requests (assignment, acknowledgement); under load a few hundredths. A worker that waits sends
- *   nothing but its session's keep-alives, whatever others take. One of the workers also dispatches.
+ *   nothing but its session's keep-alives, whatever others take. One of the workers also dispatches, and the next in line
+ *   for that reads twice when the queue comes to rest.
  *
  * Errors reach `on` listeners as `error` events; none is thrown at the process. Algorithm: `docs/queues.md`.
  */
