@@ -6,8 +6,10 @@ const biggestRevision = Number.MAX_SAFE_INTEGER;
 
 /** The key of a text: its UTF-8 bytes. For ASCII that is the text itself. */
 export function keyOf(text: string): Key {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is the definition of ASCII
-  return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+  // As many bytes as characters: all of them ASCII.
+  return Buffer.byteLength(text, 'utf8') === text.length
+    ? text
+    : Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** The text of a key that was made by {@link keyOf}. */
