@@ -297,7 +297,8 @@ describe.skipIf(inject('etcdEndpoint') === '')('calls to etcd', () => {
       outcome = await settled(store.txn(txnOf({ success: [put('k', new Uint8Array(50_000))] })));
       await delay(20);
     }
-    expect(outcome).toBe('no-space not-applied');
+    // etcd applies what it so refuses, as often as not.
+    expect(outcome).toBe('no-space unknown');
     expect((await store.range({ key: 'k' })).count).toBe(1);
   });
 });
