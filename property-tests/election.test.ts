@@ -138,9 +138,9 @@ describe('Election under faults', () => {
         const states = history.filter(({ kv }) => kv.key === `${prefix}state`);
         for (const { term, place, lastCheckpoint } of terms) {
           const won = Math.floor(term / 1_024);
-          const life = lives.get(place);
-          expect(life && life.from <= won && won < life.to, 'the place stood at the win').toBe(true);
-          for (const other of lives.values()) {
+          const life = lives.find(({ key, from, to }) => key === place && from <= won && won < to);
+          expect(life, 'the place stood at the win').toBeDefined();
+          for (const other of lives) {
             const older = life !== undefined && other.from < life.from && other.to > won;
             expect(older, 'ELECTION-1 no older candidate stood at the win').toBe(false);
           }

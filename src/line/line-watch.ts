@@ -5,7 +5,7 @@ import type { HubItem, Subscription } from '../watch/index.js';
 import type { Place } from './place.js';
 import { readLine } from './read-line.js';
 
-/** Keys seen to go while a join is under way, with the revision of their going. */
+/** Keys seen to go while a join is under way, with the revision at which they went last. */
 export interface Struck {
   readonly deleted: Map<Key, number>;
 }
@@ -67,7 +67,9 @@ export class LineWatch {
   }
 
   forget(place: Place): void {
-    if (!this.#followed.delete(place.key) || this.#followed.size > 0) return;
+    if (this.#followed.get(place.key) !== place) return;
+    this.#followed.delete(place.key);
+    if (this.#followed.size > 0) return;
     this.#reading?.abort();
     this.#recheck?.cancel();
     this.#recheck = undefined;
@@ -151,7 +153,7 @@ export class LineWatch {
     readLine(this.#client, this.#range, reading.signal).then(
       ({ kvs, revision }) => {
         this.#reading = undefined;
-        const present = new Set(kvs.map((kv) => kv.key));
+        const present = new Map(kvs.map((kv) => [kv.key, kv.createRevision]));
         // A place taken after this read is not in it, and knows more.
         for (const place of [...this.#followed.values()])
           if (place.asOf <= revision) place.see(present, revision);

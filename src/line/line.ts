@@ -1,9 +1,11 @@
 /**
  * The waiting line that locks and elections stand in.
  *
- * **Keys.** `{prefix}l/{id}`, one a place, on the session's lease. The id is random per place, never reused, so a
- * deleted key never comes back. Rank is the create revision; nothing else ever writes the key, so its mod
- * revision guards it.
+ * **Keys.** `{prefix}l/{id}.{n}`, one a place, on the session's lease. The id is random per `Line` object; n counts its
+ * places, and is used again once the place that had it is certainly deleted, since etcd walks over every key that a
+ * range ever held until it is compacted: a name per hold would slow the line by 60 ms a million holds. So a place is
+ * its key *and* the revision that created it. That revision is its rank; nothing else ever writes the key, so the
+ * same revision, as the mod revision, guards it.
  *
  * **Transactions**, all through the exactly-once store, so each is applied at most once and its reply is known:
  * - join: `IF anchor stands THEN put k, range line` (two joins of one line never share a request, since each ranges
@@ -35,6 +37,7 @@ import {
   getPrefix,
   type Key,
   type KeyRange,
+  type KeyValue,
   nested,
   type Op,
   type OpReply,
@@ -60,12 +63,17 @@ export class Line {
   readonly #client: Client;
   readonly #prefix: Key;
   readonly #watch: LineWatch;
+  readonly #id: string;
+  /** Keys of places of this object that are certainly gone. */
+  readonly #free: Key[] = [];
+  #taken = 0;
 
   constructor(client: Client, prefix: Key) {
     this.#client = client;
     this.#prefix = `${prefix}l/`;
     this.range = prefixRange(this.#prefix);
     this.#watch = new LineWatch(client, this.range);
+    this.#id = client.runtime.newId();
   }
 
   /**
@@ -115,7 +123,7 @@ export class Line {
     this.#watch.forget(place);
     const next = await this.#take(session, key, request);
     if (next === undefined) await this.leave(place);
-    else place.end(new QuorateError('hold-lost', 'the place was given up'));
+    else this.#given(place);
     return next;
   }
 
@@ -130,11 +138,12 @@ export class Line {
     const request = { compare: [place.guard()], success: [remove(place.key), ...alongside], failure: [] };
     while (place.state.status !== 'gone') {
       try {
-        await this.#client.store.txn(request, {
+        const { succeeded } = await this.#client.store.txn(request, {
           signal: session.signal,
           timeoutMs: Number.POSITIVE_INFINITY,
         });
-        place.end(new QuorateError('hold-lost', 'the place was given up'));
+        if (succeeded) this.#given(place);
+        else place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
       } catch (error) {
         if (isQuorateError(error, 'closed')) place.end(error);
         else await sleep(this.#client.runtime, backoff.nextMs(), { signal: session.signal }).catch(() => {});
@@ -147,9 +156,19 @@ export class Line {
     if (place.state.status === 'oldest') this.#watch.follow(place);
   }
 
-  /** A key for one place, never used again. */
+  /** A key for one place. */
   newKey(): Key {
-    return this.#prefix + this.#client.runtime.newId();
+    const used = this.#free.pop();
+    if (used !== undefined) return used;
+    this.#taken += 1;
+    return `${this.#prefix}${this.#id}.${this.#taken}`;
+  }
+
+  /** The place is certainly deleted, by us: its key can serve another. */
+  #given(place: Place): void {
+    if (place.state.status === 'gone') return;
+    place.end(new QuorateError('hold-lost', 'the place was given up'));
+    this.#free.push(place.key);
   }
 
   #putPlace(key: Key, session: Session): Op {
@@ -180,7 +199,10 @@ export class Line {
         signal: session.signal,
         timeoutMs: Number.POSITIVE_INFINITY,
       });
-      if (!succeeded) return undefined;
+      if (!succeeded) {
+        this.#free.push(key);
+        return undefined;
+      }
       const alone = replies.find((reply) => reply.type === 'txn');
       const aloneReply = alone?.type === 'txn' && alone.succeeded ? alone : undefined;
       return new Place({
@@ -188,7 +210,7 @@ export class Line {
         session,
         revision,
         asOf: revision,
-        older: olderThan(key, replies.at(-1)),
+        older: olderThan(key, revision, replies.at(-1)),
         aloneReply,
       });
     } catch (error) {
@@ -210,13 +232,20 @@ export class Line {
     const { revision: asOf, kvs } = await readLine(this.#client, this.range, session.signal);
     const mine = kvs.find((kv) => kv.key === key);
     if (mine === undefined) return undefined;
-    const older = kvs.filter((kv) => kv.createRevision < mine.createRevision).map((kv) => kv.key);
-    return new Place({ key, session, revision: mine.modRevision, asOf, older: new Set(older) });
+    const older = kvs.filter((kv) => kv.createRevision < mine.createRevision);
+    return new Place({ key, session, revision: mine.modRevision, asOf, older: createdAt(older) });
   }
 }
 
 /** Everybody else in the line as the place was taken: they came before. */
-function olderThan(key: Key, reply: OpReply | undefined): ReadonlySet<Key> {
+function olderThan(key: Key, revision: number, reply: OpReply | undefined): ReadonlyMap<Key, number> {
   invariant(reply?.type === 'range', 'the last operation of a join is the range over the line');
-  return new Set(reply.kvs.map((kv) => kv.key).filter((other) => other !== key));
+  const older = new Map(createdAt(reply.kvs));
+  invariant(older.get(key) === revision, 'a place is taken under a key that was free');
+  older.delete(key);
+  return older;
+}
+
+function createdAt(kvs: readonly KeyValue[]): ReadonlyMap<Key, number> {
+  return new Map(kvs.map((kv) => [kv.key, kv.createRevision]));
 }

@@ -4,8 +4,8 @@ import { type Compare, compare, type Key, type NestedTxnReply } from '../store/i
 
 /** What a place has come to. It only ever moves downwards in this list. */
 export type PlaceState =
-  /** Older places are still in the line: these. */
-  | { readonly status: 'waiting'; readonly older: ReadonlySet<Key> }
+  /** Older places are still in the line: these keys, each with the revision that created it. */
+  | { readonly status: 'waiting'; readonly older: ReadonlyMap<Key, number> }
   /** In the store's state at `revision` the place stood, and none was older. */
   | { readonly status: 'oldest'; readonly revision: number }
   /** The place is no more: left, deleted by somebody, or gone with its session. */
@@ -18,7 +18,8 @@ export interface PlaceOptions {
   readonly revision: number;
   /** Revision of the state in which `older` was seen. */
   readonly asOf: number;
-  readonly older: ReadonlySet<Key>;
+  /** The older places: their keys, each with the revision that created it. */
+  readonly older: ReadonlyMap<Key, number>;
   /** The reply of what was to be done if the line was empty, if that was asked for and it was. */
   readonly aloneReply?: NestedTxnReply | undefined;
 }
@@ -26,6 +27,9 @@ export interface PlaceOptions {
 /**
  * One place in a {@link Line}. The older places only ever become fewer, so once a place has been seen as the
  * oldest it stays that until it is gone. The line moves it; whoever took it reads it.
+ *
+ * Keys are used again for later places, so a place is known by its key and the revision that created it: what went at
+ * or before that revision was an earlier one.
  */
 export class Place {
   readonly key: Key;
@@ -35,7 +39,7 @@ export class Place {
   /** Resolves with the revision that proves the place to be the oldest; rejects with what ended it before. */
   readonly turn: Promise<number>;
   #state: PlaceState;
-  #older: Set<Key>;
+  #older: Map<Key, number>;
   #asOf: number;
   #lastStruck = 0;
   readonly #onGone = new Set<(error: QuorateError) => void>();
@@ -48,7 +52,7 @@ export class Place {
     this.revision = options.revision;
     this.aloneReply = options.aloneReply;
     this.#asOf = options.asOf;
-    this.#older = new Set(options.older);
+    this.#older = new Map(options.older);
     this.#state = { status: 'waiting', older: this.#older };
     this.turn = new Promise((resolve, reject) => {
       this.#resolveTurn = resolve;
@@ -91,26 +95,28 @@ export class Place {
    * event. Otherwise the own place may be gone unnoticed, and only the next look at the line can prove its turn.
    */
   strike(key: Key, revision: number, complete: boolean): void {
-    if (this.#state.status !== 'waiting' || !this.#older.delete(key)) return;
+    if (this.#state.status !== 'waiting' || !((this.#older.get(key) ?? revision) < revision)) return;
+    this.#older.delete(key);
     this.#lastStruck = Math.max(this.#lastStruck, revision);
     if (complete && this.#older.size === 0) this.#become(Math.max(revision, this.#asOf));
   }
 
-  /** The whole line was seen at `revision`. */
-  see(present: ReadonlySet<Key>, revision: number): void {
+  /** The whole line was seen at `revision`: these keys, each with the revision that created it. */
+  see(present: ReadonlyMap<Key, number>, revision: number): void {
     if (this.#state.status === 'gone') return;
-    if (!present.has(this.key)) {
+    if (present.get(this.key) !== this.revision) {
       this.deleted(revision);
       return;
     }
     this.#asOf = Math.max(this.#asOf, revision);
     if (this.#state.status !== 'waiting') return;
-    for (const key of this.#older) if (!present.has(key)) this.#older.delete(key);
+    for (const [key, created] of this.#older) if (present.get(key) !== created) this.#older.delete(key);
     if (this.#older.size === 0) this.#become(Math.max(revision, this.#lastStruck));
   }
 
   /** The place itself was deleted at `revision`, and not by who took it. */
   deleted(revision: number): void {
+    if (revision <= this.revision) return;
     this.end(
       new QuorateError('hold-lost', 'the place in the line was deleted by somebody else', {
         details: { revision },

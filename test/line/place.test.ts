@@ -3,9 +3,10 @@ import { Place } from '../../src/line/place.js';
 import type { Session } from '../../src/session/index.js';
 
 function placeAmong(older: readonly string[]) {
+  const created = new Map(older.map((key, index) => [key, index + 1]));
   const controller = new AbortController();
   const session = { signal: controller.signal } as unknown as Session;
-  const place = new Place({ key: 'l/me', session, revision: 10, asOf: 10, older: new Set(older) });
+  const place = new Place({ key: 'l/me', session, revision: 10, asOf: 10, older: created });
   return { place, loseSession: () => controller.abort(new Error('lost')) };
 }
 
@@ -29,7 +30,7 @@ describe('Place', () => {
     const { place } = placeAmong(['l/a']);
     place.strike('l/a', 14, false);
     expect(place.state.status).toBe('waiting');
-    place.see(new Set(), 15);
+    place.see(new Map(), 15);
     expect(place.state).toMatchObject({ status: 'gone', error: { code: 'hold-lost' } });
     await expect(place.turn).rejects.toMatchObject({ code: 'hold-lost' });
   });
@@ -37,14 +38,54 @@ describe('Place', () => {
   it('is proved by the look that follows what it could not take for a proof', async () => {
     const { place } = placeAmong(['l/a', 'l/b']);
     place.strike('l/a', 16, false);
-    place.see(new Set(['l/me']), 15);
+    place.see(new Map([['l/me', 10]]), 15);
     expect(await place.turn).toBe(16);
   });
 
   it('only forgets older places by a look, never learns of new ones', () => {
     const { place } = placeAmong(['l/a', 'l/b']);
-    place.see(new Set(['l/a', 'l/me', 'l/younger']), 20);
-    expect(place.state).toEqual({ status: 'waiting', older: new Set(['l/a']) });
+    place.see(
+      new Map([
+        ['l/a', 1],
+        ['l/me', 10],
+        ['l/younger', 12],
+      ]),
+      20,
+    );
+    expect(place.state).toEqual({ status: 'waiting', older: new Map([['l/a', 1]]) });
+  });
+
+  it('tells a key that is used again from its earlier use', async () => {
+    const { place } = placeAmong(['l/a', 'l/b']);
+    // What went at or before the revision that created what is known was an earlier place.
+    place.strike('l/b', 2, true);
+    place.deleted(9);
+    expect(place.state).toMatchObject({
+      status: 'waiting',
+      older: new Map([
+        ['l/a', 1],
+        ['l/b', 2],
+      ]),
+    });
+    // Seen under the same key but created later: the older one is gone.
+    place.see(
+      new Map([
+        ['l/a', 12],
+        ['l/b', 2],
+        ['l/me', 10],
+      ]),
+      13,
+    );
+    expect(place.state).toMatchObject({ status: 'waiting', older: new Map([['l/b', 2]]) });
+    place.see(
+      new Map([
+        ['l/b', 2],
+        ['l/me', 14],
+      ]),
+      15,
+    );
+    expect(place.state.status).toBe('gone');
+    await expect(place.turn).rejects.toMatchObject({ code: 'hold-lost' });
   });
 
   it('goes with its session, and stays gone', async () => {
@@ -53,7 +94,7 @@ describe('Place', () => {
     place.onGone((error) => reasons.push(error.code));
     loseSession();
     place.strike('l/a', 12, true);
-    place.see(new Set(['l/me']), 13);
+    place.see(new Map([['l/me', 10]]), 13);
     expect(place.state.status).toBe('gone');
     expect(reasons).toEqual(['session-lost']);
     await expect(place.turn).rejects.toMatchObject({ code: 'session-lost' });

@@ -29,19 +29,30 @@ export class RecordedHistory {
   }
 }
 
-/** When each key under `prefix` began and ended, by revision. Throws if one began twice. */
-export function livesOf(
-  history: readonly KeyEvent[],
-  prefix: Key,
-): ReadonlyMap<Key, { readonly from: number; to: number }> {
-  const lives = new Map<Key, { readonly from: number; to: number }>();
+export interface Life {
+  readonly key: Key;
+  /** Revision of its creation. */
+  readonly from: number;
+  /** Revision of its end; infinity if it still stands. */
+  readonly to: number;
+}
+
+/** The lives of the keys under `prefix`. Throws if one was put twice in one life. */
+export function livesOf(history: readonly KeyEvent[], prefix: Key): readonly Life[] {
+  const ended: Life[] = [];
+  const standing = new Map<Key, number>();
   for (const { type, kv } of history) {
-    if (!kv.key.startsWith(prefix)) continue;
-    const life = lives.get(kv.key);
-    if (type === 'delete') {
-      if (life) life.to = kv.modRevision;
-    } else if (life === undefined) lives.set(kv.key, { from: kv.modRevision, to: Number.POSITIVE_INFINITY });
-    else throw new Error(`${kv.key} was put again`);
+    const { key, modRevision } = kv;
+    if (!key.startsWith(prefix)) continue;
+    const from = standing.get(key);
+    if (type === 'put') {
+      if (from !== undefined) throw new Error(`${key} was put again`);
+      standing.set(key, modRevision);
+    } else if (from !== undefined) {
+      standing.delete(key);
+      ended.push({ key, from, to: modRevision });
+    }
   }
-  return lives;
+  const alive = [...standing].map(([key, from]) => ({ key, from, to: Number.POSITIVE_INFINITY }));
+  return [...ended, ...alive];
 }
