@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 export interface BenchOptions {
   /** `host:port` of a real etcd, started for this benchmark alone. */
   readonly endpoint: string;
+  /** Runs a measure on a real etcd started for it alone. */
+  readonly onFreshEtcd: <T>(measure: (endpoint: string) => Promise<T>) => Promise<T>;
   /** Short rounds and few of them: shows that the benchmark runs, proves little. */
   readonly quick: boolean;
 }

@@ -20,20 +20,24 @@ const { values, positionals } = parseArgs({
   },
 });
 
+async function onFreshEtcd<T>(measure: (endpoint: string) => Promise<T>): Promise<T> {
+  const etcd = await startEtcd(process.env.QUORATE_ETCD ?? 'etcd');
+  try {
+    return await measure(etcd.endpoint);
+  } finally {
+    await etcd.stop();
+  }
+}
+
 let missed = 0;
 for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
   const bench = benches[name];
   if (bench === undefined)
     throw new Error(`no benchmark ${name}; there are ${Object.keys(benches).join(', ')}`);
-  const etcd = await startEtcd(process.env.QUORATE_ETCD ?? 'etcd');
-  try {
-    const result = await bench({ endpoint: etcd.endpoint, quick: values.quick });
-    print(result);
-    save(result);
-    missed += result.rows.filter((row) => isReached(row) === false).length;
-  } finally {
-    await etcd.stop();
-  }
+  const result = await onFreshEtcd((endpoint) => bench({ endpoint, onFreshEtcd, quick: values.quick }));
+  print(result);
+  save(result);
+  missed += result.rows.filter((row) => isReached(row) === false).length;
 }
 if (missed > 0) console.log(`\n${missed} goals missed.`);
 if (missed > 0 && values.check) process.exitCode = 1;
