@@ -7,6 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'property-tests/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     dangerouslyIgnoreUnhandledErrors: false,
+    // How fast the machine is must not decide; the default of a second did, beside other work.
+    expect: { poll: { timeout: 10_000 } },
     testTimeout: 30_000,
     hookTimeout: 30_000,
     maxWorkers: 2,

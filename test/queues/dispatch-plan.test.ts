@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { DispatchPlan, planLimits } from '../../src/queues/dispatch/dispatch-plan.js';
 import type { PlannedWrite, QueueChange, WriteOutcome } from '../../src/queues/dispatch-messages.js';
-import { DispatchPlan, planLimits } from '../../src/queues/dispatch-plan.js';
 import { type ItemId, itemId, placeOf } from '../../src/queues/keys.js';
 
 const accepted: WriteOutcome = {

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../../errors.js';
 
 export interface WorkerOptions {
   /** Handlers that run at the same time. Default 1. */

@@ -1,5 +1,5 @@
-import { invariant } from '../runtime/index.js';
-import type { ItemId } from './keys.js';
+import { invariant } from '../../runtime/index.js';
+import type { ItemId } from '../keys.js';
 import type { PlannedWorker } from './planned-workers.js';
 import { ReadyList } from './ready-list.js';
 

@@ -1,4 +1,4 @@
-import type { QuorateError } from '../errors.js';
+import type { QuorateError } from '../../errors.js';
 import type { Job } from './job.js';
 
 /** What a {@link Worker} tells its listeners. */

@@ -15,18 +15,18 @@
  * - *Reply to the join lost*: the exactly-once store finds out; `unknown`, this life ends and another begins, and the
  *   dispatcher takes back what the forgotten presence is given, once its session is over or the name is left.
  */
-import { QuorateError } from '../errors.js';
-import { Backoff, type Runtime, sharedController, sleep, type Timer } from '../runtime/index.js';
-import type { Client, Session } from '../session/index.js';
-import { compare, get, type KeyValue, put, remove, txnOf } from '../store/index.js';
-import type { HubItem, Subscription } from '../watch/index.js';
-import { jobsOfRecord } from './dispatch-reads.js';
-import { firstOf } from './dispatch-transactions.js';
-import { isPassingRead } from './failures.js';
+import { QuorateError } from '../../errors.js';
+import { Backoff, type Runtime, sharedController, sleep, type Timer } from '../../runtime/index.js';
+import type { Client, Session } from '../../session/index.js';
+import { compare, get, type KeyValue, put, remove, txnOf } from '../../store/index.js';
+import type { HubItem, Subscription } from '../../watch/index.js';
+import { jobsOfRecord } from '../dispatch-reads.js';
+import { firstOf } from '../dispatch-transactions.js';
+import { isPassingRead } from '../failures.js';
+import type { QueueKeys } from '../keys.js';
+import { decodeItem, encodePresence } from '../records.js';
 import { HeldJob, type HeldJobContext } from './held-job.js';
-import type { QueueKeys } from './keys.js';
 import { RecordLedger } from './record-ledger.js';
-import { decodeItem, encodePresence } from './records.js';
 
 const retryDelay = { firstMs: 50, longestMs: 2_000 };
 const callTimeoutMs = 10_000;

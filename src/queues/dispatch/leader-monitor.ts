@@ -10,14 +10,14 @@
  * fair: it starts anew when this process's own watch was cut, and what already waits in the event loop is looked at
  * before silence is believed, since it may have been this process that stood still.
  */
-import type { Runtime, Timer } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
-import { get, type KeyValue, txnOf } from '../store/index.js';
-import type { HubItem, Subscription } from '../watch/index.js';
-import { beatOf } from './dispatch-reads.js';
-import { firstOf } from './dispatch-transactions.js';
-import { type ItemId, placeOf, type QueueKeys } from './keys.js';
-import type { Beat } from './records.js';
+import type { Runtime, Timer } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import { get, type KeyValue, txnOf } from '../../store/index.js';
+import type { HubItem, Subscription } from '../../watch/index.js';
+import { beatOf } from '../dispatch-reads.js';
+import { firstOf } from '../dispatch-transactions.js';
+import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
+import type { Beat } from '../records.js';
 
 export class LeaderMonitor {
   readonly #client: Client;

@@ -10,19 +10,27 @@
  * - *Watch cut or compacted*: everything is read anew, under the same term, once the write under way has its answer.
  * - *Session lost or process paused*: the term's key goes with the session or is deleted; writes are refused.
  */
-import type { QuorateError } from '../errors.js';
-import { Backoff, type Runtime, sleep, type Timer } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
-import { get, type KeyEvent, nested, type TxnReply, type TxnRequest, textOf, txnOf } from '../store/index.js';
-import type { HubItem, Subscription } from '../watch/index.js';
-import type { LoadedState, PlannedWrite, WindowRead } from './dispatch-messages.js';
+import type { QuorateError } from '../../errors.js';
+import { Backoff, type Runtime, sleep, type Timer } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import {
+  get,
+  type KeyEvent,
+  nested,
+  type TxnReply,
+  type TxnRequest,
+  textOf,
+  txnOf,
+} from '../../store/index.js';
+import type { HubItem, Subscription } from '../../watch/index.js';
+import type { LoadedState, PlannedWrite, WindowRead } from '../dispatch-messages.js';
+import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from '../dispatch-reads.js';
+import { firstOf, outcomeOf, requestOf, type Term, underTerm } from '../dispatch-transactions.js';
+import { createGate } from '../enqueue-pipeline.js';
+import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
+import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
+import type { AssignedJob } from '../records.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
-import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from './dispatch-reads.js';
-import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './dispatch-transactions.js';
-import { createGate } from './enqueue-pipeline.js';
-import { asQuorateError, isPassing, isPassingRead } from './failures.js';
-import { type ItemId, placeOf, type QueueKeys } from './keys.js';
-import type { AssignedJob } from './records.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 const callTimeoutMs = 10_000;

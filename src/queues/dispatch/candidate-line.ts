@@ -1,5 +1,5 @@
-import { QuorateError } from '../errors.js';
-import type { Key, KeyValue } from '../store/index.js';
+import { QuorateError } from '../../errors.js';
+import type { Key, KeyValue } from '../../store/index.js';
 
 /** Who stands in line before one candidate, by the last read of the line and the deletions since. */
 export class CandidateLine {

@@ -31,12 +31,12 @@ import type {
   TakeBackResult,
   WindowRead,
   WriteOutcome,
-} from './dispatch-messages.js';
+} from '../dispatch-messages.js';
+import { type ItemId, placeOf } from '../keys.js';
+import { type AssignedJob, lossOf, type TakeBack } from '../records.js';
 import { Heartbeat } from './heartbeat.js';
-import { type ItemId, placeOf } from './keys.js';
 import { type PlannedJob, PlannedJobs } from './planned-jobs.js';
 import { leastBusy, type PlannedWorker, PlannedWorkers } from './planned-workers.js';
-import { type AssignedJob, lossOf, type TakeBack } from './records.js';
 import { WindowReader } from './window-reader.js';
 
 export interface PlanLimits {

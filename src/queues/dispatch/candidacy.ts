@@ -13,16 +13,16 @@
  * - *Session lost*: the key goes with it; so does this object. *Reply lost*: the exactly-once store finds out; an
  *   `unknown` join is resolved by resigning whatever may be there.
  */
-import { QuorateError } from '../errors.js';
-import { Backoff, type Runtime, sleep } from '../runtime/index.js';
-import type { Client, Session } from '../session/index.js';
-import { compare, get, type KeyValue, put, remove, txnOf } from '../store/index.js';
-import type { HubItem } from '../watch/index.js';
+import { QuorateError } from '../../errors.js';
+import { Backoff, type Runtime, sleep } from '../../runtime/index.js';
+import type { Client, Session } from '../../session/index.js';
+import { compare, get, type KeyValue, put, remove, txnOf } from '../../store/index.js';
+import type { HubItem } from '../../watch/index.js';
+import { firstOf, resignation, type Term } from '../dispatch-transactions.js';
+import { asQuorateError } from '../failures.js';
+import type { QueueKeys } from '../keys.js';
 import { CandidateLine } from './candidate-line.js';
-import { firstOf, resignation, type Term } from './dispatch-transactions.js';
 import { Dispatcher } from './dispatcher.js';
-import { asQuorateError } from './failures.js';
-import type { QueueKeys } from './keys.js';
 import { LeaderMonitor } from './leader-monitor.js';
 
 const firstPatienceMs = 1_000;

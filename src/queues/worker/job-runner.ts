@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
-import { isQuorateError, QuorateError } from '../errors.js';
-import type { Runtime } from '../runtime/index.js';
-import { asQuorateError } from './failures.js';
+import { isQuorateError, QuorateError } from '../../errors.js';
+import type { Runtime } from '../../runtime/index.js';
+import { asQuorateError } from '../failures.js';
 import type { HeldJob } from './held-job.js';
 import { Job } from './job.js';
 import type { Membership } from './membership.js';

@@ -1,8 +1,8 @@
-import { invalidArgument } from '../errors.js';
-import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
-import type { TxnReply, TxnRequest } from '../store/index.js';
+import { invalidArgument } from '../../errors.js';
+import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
+import type { TxnReply, TxnRequest } from '../../store/index.js';
+import type { ItemId } from '../keys.js';
 import type { HeldJob } from './held-job.js';
-import type { ItemId } from './keys.js';
 
 export interface CompleteOptions extends WaitOptions {
   /** Compares and operations of the caller's own keys, in one transaction with the acknowledgement. */

@@ -1,4 +1,4 @@
-import type { ItemId } from './keys.js';
+import type { ItemId } from '../keys.js';
 
 /** Dropped entries at the front are given back to the array in slices of this size. */
 const slack = 1_024;

@@ -13,8 +13,8 @@
  * - *Session lost*: the transactions do not depend on it. As long as the job has not been taken back nobody else has it, and the
  *   acknowledgement of a worker that was thought dead is as good as any.
  */
-import { isQuorateError, QuorateError } from '../errors.js';
-import { Backoff, type Runtime, sleep } from '../runtime/index.js';
+import { isQuorateError, QuorateError } from '../../errors.js';
+import { Backoff, type Runtime, sleep } from '../../runtime/index.js';
 import {
   type CallOptions,
   compare,
@@ -26,12 +26,12 @@ import {
   type TxnReply,
   type TxnRequest,
   txnOf,
-} from '../store/index.js';
-import { firstOf } from './dispatch-transactions.js';
-import { isPassing } from './failures.js';
-import type { QueueKeys } from './keys.js';
+} from '../../store/index.js';
+import { firstOf } from '../dispatch-transactions.js';
+import { isPassing } from '../failures.js';
+import type { QueueKeys } from '../keys.js';
+import { type AssignedJob, encodeTakeBack, type TakeBack } from '../records.js';
 import type { RecordLedger } from './record-ledger.js';
-import { type AssignedJob, encodeTakeBack, type TakeBack } from './records.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 

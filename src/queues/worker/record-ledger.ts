@@ -1,4 +1,4 @@
-import type { Key } from '../store/index.js';
+import type { Key } from '../../store/index.js';
 
 /** Deletes that ride along with one write. */
 const longestCleanUp = 16;

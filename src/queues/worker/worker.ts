@@ -1,4 +1,4 @@
-import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
+import { invalidArgument, isQuorateError, QuorateError } from '../../errors.js';
 import {
   Backoff,
   checkWaitOptions,
@@ -7,13 +7,13 @@ import {
   sleep,
   type WaitOptions,
   waitFor,
-} from '../runtime/index.js';
-import type { Client } from '../session/index.js';
-import { Candidacy } from './candidacy.js';
-import { asQuorateError } from './failures.js';
-import { FifoQueue } from './fifo-queue.js';
+} from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import { Candidacy } from '../dispatch/candidacy.js';
+import { asQuorateError } from '../failures.js';
+import { FifoQueue } from '../fifo-queue.js';
+import { QueueKeys } from '../keys.js';
 import { type Handler, JobRunner } from './job-runner.js';
-import { QueueKeys } from './keys.js';
 import { Membership } from './membership.js';
 import type { WorkerEvent } from './worker-events.js';
 import { checkWhole, checkWorkerOptions, type WorkerOptions, type WorkerSettings } from './worker-options.js';
