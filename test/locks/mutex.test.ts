@@ -171,9 +171,11 @@ describeStores('Mutex', (server) => {
         Array.from({ length: callers }, () => mutex.runExclusive(() => void order.push(name))),
       );
     };
-    const opener = await new Mutex(await clients.open(), 'm').acquire();
+    const client = await clients.open();
+    const opener = await new Mutex(client, 'm').acquire();
     const both = [work('a', 60), work('b', 60)];
-    await delay(100);
+    const line = prefixRange(client.keys.prefix('lock', 'm'));
+    await expect.poll(async () => (await client.store.range(line)).count).toBe(3);
     await opener.release();
     await Promise.all(both);
     const turns = order.join('').match(/a+|b+/g) ?? [];
