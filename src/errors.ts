@@ -79,6 +79,10 @@ export function isQuorateError<C extends ErrorCode>(
 const permanentCodes: readonly ErrorCode[] = [
   'closed',
   'invalid-argument',
+  'codec',
+  'duplicate-key',
+  'too-many-operations',
+  'request-too-large',
   'permission-denied',
   'unauthenticated',
   'unimplemented',

@@ -15,7 +15,7 @@
  * **Cost.** One request to win alone, two after waiting; proclaim, checkpoint and resign one each.
  *
  * **Reply lost:** settled by the exactly-once store; where it cannot tell, the win is asked for again, which at most
- * raises the own term. **Session lost:** both leased keys go in one revision; the signal has fired before.
+ * raises the own term, before anybody was told of it. **Session lost:** both leased keys go in one revision; the signal has fired before.
  * **Process paused:** its writes are refused by the guard. **Resign:** both keys are deleted in one transaction.
  */
 import { invalidArgument, isPermanent, isQuorateError, QuorateError } from '../errors.js';
@@ -25,13 +25,14 @@ import {
   Backoff,
   checkWaitOptions,
   invariant,
+  linkedSignal,
   sleep,
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
-import { bytesOf, compare, get, type Key, type Op, type OpReply, put, remove } from '../store/index.js';
-import { encodeLeader } from './leader-record.js';
+import { compare, get, type Key, type Op, type OpReply, put, remove } from '../store/index.js';
+import { encodeLeader, saidBytes } from './leader-record.js';
 import { Leadership } from './leadership.js';
 import { type LeaderView, observeLeader } from './observe.js';
 
@@ -76,12 +77,12 @@ export class Election {
    * Stands for election and waits until it is won. First come, first served. Every call is a candidate of its own.
    *
    * Errors: `aborted` and `timeout` as asked for, and then the candidate withdraws in the background; `closed`,
-   * `permission-denied`, `unauthenticated`. While the store is away it keeps trying.
+   * `permission-denied`, `unauthenticated`; `request-too-large` for such a value. While the store is away it keeps trying.
    */
   async campaign(options: CampaignOptions = {}): Promise<Leadership> {
     const doing = `standing for the election ${JSON.stringify(this.name)}`;
     checkWaitOptions(options, doing);
-    const value = checkValue(options.value);
+    const value = options.value === undefined ? new Uint8Array() : saidBytes(options.value);
     const withdraw = new AbortController();
     const attempt = this.#stand(value, withdraw.signal);
     try {
@@ -101,7 +102,11 @@ export class Election {
    * Cost: one read, one watch shared in the process, one event a change.
    */
   observe(options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<LeaderView> {
-    return observeLeader(this.#client, this.#leaderKey, options.signal);
+    const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw invalidArgument('signal is not an AbortSignal', 'an AbortSignal, or none');
+    }
+    return observeLeader(this.#client, this.#leaderKey, signal);
   }
 
   /**
@@ -113,16 +118,21 @@ export class Election {
    */
   async lead<T>(work: (term: Term) => Promise<T> | T, options: LeadOptions = {}): Promise<T> {
     const { signal } = options;
+    if (typeof work !== 'function') throw invalidArgument(`work is of type ${typeof work}`, 'a function');
     for (;;) {
       const leadership = await this.campaign({ signal, value: options.value });
-      const stop = signal ? AbortSignal.any([leadership.signal, signal]) : leadership.signal;
+      const stop = linkedSignal(leadership.signal, signal);
       try {
-        const result = await work({ term: leadership.term, signal: stop, leadership });
-        if (!leadership.signal.aborted) return result;
+        // Work that is called after its signal has fired may wait for that for ever.
+        if (!stop.signal.aborted) {
+          const result = await work({ term: leadership.term, signal: stop.signal, leadership });
+          if (!(await wasLost(leadership))) return result;
+        }
       } catch (error) {
         if (signal?.aborted) throw abortedError(signal, `leading ${JSON.stringify(this.name)}`);
-        if (!leadership.signal.aborted && !isQuorateError(error, 'fenced')) throw error;
+        if (!(await wasLost(leadership))) throw error;
       } finally {
+        stop.unlink();
         await leadership.resign();
       }
     }
@@ -141,6 +151,8 @@ export class Election {
         const won = place.aloneReply
           ? { revision: place.revision, replies: place.aloneReply.replies }
           : await this.#win(place, winning, signal);
+        // What ended the place may be known before the reply that won.
+        if (place.state.status === 'gone') throw place.state.error;
         return this.#lead(place, won);
       } catch (error) {
         if (place !== undefined) await this.#withdraw(place);
@@ -157,17 +169,22 @@ export class Election {
 
   async #win(place: Place, winning: readonly Op[], signal: AbortSignal) {
     await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
-    const reply = await this.#client.store.txn(
-      {
-        compare: [place.guard(), compare.create(this.#line.range, 'greater', place.revision - 1)],
-        success: winning,
-        failure: [],
-      },
-      { signal: place.session.signal, timeoutMs: Number.POSITIVE_INFINITY },
-    );
-    if (!reply.succeeded)
-      throw new QuorateError('hold-lost', 'the place was gone before the election was won');
-    return reply;
+    const request = {
+      compare: [place.guard(), compare.create(this.#line.range, 'greater', place.revision - 1)],
+      success: winning,
+      failure: [],
+    };
+    const options = { signal: place.session.signal, timeoutMs: Number.POSITIVE_INFINITY };
+    for (;;) {
+      try {
+        const reply = await this.#client.store.txn(request, options);
+        if (reply.succeeded) return reply;
+        throw new QuorateError('hold-lost', 'the place was gone before the election was won');
+      } catch (error) {
+        // Applied or not, and its reply lost with its history: to win again does no harm.
+        if (!isQuorateError(error, 'compacted')) throw error;
+      }
+    }
   }
 
   #lead(place: Place, won: { revision: number; replies: readonly OpReply[] }): Leadership {
@@ -190,8 +207,8 @@ export class Election {
   }
 }
 
-function checkValue(value: unknown): Uint8Array {
-  if (value === undefined) return new Uint8Array();
-  if (typeof value === 'string' || value instanceof Uint8Array) return bytesOf(value);
-  throw invalidArgument(`value is of type ${typeof value}`, 'a string, bytes, or none');
+/** Whether the term was lost, rather than resigned. After a pause the clock knows before the signal does. */
+async function wasLost(leadership: Leadership): Promise<boolean> {
+  if (!leadership.isLeader) await leadership.settled();
+  return leadership.signal.aborted;
 }

@@ -1,3 +1,4 @@
+import { invalidArgument } from '../errors.js';
 import { bytesOf, type Key, type KeyValue, textOf } from '../store/index.js';
 
 /** What the `leader` key says. */
@@ -19,9 +20,22 @@ export function decodeLeader(kv: KeyValue): { record: LeaderRecord; value: Uint8
   const end = kv.value.indexOf(0x0a);
   if (end < 0) return undefined;
   try {
-    const record = JSON.parse(textOf(kv.value.subarray(0, end))) as LeaderRecord;
-    return { record, value: kv.value.subarray(end + 1) };
+    const record: unknown = JSON.parse(textOf(kv.value.subarray(0, end)));
+    return isRecord(record) ? { record, value: kv.value.subarray(end + 1) } : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isRecord(value: unknown): value is LeaderRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { place, label, term } = value as Partial<Record<keyof LeaderRecord, unknown>>;
+  const hasTerm = term === undefined || typeof term === 'number';
+  return typeof place === 'string' && typeof label === 'string' && hasTerm;
+}
+
+/** The bytes of what a leader says. */
+export function saidBytes(value: unknown): Uint8Array {
+  if (typeof value === 'string' || value instanceof Uint8Array) return bytesOf(value);
+  throw invalidArgument(`value is of type ${value === null ? 'null' : typeof value}`, 'a string or bytes');
 }

@@ -3,16 +3,16 @@ import { FencedWrites, type Line, type Place } from '../line/index.js';
 import { sharedController } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import {
-  bytesOf,
   type CallOptions,
   type Compare,
+  compare,
   type Key,
   put,
   remove,
   type TxnReply,
   type TxnRequest,
 } from '../store/index.js';
-import { encodeLeader } from './leader-record.js';
+import { encodeLeader, saidBytes } from './leader-record.js';
 
 export interface LeadershipOptions {
   readonly client: Client;
@@ -62,6 +62,11 @@ export class Leadership implements AsyncDisposable {
     return this.#resigned === undefined && place.state.status === 'oldest' && place.session.isLive();
   }
 
+  /** Resolves once a stall of the session that is being decided is decided; at once if there is none. */
+  settled(): Promise<void> {
+    return this.#options.place.session.settled();
+  }
+
   /** A compare for transactions of your own: refused once the term is over. */
   guard(): Compare {
     return this.#options.place.guard();
@@ -80,13 +85,13 @@ export class Leadership implements AsyncDisposable {
   /** Publishes a new value to the observers. One request; errors as {@link txn}. */
   async proclaim(value: string | Uint8Array, options: CallOptions = {}): Promise<void> {
     const { place, leaderKey, client } = this.#options;
-    const record = encodeLeader({ place: place.key, label: client.label, term: this.term }, bytesOf(value));
+    const record = encodeLeader({ place: place.key, label: client.label, term: this.term }, saidBytes(value));
     await this.txn({ success: [put(leaderKey, record, { lease: place.session.leaseId })] }, options);
   }
 
   /** Leaves a checkpoint for the next leader, who finds it as `lastCheckpoint`. One request; errors as {@link txn}. */
   async checkpoint(value: string | Uint8Array, options: CallOptions = {}): Promise<void> {
-    await this.txn({ success: [put(this.#options.stateKey, value)] }, options);
+    await this.txn({ success: [put(this.#options.stateKey, saidBytes(value))] }, options);
   }
 
   /**
@@ -106,6 +111,22 @@ export class Leadership implements AsyncDisposable {
     const { line, place, leaderKey } = this.#options;
     await this.#writes.settled();
     this.#offGone();
-    await line.leave(place, [remove(leaderKey)]);
+    if (place.state.status === 'gone') await this.#clearUp();
+    else await line.leave(place, [remove(leaderKey)]);
+  }
+
+  /**
+   * The place was deleted by somebody, and `leader` may still name this one: if nobody stands, nobody leads, so it goes.
+   * Else it is for the next to overwrite. One attempt; the lease ends it anyway.
+   */
+  async #clearUp(): Promise<void> {
+    const { client, line, place, leaderKey } = this.#options;
+    if (!place.session.isLive()) return;
+    const request = {
+      compare: [compare.create(line.range, 'equal', 0)],
+      success: [remove(leaderKey)],
+      failure: [],
+    };
+    await client.store.txn(request, { signal: place.session.signal }).catch(() => {});
   }
 }

@@ -1,6 +1,6 @@
 import { QuorateError } from '../errors.js';
 import { fencingToken } from '../line/index.js';
-import { Backoff, sleep } from '../runtime/index.js';
+import { Backoff, linkedSignal, sleep } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { Key, KeyValue } from '../store/index.js';
 import type { HubItem } from '../watch/index.js';
@@ -25,23 +25,43 @@ export type LeaderView =
  * Follows one `leader` key: its state is read where the watch opened after what is known, and moved by events since.
  * Conflated: a slow reader sees the newest view, never an older one after a newer.
  */
-export async function* observeLeader(
+export function observeLeader(
   client: Client,
   key: Key,
   signal?: AbortSignal,
+): AsyncIterableIterator<LeaderView> {
+  const stopped = new AbortController();
+  const views = followLeader(client, key, [signal, stopped.signal]);
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => views.next(),
+    return: () => {
+      // By itself a generator returns only after the view that its reader waits for, which may never come.
+      stopped.abort();
+      return views.return(undefined);
+    },
+  };
+}
+
+async function* followLeader(
+  client: Client,
+  key: Key,
+  until: readonly (AbortSignal | undefined)[],
 ): AsyncGenerator<LeaderView> {
+  if (until.some((signal) => signal?.aborted)) return;
   const follower = new LeaderFollower(client, key);
-  const onAbort = () => follower.close();
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const end = linkedSignal(...until);
+  end.signal.addEventListener('abort', () => follower.close(), { once: true });
   try {
-    if (signal?.aborted) return;
     for (;;) {
       const view = await follower.next();
       if (view === undefined) return;
       yield view;
     }
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    end.unlink();
     follower.close();
   }
 }
@@ -51,6 +71,7 @@ class LeaderFollower {
   readonly #key: Key;
   readonly #closing = new AbortController();
   readonly #subscription: { close(): void };
+  #reading = new AbortController();
   /** Revision of the newest state that is known. */
   #asOf = 0;
   #known: LeaderView | undefined;
@@ -82,6 +103,7 @@ class LeaderFollower {
 
   close(): void {
     this.#closing.abort(new QuorateError('closed', 'the observer was closed'));
+    this.#reading.abort();
     this.#subscription.close();
     this.#wake();
   }
@@ -90,7 +112,9 @@ class LeaderFollower {
     switch (item.type) {
       case 'opened':
         if (this.#known === undefined || this.#known.status === 'unknown' || item.revision > this.#asOf) {
-          this.#read().catch((error: unknown) => this.#fail(error));
+          this.#reading.abort();
+          this.#reading = new AbortController();
+          this.#read(this.#reading.signal).catch((error: unknown) => this.#fail(error));
         }
         return;
       case 'events': {
@@ -99,6 +123,8 @@ class LeaderFollower {
         return;
       }
       case 'interrupted':
+        // What it would answer holds no longer than its own revision.
+        this.#reading.abort();
         this.#show({ status: 'unknown', reason: item.error.message });
         return;
       case 'failed':
@@ -107,17 +133,16 @@ class LeaderFollower {
     }
   }
 
-  async #read(): Promise<void> {
-    const { signal } = this.#closing;
+  async #read(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(this.#client.runtime, { firstMs: 20, longestMs: 1_000 });
     while (!signal.aborted) {
-      try {
-        const { kvs, revision } = await this.#client.store.range({ key: this.#key }, { signal });
-        this.#see(kvs[0], revision);
+      const state = await this.#client.store.range({ key: this.#key }, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      if (state !== undefined) {
+        this.#see(state.kvs[0], state.revision);
         return;
-      } catch {
-        await sleep(this.#client.runtime, backoff.nextMs(), { signal }).catch(() => {});
       }
+      await sleep(this.#client.runtime, backoff.nextMs(), { signal }).catch(() => {});
     }
   }
 

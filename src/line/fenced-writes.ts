@@ -1,4 +1,5 @@
-import { isQuorateError, QuorateError } from '../errors.js';
+import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
+import { checkWaitOptions, linkedSignal } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { type CallOptions, nested, type TxnReply, type TxnRequest, txnOf } from '../store/index.js';
 import type { Place } from './place.js';
@@ -20,6 +21,10 @@ export class FencedWrites {
   }
 
   async txn(request: Partial<TxnRequest>, options: CallOptions = {}): Promise<TxnReply> {
+    checkWaitOptions(options, 'writing under a hold');
+    if (typeof request !== 'object' || request === null) {
+      throw invalidArgument(`the transaction is of type ${typeof request}`, 'a TxnRequest, or parts of one');
+    }
     const attempt = this.#send(txnOf(request), options);
     this.#pending.add(attempt);
     try {
@@ -41,11 +46,11 @@ export class FencedWrites {
   async #send(request: TxnRequest, options: CallOptions): Promise<TxnReply> {
     const { session } = this.#place;
     session.assertLive();
-    const signal = options.signal ? AbortSignal.any([options.signal, session.signal]) : session.signal;
-    const reply = await this.#client.store.txn(
-      { compare: [this.#place.guard()], success: [nested(request)], failure: [] },
-      { signal, timeoutMs: options.timeoutMs },
-    );
+    const guarded = { compare: [this.#place.guard()], success: [nested(request)], failure: [] };
+    const link = linkedSignal(options.signal, session.signal);
+    const reply = await this.#client.store
+      .txn(guarded, { signal: link.signal, timeoutMs: options.timeoutMs })
+      .finally(link.unlink);
     const [inner] = reply.replies;
     if (inner?.type === 'txn') {
       return { revision: reply.revision, succeeded: inner.succeeded, replies: inner.replies };

@@ -62,7 +62,7 @@ export class LineWatch {
     this.#followed.set(place.key, place);
     place.onGone(() => this.forget(place));
     this.#open();
-    if (this.#openedAt !== undefined && !this.#isComplete(place)) this.#read();
+    if (this.#openedAt !== undefined && this.#mustLook(place)) this.#read();
     this.#armRecheck();
   }
 
@@ -83,6 +83,10 @@ export class LineWatch {
     return this.#openedAt !== undefined && this.#openedAt <= place.asOf;
   }
 
+  #mustLook(place: Place): boolean {
+    return place.needsLook || !this.#isComplete(place);
+  }
+
   #open(): void {
     this.#linger?.cancel();
     this.#linger = undefined;
@@ -95,6 +99,7 @@ export class LineWatch {
   }
 
   #close(): void {
+    this.#linger?.cancel();
     this.#linger = undefined;
     this.#subscription?.close();
     this.#subscription = undefined;
@@ -105,7 +110,7 @@ export class LineWatch {
     switch (item.type) {
       case 'opened':
         this.#openedAt = item.revision;
-        if ([...this.#followed.values()].some((place) => !this.#isComplete(place))) this.#read();
+        if ([...this.#followed.values()].some((place) => this.#mustLook(place))) this.#read();
         if (this.#subscription !== undefined) this.#backFreshWatch(this.#subscription);
         return;
       case 'events':
@@ -157,7 +162,8 @@ export class LineWatch {
         // A place taken after this read is not in it, and knows more.
         for (const place of [...this.#followed.values()])
           if (place.asOf <= revision) place.see(present, revision);
-        if (this.#readAgain && this.#followed.size > 0) this.#read();
+        const places = [...this.#followed.values()];
+        if ((this.#readAgain && places.length > 0) || places.some((place) => place.needsLook)) this.#read();
       },
       () => {
         this.#reading = undefined;

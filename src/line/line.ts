@@ -16,13 +16,15 @@
  * **Who waits for what.** A place waits until no older key is left. The older keys are known from the join's
  * reply and are struck off by the DELETE events of one standing watch on the whole line, shared by everybody in
  * the process. One watch carries the own key and the older ones in one order, so "none older is left, and mine is
- * not deleted" at an event's revision is a proof, without a read, as long as nothing was missed since the join. Predecessor watches, etcd's recipe, would each
- * start anew and now and then be served by etcd's slow path, 100 ms late.
+ * not deleted" at an event's revision is a proof, without a read, as long as nothing was missed since the join.
+ * Predecessor watches, etcd's recipe, would each start anew and now and then be served by etcd's slow path, 100 ms late.
  *
  * **When the watch is not enough.** It is opened at the first contention and lingers. Where it opened after the
  * state a place knows, the line is read once. A fresh watch may be served late too: it is backed by a read
  * after 8 and 32 ms. After a cut the watch starts from now and the line is read, and until it is, no event proves
- * anything: the own place may have gone in the gap. A cut, a compaction or a failure is never taken for a wake-up. Against a watch that went silent unnoticed, waiters read the line about once a TTL.
+ * anything: the own place may have gone in the gap. Nor does a read prove more than the state at its own revision,
+ * however late its reply comes. A cut, a compaction or a failure is never taken for a wake-up. Against a watch that
+ * went silent unnoticed, waiters read the line about once a TTL.
  *
  * **Lost replies.** The exactly-once store resolves them. Where it cannot (history compacted), the request is
  * settled all the same, it can no longer be applied, so one read of the line tells. **Session lost:** the keys die
@@ -215,9 +217,7 @@ export class Line {
       });
     } catch (error) {
       if (session.signal.aborted) {
-        throw new QuorateError('session-lost', 'the session ended while the place was taken', {
-          cause: error,
-        });
+        throw sessionLost(error);
       }
       if (!isQuorateError(error) || error.outcome !== 'unknown' || error.code === 'closed') throw error;
       return this.#find(session, key);
@@ -229,12 +229,20 @@ export class Line {
    * is read, since a place that nobody knows of would block the line as long as the session lives.
    */
   async #find(session: Session, key: Key): Promise<Place | undefined> {
-    const { revision: asOf, kvs } = await readLine(this.#client, this.range, session.signal);
+    const { revision: asOf, kvs } = await readLine(this.#client, this.range, session.signal).catch(
+      (cause: unknown) => {
+        throw sessionLost(cause);
+      },
+    );
     const mine = kvs.find((kv) => kv.key === key);
     if (mine === undefined) return undefined;
     const older = kvs.filter((kv) => kv.createRevision < mine.createRevision);
     return new Place({ key, session, revision: mine.modRevision, asOf, older: createdAt(older) });
   }
+}
+
+function sessionLost(cause: unknown): QuorateError {
+  return new QuorateError('session-lost', 'the session ended while the place was taken', { cause });
 }
 
 /** Everybody else in the line as the place was taken: they came before. */

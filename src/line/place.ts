@@ -78,6 +78,11 @@ export class Place {
     return compare.mod(this.key, 'equal', this.revision);
   }
 
+  /** No older place is left, as far as is known, but nothing that was seen so far proves that this one still stands. */
+  get needsLook(): boolean {
+    return this.#state.status === 'waiting' && this.#older.size === 0;
+  }
+
   /** Calls `listener` once, when the place is gone; at once if it is. Returns the function that takes it off. */
   onGone(listener: (error: QuorateError) => void): () => void {
     if (this.#state.status === 'gone') {
@@ -101,7 +106,11 @@ export class Place {
     if (complete && this.#older.size === 0) this.#become(Math.max(revision, this.#asOf));
   }
 
-  /** The whole line was seen at `revision`: these keys, each with the revision that created it. */
+  /**
+   * The whole line was seen at `revision`: these keys, each with the revision that created it. That proves nothing about
+   * later revisions: where an older place went after that, unproved, the own one may have gone before it, and it takes
+   * another look.
+   */
   see(present: ReadonlyMap<Key, number>, revision: number): void {
     if (this.#state.status === 'gone') return;
     if (present.get(this.key) !== this.revision) {
@@ -111,7 +120,7 @@ export class Place {
     this.#asOf = Math.max(this.#asOf, revision);
     if (this.#state.status !== 'waiting') return;
     for (const [key, created] of this.#older) if (present.get(key) !== created) this.#older.delete(key);
-    if (this.#older.size === 0) this.#become(Math.max(revision, this.#lastStruck));
+    if (this.#older.size === 0 && revision >= this.#lastStruck) this.#become(revision);
   }
 
   /** The place itself was deleted at `revision`, and not by who took it. */

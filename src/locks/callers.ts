@@ -1,6 +1,9 @@
 import { QuorateError } from '../errors.js';
 import { abortedError, type Runtime, type WaitOptions } from '../runtime/index.js';
 
+/** Callers that have left and may still be in the line, beyond as many as those who wait. */
+const mostGone = 64;
+
 interface Caller<T> {
   /** Ends the wait; what comes after it, an abort in the same instant too, has no effect. */
   readonly settle: (end: (resolve: (value: T) => void, reject: (error: unknown) => void) => void) => void;
@@ -86,10 +89,6 @@ export class Callers<T> {
       const caller = this.#line[this.#head];
       if (caller?.waits) return caller;
       this.#head += 1;
-      if (this.#head > 1_024 && this.#head * 2 > this.#line.length) {
-        this.#line = this.#line.slice(this.#head);
-        this.#head = 0;
-      }
     }
     this.#line = [];
     this.#head = 0;
@@ -99,6 +98,10 @@ export class Callers<T> {
   #left(caller: Caller<T>): void {
     caller.waits = false;
     this.#size -= 1;
+    if (this.#line.length > 2 * this.#size + mostGone) {
+      this.#line = this.#line.filter(({ waits }) => waits);
+      this.#head = 0;
+    }
     if (this.#size === 0) this.#onEmpty?.();
   }
 }

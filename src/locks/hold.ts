@@ -97,6 +97,12 @@ export class PlaceHold implements Hold {
     return this.release();
   }
 
+  /** Rejects with what ended the hold, if it was lost. After a pause the clock may know first: waits until that is decided. */
+  async confirm(): Promise<void> {
+    if (!this.isHeld) await this.#place.session.settled();
+    this.#controller.signal.throwIfAborted();
+  }
+
   /** Waits for the writes made under this hold. False if one of them may still be applied. */
   settled(): Promise<boolean> {
     return this.#writes.settled();

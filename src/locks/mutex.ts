@@ -20,9 +20,9 @@
  * grant, and every write is guarded. **Reply lost:** settled by the exactly-once store before anything else happens. A
  * caller that gives up while the join is under way leaves nothing behind: the place is left once it is known.
  */
-import { isPermanent } from '../errors.js';
+import { invalidArgument, isPermanent } from '../errors.js';
 import { fencingToken, grantsPerRevision, Line, type Place } from '../line/index.js';
-import { Backoff, checkWaitOptions, sleep, type WaitOptions } from '../runtime/index.js';
+import { Backoff, checkWaitOptions, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { Callers } from './callers.js';
 import { type Hold, PlaceHold } from './hold.js';
@@ -33,7 +33,7 @@ export class Mutex {
   readonly #client: Client;
   readonly #line: Line;
   readonly #options: Required<MutexOptions>;
-  readonly #callers: Callers<Hold>;
+  readonly #callers: Callers<PlaceHold>;
   #serving: Promise<void> | undefined;
   #granted: PlaceHold | undefined;
   #sliceGrants: number;
@@ -59,7 +59,11 @@ export class Mutex {
    * Errors: `aborted` and `timeout` as asked for; `closed`, `permission-denied`, `unauthenticated`. While the store is
    * away it keeps trying, so give `timeoutMs` or `signal`.
    */
-  async acquire(options: WaitOptions = {}): Promise<Hold> {
+  acquire(options: WaitOptions = {}): Promise<Hold> {
+    return this.#acquire(options);
+  }
+
+  async #acquire(options: WaitOptions): Promise<PlaceHold> {
     const doing = `waiting for the lock ${JSON.stringify(this.name)}`;
     checkWaitOptions(options, doing);
     const turn = this.#callers.wait(options, doing);
@@ -70,21 +74,39 @@ export class Mutex {
   /**
    * Takes the lock if nobody holds it or waits for it; undefined otherwise. One request, none if this process
    * holds it or waits. Leaves nothing behind and disturbs no waiter.
+   *
+   * Errors: `aborted` and `timeout` as asked for; what `client.session()` rejects with; `session-lost`; the store's own.
    */
   async tryAcquire(options: WaitOptions = {}): Promise<Hold | undefined> {
     const doing = `trying the lock ${JSON.stringify(this.name)}`;
     checkWaitOptions(options, doing);
+    const wanted = { yes: true };
+    const attempt = this.#try(wanted, doing);
+    try {
+      return await waitFor(this.#client.runtime, attempt, options, doing);
+    } catch (error) {
+      wanted.yes = false;
+      // It may have got the lock at that very moment.
+      attempt.then(
+        (hold) => hold?.release(),
+        () => {},
+      );
+      throw error;
+    }
+  }
+
+  async #try(wanted: { readonly yes: boolean }, doing: string): Promise<Hold | undefined> {
     while (this.#serving !== undefined) {
       if (this.#granted !== undefined || this.#callers.size > 0) return undefined;
       await this.#serving;
     }
-    const session = await this.#client.session(options);
-    if (this.#serving !== undefined) return undefined;
-    const attempt = this.#line.joinIfEmpty(session).then((place) => {
-      return { place, hold: place && this.#callers.wait(options, doing, true) };
+    const session = await this.#client.session();
+    if (this.#serving !== undefined || !wanted.yes) return undefined;
+    const joining = this.#line.joinIfEmpty(session).then((place) => {
+      return { place, hold: place && wanted.yes ? this.#callers.wait({}, doing, true) : undefined };
     });
-    this.#serve(() => attempt.then(({ place }) => place).catch(() => undefined));
-    return (await attempt).hold;
+    this.#serve(() => joining.then(({ place }) => place).catch(() => undefined));
+    return (await joining).hold;
   }
 
   /**
@@ -92,10 +114,11 @@ export class Mutex {
    * ended well, rejects with that loss: the work may have run beside another's.
    */
   async runExclusive<T>(work: (hold: Hold) => Promise<T> | T, options: WaitOptions = {}): Promise<T> {
-    const hold = await this.acquire(options);
+    if (typeof work !== 'function') throw invalidArgument(`work is of type ${typeof work}`, 'a function');
+    const hold = await this.#acquire(options);
     try {
       const result = await work(hold);
-      hold.signal.throwIfAborted();
+      await hold.confirm();
       return result;
     } finally {
       await hold.release();

@@ -1,6 +1,7 @@
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { ElapsedClock } from './elapsed.js';
 export { invariant } from './invariant.js';
+export { type LinkedSignal, linkedSignal } from './linked-signal.js';
 export { Listeners } from './listeners.js';
 export type { Runtime, Timer } from './runtime.js';
 export { sharedController } from './shared-signal.js';

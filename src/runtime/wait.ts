@@ -15,6 +15,12 @@ export function abortedError(signal: AbortSignal, doing: string): QuorateError {
 
 /** Refuses a nonsensical `timeoutMs` and a signal that is aborted already. `doing` names the wait in messages. */
 export function checkWaitOptions(options: WaitOptions, doing: string): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument(
+      `options are of type ${typeof options}`,
+      'an object with signal or timeoutMs, or none',
+    );
+  }
   const { timeoutMs, signal } = options;
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
     throw invalidArgument(`timeoutMs is ${String(timeoutMs)}`, 'a number of milliseconds above 0, or none');

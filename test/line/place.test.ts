@@ -37,9 +37,26 @@ describe('Place', () => {
 
   it('is proved by the look that follows what it could not take for a proof', async () => {
     const { place } = placeAmong(['l/a', 'l/b']);
-    place.strike('l/a', 16, false);
+    place.strike('l/a', 14, false);
     place.see(new Map([['l/me', 10]]), 15);
-    expect(await place.turn).toBe(16);
+    expect(await place.turn).toBe(15);
+  });
+
+  it('LOCK-1 takes no look for a proof of what came after it', async () => {
+    const { place } = placeAmong(['l/a']);
+    expect(place.needsLook).toBe(false);
+    place.strike('l/a', 18, false);
+    place.see(
+      new Map([
+        ['l/a', 1],
+        ['l/me', 10],
+      ]),
+      15,
+    );
+    expect(place.state.status).toBe('waiting');
+    expect(place.needsLook).toBe(true);
+    place.see(new Map([['l/me', 10]]), 19);
+    expect(await place.turn).toBe(19);
   });
 
   it('only forgets older places by a look, never learns of new ones', () => {

@@ -1,0 +1,86 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Election } from '../../src/election/index.js';
+import { QuorateError } from '../../src/errors.js';
+import { MemoryServer } from '../../src/memory/index.js';
+import { Client, type ClientOptions } from '../../src/session/index.js';
+import type { Store } from '../../src/store/index.js';
+import { cuttingWatches } from '../support/cut-watches.js';
+import { gatedReads } from '../support/gated-reads.js';
+import { ManualRuntime, settle } from '../support/manual-runtime.js';
+
+async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
+  const client = await Client.open({ store, namespace: 'n', ...options });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+describe('Election, when things go wrong', () => {
+  it('lead() stands again when its work outlived the term in a pause, and ended well', async () => {
+    const runtime = new ManualRuntime();
+    const election = new Election(await openClient(new MemoryServer().connect(), { runtime }), 'e');
+    let terms = 0;
+    const result = election.lead(() => {
+      terms += 1;
+      if (terms === 1) runtime.pass(60_000);
+      return terms;
+    });
+    await delay(20);
+    await runtime.advance(1_000);
+    await settle();
+    expect(await result).toBe(2);
+  });
+
+  it('lead() passes on a refusal that was not of its own term', async () => {
+    const election = new Election(await openClient(new MemoryServer().connect()), 'e');
+    let runs = 0;
+    const result = election.lead(() => {
+      runs += 1;
+      throw new QuorateError('fenced', 'by the guard of a lock');
+    });
+    await expect(result).rejects.toMatchObject({ code: 'fenced' });
+    expect(runs).toBe(1);
+  });
+
+  it('observe() returns while its reader waits', async () => {
+    const election = new Election(await openClient(new MemoryServer().connect()), 'e');
+    const views = election.observe()[Symbol.asyncIterator]();
+    await views.next();
+    const waiting = views.next();
+    expect(await views.return?.()).toMatchObject({ done: true });
+    expect(await waiting).toMatchObject({ done: true });
+  });
+
+  it('ELECTION-3 a read from before a cut does not end the doubt', async () => {
+    const server = new MemoryServer();
+    const cutting = cuttingWatches(server.connect());
+    const reads = gatedReads(cutting.store);
+    const [observer, candidate] = [await openClient(reads.store), await openClient(server.connect())];
+    await new Election(candidate, 'e').campaign();
+    reads.hold();
+    const views = new Election(observer, 'e').observe()[Symbol.asyncIterator]();
+    const first = views.next();
+    await expect.poll(() => reads.kept).toBe(1);
+    cutting.cut(300);
+    expect((await first).value).toMatchObject({ status: 'unknown' });
+    reads.letGo();
+    const second = views.next();
+    expect(await Promise.race([second, delay(100).then(() => 'quiet')])).toBe('quiet');
+    expect((await second).value).toMatchObject({ status: 'leader' });
+    await views.return?.();
+  });
+
+  it('refuses what it cannot say', async () => {
+    const election = new Election(await openClient(new MemoryServer().connect()), 'e');
+    await expect(election.campaign({ value: new Uint8Array(2 ** 21) })).rejects.toMatchObject({
+      code: 'request-too-large',
+    });
+    await expect(election.lead(3 as never)).rejects.toMatchObject({ code: 'invalid-argument' });
+    expect(() => election.observe({ signal: {} as never })).toThrow(/accepted: an AbortSignal/);
+    const leadership = await election.campaign();
+    for (const value of [4, undefined, null, {}] as never[]) {
+      await expect(leadership.proclaim(value)).rejects.toMatchObject({ code: 'invalid-argument' });
+      await expect(leadership.checkpoint(value)).rejects.toMatchObject({ code: 'invalid-argument' });
+    }
+  });
+});

@@ -1,0 +1,100 @@
+import { getEventListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Mutex } from '../../src/locks/index.js';
+import { MemoryServer } from '../../src/memory/index.js';
+import { Client, type ClientOptions } from '../../src/session/index.js';
+import { put, type Store } from '../../src/store/index.js';
+import { hookedStore } from '../support/hooked-store.js';
+import { ManualRuntime } from '../support/manual-runtime.js';
+
+async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
+  const client = await Client.open({ store, namespace: 'n', ...options });
+  onTestFinished(() => client.close());
+  await client.session();
+  return client;
+}
+
+describe('Mutex, when things go wrong', () => {
+  it('runExclusive says that the hold was lost in a pause, before any timer has', async () => {
+    const runtime = new ManualRuntime();
+    const mutex = new Mutex(await openClient(new MemoryServer().connect(), { runtime }), 'm');
+    const work = mutex.runExclusive((hold) => {
+      runtime.pause();
+      runtime.pass(60_000);
+      return hold.isHeld;
+    });
+    await expect(work).rejects.toMatchObject({ code: 'session-lost' });
+  });
+
+  it('tryAcquire ends by its timeout while the store is silent', async () => {
+    const hooked = hookedStore(new MemoryServer().connect());
+    const client = await openClient(hooked.store, { connectTimeoutMs: 1_000 });
+    hooked.hook = () => new Promise(() => {});
+    await expect(new Mutex(client, 'm').tryAcquire({ timeoutMs: 30 })).rejects.toMatchObject({
+      code: 'timeout',
+    });
+  });
+
+  it('LOCK-4 tryAcquire that is aborted while the lock is given to it leaves it free', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const mutex = new Mutex(await openClient(hooked.store), 'm');
+    const controller = new AbortController();
+    hooked.hook = async (_request, send) => {
+      const reply = await send();
+      controller.abort();
+      return reply;
+    };
+    await expect(mutex.tryAcquire({ signal: controller.signal })).rejects.toMatchObject({ code: 'aborted' });
+    hooked.hook = undefined;
+    const other = new Mutex(await openClient(server.connect()), 'm');
+    await (await other.acquire({ timeoutMs: 5_000 })).release();
+  });
+
+  it('leaves no listener behind, on the session nor on the caller, and no key in the line', async () => {
+    const server = new MemoryServer();
+    const client = await openClient(server.connect());
+    const session = await client.session();
+    const mutex = new Mutex(client, 'm');
+    const { signal } = new AbortController();
+    const before = server.engine.keyCount;
+    for (let round = 0; round < 300; round += 1) {
+      const hold = await mutex.acquire({ signal, timeoutMs: 5_000 });
+      await hold.txn({ success: [put('a', 'b')] }, { signal });
+      await hold.release();
+    }
+    expect(getEventListeners(session.signal, 'abort')).toHaveLength(0);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    expect(server.engine.keyCount).toBe(before + 1);
+  });
+
+  it('uses the same few names for its places, so that past holds do not slow the next', async () => {
+    const server = new MemoryServer();
+    const [client, other] = [await openClient(server.connect()), await openClient(server.connect())];
+    const mutexes = [new Mutex(client, 'm', { sliceGrants: 1 }), new Mutex(other, 'm', { sliceGrants: 1 })];
+    const names = new Set<string>();
+    const callers = mutexes.flatMap((mutex) =>
+      Array.from({ length: 40 }, () => mutex.runExclusive((hold) => void names.add(hold.guard().key))),
+    );
+    await Promise.all(callers);
+    expect(names.size).toBeLessThanOrEqual(4);
+  });
+
+  it('refuses a transaction that is none, and options that are none', async () => {
+    const client = await openClient(new MemoryServer().connect());
+    const mutex = new Mutex(client, 'm');
+    const hold = await mutex.acquire();
+    const nonsense = [
+      hold.txn(undefined as never),
+      hold.txn({ success: 3 as never }),
+      hold.txn({ success: [put('a', 'b')] }, { signal: {} as never }),
+      hold.txn({ success: [put('a', 'b')] }, { timeoutMs: Number.NaN }),
+      mutex.acquire(null as never),
+      mutex.runExclusive(3 as never),
+    ];
+    for (const attempt of nonsense) await expect(attempt).rejects.toMatchObject({ code: 'invalid-argument' });
+    await hold.release();
+    await delay(0);
+  });
+});
