@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { QuorateError } from '../../src/errors.js';
 import type { Store, Watch, WatchItem, WatchRequest } from '../../src/store/index.js';
+import { storeWith } from './store-with.js';
 
 /** A store whose watches can be cut all at once; they come back after `downMs` as a store's watches do. */
 export function cuttingWatches(store: Store): { store: Store; cut(downMs: number): void } {
@@ -44,23 +45,9 @@ export function cuttingWatches(store: Store): { store: Store; cut(downMs: number
     return { [Symbol.asyncIterator]: items, close };
   };
   return {
-    store: { ...bound(store), watch },
+    store: storeWith(store, { watch }),
     cut: (downMs) => {
       for (const each of [...open]) each(downMs);
     },
-  };
-}
-
-function bound(store: Store): Omit<Store, 'watch'> {
-  return {
-    range: (request, options) => store.range(request, options),
-    txn: (request, options) => store.txn(request, options),
-    leaseGrant: (request, options) => store.leaseGrant(request, options),
-    leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-    leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-    leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-    compact: (revision, options) => store.compact(revision, options),
-    status: (options) => store.status(options),
-    close: () => store.close(),
   };
 }

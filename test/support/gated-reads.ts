@@ -1,4 +1,5 @@
 import type { Store } from '../../src/store/index.js';
+import { storeWith } from './store-with.js';
 
 /** A store whose reads, while `hold` stands, are answered at once and delivered only when it is let go. */
 export interface GatedReads {
@@ -16,7 +17,7 @@ export function gatedReads(store: Store): GatedReads {
   let open = () => {};
   let kept = 0;
   return {
-    store: {
+    store: storeWith(store, {
       range: async (request, options) => {
         const reply = await store.range(request, options);
         if (gate !== undefined) {
@@ -26,16 +27,7 @@ export function gatedReads(store: Store): GatedReads {
         }
         return reply;
       },
-      txn: (request, options) => store.txn(request, options),
-      watch: (request) => store.watch(request),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    },
+    }),
     hold: () => {
       gate ??= new Promise((resolve) => {
         open = resolve;
