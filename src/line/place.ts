@@ -98,12 +98,13 @@ export class Place {
   /**
    * An older place went, at `revision`. `complete`: nothing was missed between the state this place knows and that
    * event. Otherwise the own place may be gone unnoticed, and only the next look at the line can prove its turn.
+   * A join that is told afterwards what went meanwhile hears of it in any order, so the last to go counts.
    */
   strike(key: Key, revision: number, complete: boolean): void {
     if (this.#state.status !== 'waiting' || !((this.#older.get(key) ?? revision) < revision)) return;
     this.#older.delete(key);
     this.#lastStruck = Math.max(this.#lastStruck, revision);
-    if (complete && this.#older.size === 0) this.#become(Math.max(revision, this.#asOf));
+    if (complete && this.#older.size === 0) this.#become(Math.max(this.#lastStruck, this.#asOf));
   }
 
   /**

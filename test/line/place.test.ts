@@ -26,6 +26,13 @@ describe('Place', () => {
     expect(await place.turn).toBe(14);
   });
 
+  it('LOCK-2 is proved by the last one to go, in whatever order it hears of them', async () => {
+    const { place } = placeAmong(['l/a', 'l/b']);
+    place.strike('l/a', 17, true);
+    place.strike('l/b', 16, true);
+    expect(await place.turn).toBe(17);
+  });
+
   it('LOCK-1 takes no event for a proof while it may have missed its own end', async () => {
     const { place } = placeAmong(['l/a']);
     place.strike('l/a', 14, false);

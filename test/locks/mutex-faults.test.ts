@@ -15,6 +15,14 @@ async function openClient(store: Store, options: Partial<ClientOptions> = {}): P
   return client;
 }
 
+function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
 describe('Mutex, when things go wrong', () => {
   it('runExclusive says that the hold was lost in a pause, before any timer has', async () => {
     const runtime = new ManualRuntime();
@@ -25,6 +33,49 @@ describe('Mutex, when things go wrong', () => {
       return hold.isHeld;
     });
     await expect(work).rejects.toMatchObject({ code: 'session-lost' });
+  });
+
+  it('LOCK-2 a join that learns late what went meanwhile counts from the last of it, names used again included', async () => {
+    const server = new MemoryServer();
+    const late = hookedStore(server.connect());
+    const [first, second] = [
+      new Mutex(await openClient(server.connect()), 'm'),
+      new Mutex(await openClient(server.connect()), 'm'),
+    ];
+    const third = new Mutex(await openClient(late.store), 'm');
+    // The third waits once, so that its watch stands open from here on.
+    const opener = await second.acquire();
+    const opening = third.acquire();
+    await delay(60);
+    await opener.release();
+    await (await opening).release();
+    const early = await second.acquire();
+    const [arrive, answer] = [gate(), gate()];
+    late.hook = async (_request, send) => {
+      await arrive.opened;
+      const reply = await send();
+      await answer.opened;
+      return reply;
+    };
+    const waiting = third.acquire();
+    await delay(5);
+    await early.release();
+    const older = await first.acquire();
+    const younger = second.acquire();
+    await delay(20);
+    arrive.open();
+    await delay(20);
+    // The names go in another order than that in which the third hears of them first.
+    await older.release();
+    const middle = await younger;
+    expect(middle.guard().key).toBe(early.guard().key);
+    await middle.release();
+    await delay(20);
+    late.hook = undefined;
+    answer.open();
+    const last = await waiting;
+    expect(last.token).toBeGreaterThan(middle.token);
+    await last.release();
   });
 
   it('tryAcquire ends by its timeout while the store is silent', async () => {
