@@ -11,7 +11,7 @@
  * - join: `IF anchor stands THEN put k, range line` (two joins of one line never share a request, since each ranges
  *   what the other writes). The range sees the put: one reply tells the rank and who is older.
  * - step back: `IF mod(k) = m, anchor stands THEN delete k, put k2, range line`: leaves and queues again in one.
- * - leave: `IF mod(k) = m THEN delete k`.
+ * - leave: `IF mod(k) = m THEN delete k`. May be repeated, so it goes past the exactly-once store where that has no space.
  *
  * **Who waits for what.** A place waits until no older key is left. The older keys are known from the join's
  * reply and are struck off by the DELETE events of one standing watch on the whole line, shared by everybody in
@@ -131,22 +131,25 @@ export class Line {
 
   /**
    * Gives a place up. Resolves once it is certainly gone: deleted, or its session over. Never rejects. Repeats
-   * while the store is away; the lease bounds that.
+   * while the store is away; the lease bounds that. A store that is out of space refuses every put, those that make a
+   * write exactly-once too; so it is asked by itself then, which this request, being guarded, may be, again and again.
    */
   async leave(place: Place, alongside: readonly Op[] = []): Promise<void> {
     const { session } = place;
     this.#watch.forget(place);
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
     const request = { compare: [place.guard()], success: [remove(place.key), ...alongside], failure: [] };
+    const { store, plainStore } = this.#client;
+    let isFull = false;
     while (place.state.status !== 'gone') {
       try {
-        const { succeeded } = await this.#client.store.txn(request, {
-          signal: session.signal,
-          timeoutMs: Number.POSITIVE_INFINITY,
-        });
+        const { succeeded } = isFull
+          ? await plainStore.txn(request, { signal: session.signal })
+          : await store.txn(request, { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY });
         if (succeeded) this.#given(place);
         else place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
       } catch (error) {
+        isFull ||= isQuorateError(error, 'no-space');
         if (isQuorateError(error, 'closed')) place.end(error);
         else await sleep(this.#client.runtime, backoff.nextMs(), { signal: session.signal }).catch(() => {});
       }

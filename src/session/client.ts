@@ -40,6 +40,8 @@ export class Client implements AsyncDisposable {
   readonly keys: Keyspace;
   /** Applies each transaction exactly once, and those that wait together in one request. */
   readonly store: CommitStore;
+  /** The store as it was given: for requests that may be repeated and do not need to be applied exactly once. */
+  readonly plainStore: Store;
   readonly hub: WatchHub;
   readonly #settings: ClientSettings;
   readonly #listeners = new Listeners<SessionChange>();
@@ -55,6 +57,7 @@ export class Client implements AsyncDisposable {
     this.runtime = settings.runtime;
     this.keys = settings.keys;
     this.store = store;
+    this.plainStore = settings.store;
     this.hub = new WatchHub(settings.store, settings.runtime);
     this.#settings = settings;
   }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Callers } from '../../src/locks/callers.js';
 import { systemRuntime } from '../../src/runtime/index.js';
@@ -58,6 +60,27 @@ describe('Callers', () => {
     callers.refuse(new Error('closed'));
     const outcomes = await Promise.allSettled(waits);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+
+  it('keeps nothing of those who gave up while others wait on', async () => {
+    const callers = new Callers<number>(systemRuntime);
+    const patient = callers.wait({}, 'waiting');
+    const gone: WeakRef<AbortSignal>[] = [];
+    for (let call = 0; call < 1_000; call += 1) {
+      const controller = new AbortController();
+      gone.push(new WeakRef(controller.signal));
+      callers.wait({ signal: controller.signal }, 'waiting').catch(() => {});
+      controller.abort();
+    }
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const kept = () => {
+      collect();
+      return gone.filter((signal) => signal.deref() !== undefined).length;
+    };
+    await expect.poll(kept, { timeout: 5_000 }).toBeLessThan(200);
+    callers.serve(() => 1);
+    expect(await patient).toBe(1);
   });
 
   it('stays small over a hundred thousand callers', async () => {

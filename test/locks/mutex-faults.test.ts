@@ -1,10 +1,11 @@
 import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../src/errors.js';
 import { Mutex } from '../../src/locks/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
-import { put, type Store } from '../../src/store/index.js';
+import { put, type Store, type TxnRequest } from '../../src/store/index.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime } from '../support/manual-runtime.js';
 
@@ -13,6 +14,13 @@ async function openClient(store: Store, options: Partial<ClientOptions> = {}): P
   onTestFinished(() => client.close());
   await client.session();
   return client;
+}
+
+/** Whether a request could put, as a store without space judges it. */
+function puts(request: TxnRequest): boolean {
+  return [...request.success, ...request.failure].some(
+    (op) => op.type === 'put' || (op.type === 'txn' && puts(op)),
+  );
 }
 
 function gate() {
@@ -76,6 +84,24 @@ describe('Mutex, when things go wrong', () => {
     const last = await waiting;
     expect(last.token).toBeGreaterThan(middle.token);
     await last.release();
+  });
+
+  it('is released in a store that is out of space, which refuses every put', async () => {
+    const server = new MemoryServer();
+    const full = hookedStore(server.connect());
+    const mutex = new Mutex(await openClient(full.store), 'm');
+    const other = new Mutex(await openClient(server.connect()), 'm');
+    const hold = await mutex.acquire();
+    const waiting = other.acquire({ timeoutMs: 10_000 });
+    full.hook = async (request, send) => {
+      if (puts(request))
+        throw new QuorateError('no-space', 'the store is out of space', { outcome: 'unknown' });
+      return send();
+    };
+    await hold.release();
+    await (await waiting).release();
+    full.hook = undefined;
+    await mutex.runExclusive(() => {}, { timeoutMs: 10_000 });
   });
 
   it('tryAcquire ends by its timeout while the store is silent', async () => {
