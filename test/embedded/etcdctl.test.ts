@@ -33,6 +33,8 @@ function run(endpoint: string, words: readonly string[], input = ''): Promise<Re
         resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
       },
     );
+    // A command that wants no input may have ended by now; then there is nobody to take it.
+    child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
 }
