@@ -7,7 +7,7 @@ import { MemoryServer } from '../src/memory/index.js';
 import { Client } from '../src/session/index.js';
 import { type Key, prefixRange, remove, textOf } from '../src/store/index.js';
 import { cuttingWatches } from '../test/support/cut-watches.js';
-import { faultyStore } from '../test/support/faulty-store.js';
+import { faultyStore, seededRandom } from '../test/support/faulty-store.js';
 import { livesOf, RecordedHistory } from '../test/support/history.js';
 import { propertyRuns } from '../test/support/property-runs.js';
 
@@ -46,6 +46,7 @@ interface TermSeen {
 const reached = { handedOver: 0, deposed: 0, checkpointFound: 0, observedUnknown: 0, faults: 0 };
 
 async function run(plan: Plan) {
+  const random = seededRandom(plan.seed);
   const server = new MemoryServer();
   const recorded = new RecordedHistory(server.connect());
   const terms: TermSeen[] = [];
@@ -95,7 +96,7 @@ async function run(plan: Plan) {
     if (kind === 'compact') {
       const { revision } = await admin.range({ key: 'x' });
       await admin.compact(revision).catch(() => {});
-    } else if (kind === 'cut-watches') cuts[at]?.(Math.random() * 20);
+    } else if (kind === 'cut-watches') cuts[at]?.(random() * 20);
     else if (kind === 'depose') {
       const line = prefixRange(`${prefix}l/`);
       const { kvs } = await admin.range({ ...line, limit: 1, sort: { target: 'create', order: 'ascend' } });

@@ -7,7 +7,7 @@ import { MemoryServer } from '../src/memory/index.js';
 import { Client } from '../src/session/index.js';
 import { type Key, type KeyEvent, prefixRange, put, remove, textOf } from '../src/store/index.js';
 import { cuttingWatches } from '../test/support/cut-watches.js';
-import { faultyStore } from '../test/support/faulty-store.js';
+import { faultyStore, seededRandom } from '../test/support/faulty-store.js';
 import { livesOf, RecordedHistory } from '../test/support/history.js';
 import { propertyRuns } from '../test/support/property-runs.js';
 
@@ -49,6 +49,7 @@ const reached = { contended: 0, fenced: 0, lost: 0, gaveUp: 0, unawaited: 0, coa
 async function run(
   plan: Plan,
 ): Promise<{ grants: Grant[]; history: readonly KeyEvent[]; leftOver: number; line: Key }> {
+  const random = seededRandom(plan.seed);
   const server = new MemoryServer();
   const recorded = new RecordedHistory(server.connect());
   const grants: Grant[] = [];
@@ -70,7 +71,7 @@ async function run(
   const resource = 'resource';
   const inside = async (hold: Hold) => {
     grants.push({ token: hold.token, place: hold.guard().key });
-    await delay(Math.random() < 0.5 ? 0 : 2);
+    await delay(random() < 0.5 ? 0 : 2);
     const write = hold.txn({ success: [put(resource, String(hold.token))] }).catch((error: unknown) => {
       if (!isQuorateError(error)) throw error;
       if (error.code === 'fenced') reached.fenced += 1;
@@ -102,7 +103,7 @@ async function run(
     if (kind === 'compact') {
       const { revision } = await admin.range({ key: 'x' });
       await admin.compact(revision).catch(() => {});
-    } else if (kind === 'cut-watches') cuts[at]?.(Math.random() * 20);
+    } else if (kind === 'cut-watches') cuts[at]?.(random() * 20);
     else if (kind === 'give-up') impatient[at]?.abort(new Error('gave up'));
     else if (kind === 'delete-oldest') {
       const { kvs } = await admin.range({
