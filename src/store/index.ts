@@ -14,6 +14,7 @@ export {
 } from './build.js';
 export { type Codec, jsonCodec } from './codec.js';
 export { compareHolds, evaluateRange, evaluateTxn, type TxnView } from './evaluate.js';
+export type * from './history.js';
 export {
   checkName,
   hexRevision,
