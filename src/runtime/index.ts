@@ -1,4 +1,5 @@
 export { Backoff, type BackoffOptions } from './backoff.js';
+export { drained } from './drained.js';
 export { ElapsedClock } from './elapsed.js';
 export { invariant } from './invariant.js';
 export { type LinkedSignal, linkedSignal } from './linked-signal.js';

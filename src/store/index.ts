@@ -38,3 +38,4 @@ export {
   validateTxn,
   validateWatch,
 } from './validate.js';
+export { WatchItems, type WatchItemsHooks } from './watch-items.js';

@@ -60,6 +60,13 @@ export const faultKinds = [
 
 export type FaultKind = (typeof faultKinds)[number];
 
+const lastProcessFault = faultKinds.indexOf('crash');
+
+/** True for what befalls a process or its link, false for what befalls a member or the cluster. */
+export function isProcessFault(kind: FaultKind): boolean {
+  return faultKinds.indexOf(kind) <= lastProcessFault;
+}
+
 /** One thing going wrong for some time. Plain data, to be drawn, shrunk, stored and replayed. */
 export interface FaultWindow {
   /** True virtual time. */

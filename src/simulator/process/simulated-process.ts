@@ -1,0 +1,150 @@
+import type { Runtime } from '../../runtime/index.js';
+import type { Store } from '../../store/index.js';
+import type { Link } from '../network/link.js';
+import { SimulatedStore } from '../network/simulated-store.js';
+import type { SeededRandom } from '../random.js';
+import type { EventLoop } from '../time/event-loop.js';
+import type { Timeline } from '../timeline.js';
+import { Incarnation } from './incarnation.js';
+import type { ProcessClock } from './process-clock.js';
+import { ProcessRuntime } from './process-runtime.js';
+
+/** What a process has: all its time, chance and contact with others come through here. */
+export interface ProcessContext {
+  readonly name: string;
+  /** 0 at first, one more after each crash. */
+  readonly incarnation: number;
+  readonly runtime: Runtime;
+  /** Its connection to the cluster, as `openEtcd3Store` gives one. */
+  readonly store: Store;
+  /** Another connection. */
+  connect(): Store;
+  /** Puts a line into the timeline. */
+  note(text: string): void;
+}
+
+/** What a process does, from its start. It is run anew, as a new incarnation, when the process starts after a crash. */
+export type ProcessMain = (context: ProcessContext) => Promise<void> | void;
+
+export interface ProcessParts {
+  readonly name: string;
+  readonly index: number;
+  readonly main: ProcessMain;
+  readonly loop: EventLoop;
+  readonly clock: ProcessClock;
+  readonly link: Link;
+  readonly random: SeededRandom;
+  readonly timeline: Timeline;
+}
+
+/**
+ * A process on a machine of its own. It can crash and be started anew, with nothing but its machine's clocks left of
+ * it, stand still, and sleep with its machine.
+ */
+export class SimulatedProcess {
+  readonly name: string;
+  readonly index: number;
+  readonly clock: ProcessClock;
+  readonly link: Link;
+  readonly #parts: ProcessParts;
+  #current: Incarnation;
+  #finished = false;
+  #core = true;
+
+  /** Processes are made by `simulation.start`. */
+  constructor(parts: ProcessParts) {
+    this.name = parts.name;
+    this.index = parts.index;
+    this.clock = parts.clock;
+    this.link = parts.link;
+    this.#parts = parts;
+    this.#current = new Incarnation(0, parts.loop);
+    this.#boot();
+  }
+
+  /** `finished`: its main function has returned. */
+  get status(): 'running' | 'paused' | 'finished' | 'crashed' {
+    const { status } = this.#current;
+    if (status === 'dead') return 'crashed';
+    if (this.#finished) return 'finished';
+    return status;
+  }
+
+  get incarnation(): number {
+    return this.#current.number;
+  }
+
+  /** False once a healing has left it broken for ever. */
+  get isCore(): boolean {
+    return this.#core;
+  }
+
+  /** It will not be healed: nobody may wait for it any more. */
+  leaveBroken(): void {
+    this.#core = false;
+  }
+
+  /** It dies at once. What it has sent is on its way all the same. */
+  crash(): void {
+    if (this.#current.status === 'dead') return;
+    this.#note('crashes');
+    this.#current.die();
+  }
+
+  /** Starts it anew, if it has crashed. */
+  restart(): void {
+    if (this.#current.status !== 'dead') return;
+    this.#current = new Incarnation(this.#current.number + 1, this.#parts.loop);
+    this.#finished = false;
+    this.#boot();
+  }
+
+  /** It stands still until `resume`, which belongs to this pause alone: after a crash it does nothing. */
+  pause(): { resume(): void } {
+    const paused = this.#current;
+    this.#note('stands still');
+    paused.pause();
+    return {
+      resume: () => {
+        if (paused === this.#current) this.#note('goes on');
+        paused.resume();
+      },
+    };
+  }
+
+  #boot(): void {
+    const { name, main, loop, clock, link, random, timeline } = this.#parts;
+    const incarnation = this.#current;
+    const chance = random.fork(`incarnation ${incarnation.number}`);
+    const runtime = new ProcessRuntime(loop, incarnation, clock, chance.fork('runtime'));
+    let stores = 0;
+    const connect = () => {
+      stores += 1;
+      return new SimulatedStore({
+        ...{ loop, runtime, link, timeline, host: incarnation, actor: name },
+        random: chance.fork(`store ${stores}`),
+      });
+    };
+    const context: ProcessContext = {
+      ...{ name, incarnation: incarnation.number, runtime, connect },
+      store: connect(),
+      note: (text) => timeline.note(name, () => text),
+    };
+    const start = async () => {
+      try {
+        this.#note(`starts, incarnation ${incarnation.number}`);
+        await main(context);
+        if (incarnation !== this.#current) return;
+        this.#finished = true;
+        this.#note('has finished');
+      } catch (error) {
+        loop.fail(error);
+      }
+    };
+    loop.after(0, () => void start(), incarnation);
+  }
+
+  #note(text: string): void {
+    this.#parts.timeline.note(this.name, () => text);
+  }
+}
