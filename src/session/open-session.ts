@@ -18,6 +18,9 @@ import { Keeper, type Renewal } from './keeper.js';
 import { isPassing, revokeLease } from './revoke.js';
 import { Session } from './session.js';
 
+/** How long one attempt may wait for its reply, which may never come, before it is made again. */
+const longestAttemptMs = 5_000;
+
 export interface OpenSessionOptions {
   readonly store: Store;
   readonly runtime: Runtime;
@@ -157,10 +160,10 @@ class Opening {
     return Math.max(1, withinMs - (runtime.monotonicMs() - this.#startedAtMs));
   }
 
-  /** A third of the time at most, so that one lost reply leaves time to ask again. */
+  /** A third of the time at most, so that one lost reply leaves time to ask again, however long that time is. */
   #attempt(): { timeoutMs: number; signal: AbortSignal } {
     const { withinMs, signal } = this.#options;
-    return { timeoutMs: Math.min(this.#leftMs(), Math.max(500, withinMs / 3)), signal };
+    return { timeoutMs: Math.min(this.#leftMs(), longestAttemptMs, Math.max(500, withinMs / 3)), signal };
   }
 
   /** True if this failure ends the opening. */

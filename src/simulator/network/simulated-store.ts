@@ -218,8 +218,7 @@ export class SimulatedStore implements Store, LinkUser {
 
   connectionLost(): void {
     if (this.#closed || !this.#connected) return;
-    this.#connected = false;
-    this.#memberAt += 1;
+    this.#turnAway();
     this.#note(() => 'has lost its connection');
     for (const [call, sendAgain] of [...this.#calls]) {
       if (call.kind === 'write' || call.kind === 'renewal') {
@@ -255,7 +254,7 @@ export class SimulatedStore implements Store, LinkUser {
       this.#note(
         () => `<- ${spec.describe()}: ${isQuorateError(error) ? `${error.code}, ${error.outcome}` : error}`,
       );
-      if (isQuorateError(error, 'timeout')) this.#memberAt += 1;
+      if (isQuorateError(error, 'timeout')) this.#turnAway();
       throw error;
     }
   }
@@ -343,6 +342,12 @@ export class SimulatedStore implements Store, LinkUser {
   #failSoon<T>(call: OpenCall<T>, message: string, delayMs: number): void {
     const { loop, host } = this.#parts;
     loop.after(delayMs, () => call.fail({ code: 'unavailable', message }), host);
+  }
+
+  /** The next request connects to another member, if there is one. */
+  #turnAway(): void {
+    this.#connected = false;
+    this.#memberAt += 1;
   }
 
   /** The member to send to; connects anew where the connection is known to be lost. */
