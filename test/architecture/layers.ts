@@ -13,6 +13,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   engine: ['errors', 'store'],
   memory: [...ground, 'engine'],
   embedded: [...ground, 'engine'],
+  simulator: [...ground, 'engine'],
   etcd3: ground,
   commit: ground,
   watch: ground,
@@ -21,6 +22,8 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   locks: [...belowPrimitives, 'line'],
   election: [...belowPrimitives, 'line'],
   queues: belowPrimitives,
+  // Of the primitives only what their keys and values look like.
+  checkers: ['errors', 'store', 'election', 'queues'],
   index: [...belowPrimitives, 'locks', 'election', 'queues'],
 };
 

@@ -1,0 +1,16 @@
+/** Whether a recorded history, of whatever store, keeps the promises of this library. For tests and for real clusters. */
+export type { Standstill } from './beliefs.js';
+export {
+  checkElection,
+  type ElectionCheck,
+  type ElectionCounts,
+  type SeenByObserver,
+  type SeenTerm,
+} from './election.js';
+export { History, type Life, type Replayed } from './history.js';
+export { InvariantBroken } from './invariant-broken.js';
+export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
+export type { LeaderReport } from './observed-leaders.js';
+export { type Recording, recordHistory } from './record-history.js';
+export { type InvariantId, invariants } from './sentences.js';
+export { checkSession, type SeenSession, type SessionCheck, type SessionCounts } from './session.js';

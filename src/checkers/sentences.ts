@@ -1,0 +1,76 @@
+/**
+ * What must hold, by id: the one source of these sentences. docs/invariants.md says the same and more: which property
+ * checks each, and which planted bugs that found.
+ */
+import { InvariantBroken } from './invariant-broken.js';
+
+/** The invariants of this library. */
+export const invariants = {
+  'ENGINE-1':
+    'The engine answers every request as etcd 3.4 does: replies, error codes, revisions, watches, final state.',
+  'ENGINE-2': 'A lease ends with all its keys in one revision.',
+  'ENGINE-3': 'A watch from the compacted revision sees of it what compaction has left.',
+  'ENGINE-4': 'The engine agrees with a naive model on every answer, on the past, and on what watches see.',
+  'ENGINE-5': 'A restored snapshot is the same engine: same history, same hash, same future.',
+  'ENGINE-6': 'Sorted keys read every range in order.',
+  'ENGINE-7': 'Leases come due in the order of their deadlines, never early, and not after they ended.',
+  'COMMIT-1': 'Grouped and single execution are indistinguishable.',
+  'COMMIT-2':
+    'Each transaction takes effect exactly once or never, and its caller is told which, with the reply of that once.',
+  'COMMIT-3':
+    'The outcome `unknown` is left for a caller that stopped waiting first, or for history that was compacted.',
+  'COMMIT-4': 'A late attempt changes nothing once its transaction was decided.',
+  'WATCH-1':
+    'After `opened` every event above its revision is delivered, to late subscribers of a shared watch too.',
+  'WATCH-2': 'A cut is said as such and never taken for news.',
+  'WATCH-3': 'Revisions never go back, even where a member that lags reopens the watch.',
+  'WATCH-4': 'A watch delivers each revision once, in order and whole, or says that there was a gap.',
+  'SESSION-1':
+    'The local deadline, and the time to abort, come before the server can expire the lease, with clocks within the stated bound.',
+  'SESSION-2':
+    'The deadline counts from the send of the newest acknowledged keep-alive, with the TTL in its reply.',
+  'SESSION-3': 'Lost is final.',
+  'SESSION-4': 'A lease that is gone is noticed at the next keep-alive.',
+  'SESSION-5': 'Past the deadline, the first check says so before any timer has run.',
+  'SESSION-6': 'A stall with the acknowledgement already in the socket does not end the session.',
+  'SESSION-7': 'A lost grant leaves no second lease behind.',
+  'SESSION-8': 'What is closed or given up leaves no key, no lease, no timer.',
+  'SESSION-9': 'After the deadline the lease is revoked, but not before the margin has passed too.',
+  'SESSION-10': 'Callers at the same time share one opening; each gives up for itself.',
+  'SESSION-11': 'A lost session is opened anew, one that is in doubt is not.',
+  'LOCK-1':
+    'In the order of revisions, holds never overlap: at the proof of a hold its place stands and none is older.',
+  'LOCK-2': 'Tokens strictly increase from grant to grant, over all processes.',
+  'LOCK-3':
+    'A hand-over costs one delete and one event to each waiting process, and no read in the common case.',
+  'LOCK-4': 'A wait that was given up leaves no key behind.',
+  'LOCK-5': 'A write of an older hold is never applied after one of a newer.',
+  'LOCK-6': 'A hold whose key is deleted ends.',
+  'LOCK-7': 'First come, first served between processes.',
+  'LOCK-8': 'A process waits at most one slice of each process before it.',
+  'LOCK-9': 'Within the stated bound of clocks, beliefs in holds of one lock do not overlap in true time.',
+  'ELECTION-1': 'At most one leader at any revision: at the win the place stands and none is older.',
+  'ELECTION-2': 'Terms strictly increase.',
+  'ELECTION-3': 'An observer sees a subsequence of the true leaders, never goes back, and ends at the last.',
+  'ELECTION-4': 'The checkpoint found at the win is the newest of all earlier terms, and stays that.',
+  'ELECTION-5': 'A deposed leader can write nothing.',
+  'ELECTION-6':
+    'Within the stated bound of clocks, beliefs in terms of one election do not overlap in true time.',
+  'QUEUE-1': 'Nothing enqueued is lost.',
+  'QUEUE-2': 'Nothing is in the queue that nobody enqueued; one enqueue makes one item.',
+  'QUEUE-3': 'An acknowledged job never comes back.',
+  'QUEUE-4':
+    'Items are first given out in queue order, which is the order of the calls where one returned before the other began.',
+  'QUEUE-5': 'Effects are applied once, with the acknowledgement.',
+  'QUEUE-6': 'Only the present holder of a job acknowledges it.',
+  'QUEUE-7': 'The jobs of a dead worker come back.',
+  'QUEUE-8': 'No item appears at or below the gate, which only moves up.',
+} as const;
+
+/** The id of an invariant, for example `LOCK-1`. */
+export type InvariantId = keyof typeof invariants;
+
+/** Throws the sentence of the invariant with the evidence that it was broken. */
+export function broken(id: InvariantId, evidence: string): never {
+  throw new InvariantBroken(id, invariants[id].replace(/\.$/, ''), evidence);
+}
