@@ -148,13 +148,13 @@ export class FaultSchedule {
       case 'member-deaf':
         // It hears no leader, and stands for election against the one there is.
         if (random.chance(0.5)) cluster.changeLeader();
-        return this.#isolate(member, 1, 0);
+        return cluster.isolateMember(member, { deaf: true, mute: false });
       case 'member-mute':
-        return this.#isolate(member, 0, 1);
+        return cluster.isolateMember(member, { deaf: false, mute: true });
       case 'member-isolated':
-        return this.#isolate(member, 1, 1);
+        return cluster.isolateMember(member, { deaf: true, mute: true });
       case 'stale-leader':
-        return cluster.freeze(member).thaw;
+        return cluster.freezeMember(member);
       default:
         cluster.crashMember(member);
         return () => cluster.restartMember(member);
@@ -201,34 +201,17 @@ export class FaultSchedule {
   }
 
   #compact(durationMs: number): Mend {
-    const { loop, random, cluster, timeline } = this.#parts;
+    const { loop, random, cluster } = this.#parts;
     let mended = false;
     const again = () => {
       if (mended) return;
-      const back = random.chance(0.5) ? 0 : random.integer(30);
-      cluster.applyNow((engine) => {
-        const revision = engine.revision - back;
-        if (revision <= Math.max(1, engine.compactRevision)) return;
-        engine.compact(revision);
-        timeline.note('cluster', () => `history is compacted up to ${revision}`);
-      });
+      const revision = cluster.engine.revision - (random.chance(0.5) ? 0 : random.integer(30));
+      if (revision > Math.max(1, cluster.engine.compactRevision)) cluster.compact(revision);
       loop.after(random.between(durationMs / 4, durationMs), again);
     };
     again();
     return () => {
       mended = true;
-    };
-  }
-
-  #isolate(member: Member, deaf: number, mute: number): Mend {
-    const { cluster } = this.#parts;
-    member.deaf += deaf;
-    member.mute += mute;
-    cluster.topologyChanged();
-    return () => {
-      member.deaf -= deaf;
-      member.mute -= mute;
-      cluster.topologyChanged();
     };
   }
 

@@ -79,7 +79,7 @@ export class SimulatedWatch implements Watch {
     }
     loop.afterInternally(this.#latencyMs(), () => {
       if (stream !== this.#stream || this.#items.ended) return;
-      if (!member.isUp || !link.isWhole) this.#retry();
+      if (!member.isAwake || !link.isWhole) this.#retry();
       else this.#register(member, random.chance(slowPathShare));
     });
   }
