@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/index.js';
-import { QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError } from '../errors.js';
 import { checkWaitOptions, type Runtime } from '../runtime/index.js';
 import {
   type CallOptions,
@@ -81,9 +81,12 @@ export class MemoryStore implements Store {
     options: CallOptions = {},
   ): Promise<LeaseGrant> {
     const { id, ttlSeconds } = request;
-    return this.#call('granting a lease', options, () =>
-      this.#engine.leaseGrant(id, ttlSeconds, this.#runtime.monotonicMs()),
-    );
+    return this.#call('granting a lease', options, () => {
+      // etcd itself raises it to the least; who asks for it through a store has miscalculated.
+      if (ttlSeconds < 0)
+        throw invalidArgument(`a TTL of ${ttlSeconds} s`, 'a whole number of seconds from 0');
+      return this.#engine.leaseGrant(id, ttlSeconds, this.#runtime.monotonicMs());
+    });
   }
 
   leaseKeepAlive(id: LeaseId, options: CallOptions = {}): Promise<number> {

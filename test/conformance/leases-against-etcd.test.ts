@@ -1,47 +1,49 @@
-/** What needs real time: the least TTL, the end of a lease, and what is said of it afterwards. */
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { openEtcd3Store } from '../../src/etcd3/index.js';
-import { MemoryServer } from '../../src/memory/index.js';
+/** What needs real time or a moment of its own: the end of a lease, and watches at the edge of compaction. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compare, getPrefix, put, type Store, txnOf } from '../../src/store/index.js';
-import { type EtcdProcess, startEtcd } from '../support/etcd-process.js';
-import { answerOf, eventually, Follower, plain } from './lockstep.js';
+import { findEtcd } from '../support/etcd-process.js';
+import { answered, answerOf, plain } from './answers.js';
+import { startTrio, type Trio } from './contestants.js';
+import { eventually, Follower } from './follower.js';
 
-describe.skipIf(inject('etcdEndpoint') === '')('leases of the engine against a real etcd', () => {
-  const server = new MemoryServer();
-  let etcd: EtcdProcess;
-  let stores: readonly [ours: Store, theirs: Store];
+const etcdBinary = findEtcd();
+
+describe.skipIf(etcdBinary === undefined)('engine, embedded server and etcd', () => {
+  let trio: Trio;
 
   beforeAll(async () => {
-    etcd = await startEtcd(process.env.QUORATE_ETCD || 'etcd', ['--unsafe-no-fsync']);
-    stores = [server.connect(), await openEtcd3Store({ hosts: etcd.endpoint })];
+    trio = await startTrio(etcdBinary ?? '');
   });
 
-  afterAll(async () => {
-    await Promise.all((stores ?? []).map((store) => store.close()));
-    await etcd?.stop();
-    await server.close();
-  });
+  afterAll(() => trio?.close());
+
+  async function same(story: (store: Store) => Promise<unknown>): Promise<void> {
+    const [engine, embedded, etcd] = await Promise.all(trio.contestants.map(({ store }) => story(store)));
+    expect(engine, 'the engine').toEqual(etcd);
+    expect(embedded, 'the embedded server').toEqual(etcd);
+  }
 
   async function lifeOfALease(store: Store): Promise<unknown> {
     const id = '77';
     const answers: unknown[] = [];
-    const follower = new Follower(store.watch({ key: 'k', rangeEnd: 'l', prevKv: true }));
-    await eventually(() => follower.items.length > 0);
+    const follower = new Follower(store, { key: 'k', rangeEnd: 'l', prevKv: true });
+    await eventually(() => follower.answered);
     answers.push(await answerOf(store, { call: 'grant', id, ttlSeconds: 1 }));
     answers.push(
       await store.txn(txnOf({ success: [put('kb', '2', { lease: id }), put('ka', '1', { lease: id })] })),
     );
-    answers.push(await answerOf(store, { call: 'timeToLive', id }));
+    answers.push(await answerOf(store, { call: 'timeToLive', id, keys: true }));
+    // Some time later it is renewed, so that its end shows what a keep-alive does.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const renewedMs = performance.now();
     answers.push(await answerOf(store, { call: 'keepAlive', id }));
-    const grantedMs = performance.now();
-    expect(await eventually(() => follower.eventCount === 4)).toBe(true);
-    expect(performance.now() - grantedMs, 'never early').toBeGreaterThan(1_900);
-    answers.push(await answerOf(store, { call: 'timeToLive', id }));
+    expect(await eventually(() => follower.events.length === 4)).toBe(true);
+    expect(performance.now() - renewedMs, 'never early').toBeGreaterThan(1_950);
+    answers.push(await answerOf(store, { call: 'timeToLive', id, keys: true }));
     answers.push(await answerOf(store, { call: 'keepAlive', id }));
     answers.push(await answerOf(store, { call: 'revoke', id }));
-    answers.push(
-      await answerOf(store, { call: 'txn', request: txnOf({ success: [put('kc', '', { lease: id })] }) }),
-    );
+    const leased = txnOf({ success: [put('kc', '', { lease: id })] });
+    answers.push(await answerOf(store, { call: 'txn', request: leased }));
     // A lease that is gone rejects only on the path that is taken.
     const untaken = txnOf({
       compare: [compare.create('ka', 'equal', 0)],
@@ -54,29 +56,31 @@ describe.skipIf(inject('etcdEndpoint') === '')('leases of the engine against a r
     return plain(answers);
   }
 
-  test('ENGINE-2 a lease ends, with all its keys in one revision, as it does in etcd', async () => {
-    const [ours, theirs] = await Promise.all(stores.map((store) => lifeOfALease(store)));
-    expect(ours).toEqual(theirs);
-  });
+  test('ENGINE-2 a lease ends, with all its keys in one revision, as it does in etcd', () =>
+    same(lifeOfALease));
 
   test('ENGINE-3 a watch from the compacted revision itself sees of it what compaction has left', async () => {
-    const seen = await Promise.all(
-      stores.map(async (store) => {
+    const revisions = await Promise.all(
+      trio.contestants.map(async ({ store, settled }) => {
         const last = await store.txn(txnOf({ success: [put('ca', '1'), put('cb', '1')] }));
         await store.txn(txnOf({ success: [put('cb', '2')] }));
         await store.compact(last.revision);
-        const follower = new Follower(
-          store.watch({ key: 'c', rangeEnd: 'd', fromRevision: last.revision, prevKv: true }),
-        );
-        const tooEarly = new Follower(
-          store.watch({ key: 'c', rangeEnd: 'd', fromRevision: last.revision - 1 }),
-        );
-        await eventually(() => follower.eventCount === 3 && tooEarly.ended);
-        const result = [follower.seen(), tooEarly.seen()];
-        follower.close();
-        return result;
+        await settled(1);
+        return last.revision;
       }),
     );
-    expect(seen[0]).toEqual(seen[1]);
+    await same(async (store) => {
+      const fromRevision = revisions[0] ?? 0;
+      const range = { key: 'c', rangeEnd: 'd' };
+      const follower = new Follower(store, { ...range, fromRevision, prevKv: true });
+      const tooEarly = new Follower(store, { ...range, fromRevision: fromRevision - 1 });
+      await eventually(() => follower.events.length === 3 && tooEarly.ended);
+      const result = [follower.seen(), tooEarly.seen()];
+      follower.close();
+      return result;
+    });
   });
+
+  test('a negative TTL is refused before anything is asked of the server', () =>
+    same((store) => answered(() => store.leaseGrant({ id: '78', ttlSeconds: -1 }))));
 });

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface EtcdProcess {
@@ -11,6 +12,16 @@ export interface EtcdProcess {
   readonly child: ChildProcess;
   /** Ends the process and removes its data. */
   stop(): Promise<void>;
+}
+
+/** The etcd of `QUORATE_ETCD`, else the first one of `PATH`. */
+export function findEtcd(): string | undefined {
+  const named = process.env['QUORATE_ETCD'];
+  if (named) return named;
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, 'etcd'))
+    .find((file) => existsSync(file));
 }
 
 /** A TCP port of loopback that was free a moment ago. */

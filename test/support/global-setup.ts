@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { type EtcdProcess, startEtcd } from './etcd-process.js';
+import { type EtcdProcess, findEtcd, startEtcd } from './etcd-process.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,18 +8,9 @@ declare module 'vitest' {
   }
 }
 
-function etcdBinary(): string | undefined {
-  const named = process.env['QUORATE_ETCD'];
-  if (named) return named;
-  return (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .map((folder) => join(folder, 'etcd'))
-    .find((file) => existsSync(file));
-}
-
 /** Starts one real etcd for the whole run, or says loudly that there is none. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const binary = etcdBinary();
+  const binary = findEtcd();
   if (binary === undefined) {
     if (process.env['CI']) throw new Error('no etcd binary found: CI must install one (Debian: etcd-server)');
     process.stderr.write(

@@ -1,0 +1,173 @@
+/**
+ * Draws the steps of one sequence: the operations of the shared source, more of what that draws seldom (compaction,
+ * watches of every kind) and what only a comparison of servers needs (hashes, leases that run out).
+ */
+import type { KeyRange, Op, RangeRequest, TxnRequest, WatchRequest } from '../../src/store/index.js';
+import { type Knowledge, OperationSource, randomFrom } from '../support/operations.js';
+import type { Step } from './steps.js';
+
+/** What is known when a step is drawn: the state of the store, and how many watches are open. */
+export interface Situation extends Knowledge {
+  readonly openWatches: number;
+}
+
+const usualSteps = 40;
+const manySteps = 300;
+/** One sequence in so many is long, one in so many waits for a lease to run out. */
+const longEvery = 25;
+const expiryEvery = 40;
+
+const mostWatches = 12;
+const shortTtls = [-1, 0, 1, 2, 3] as const;
+/** Above etcd's limit for a request, below the one of its transport. */
+const tooManyBytes = 1.6 * 1024 * 1024;
+const everyKey: Required<KeyRange> = { key: '\0', rangeEnd: '\0' };
+const watched: readonly KeyRange[] = [
+  { key: 'a' },
+  { key: 'b' },
+  { key: 'bb' },
+  { key: '\xff' },
+  { key: 'b', rangeEnd: 'c' },
+  { key: 'a', rangeEnd: 'bb' },
+  { key: 'c', rangeEnd: '\xff' },
+  { key: 'ba', rangeEnd: '\0' },
+  everyKey,
+  { key: '', rangeEnd: '\0' },
+  { key: '', rangeEnd: 'b' },
+  { key: 'c', rangeEnd: 'a' },
+];
+
+export class StepSource {
+  readonly #operations: OperationSource;
+  readonly #random: () => number;
+  /** How many steps the sequence has. */
+  readonly length: number;
+  readonly #expiryAt: number;
+  #drawn = 0;
+
+  /** The sequence of this number in the run of this seed. */
+  constructor(seed: number, sequence: number) {
+    const own = Math.imul(seed, 1_000_003) + sequence;
+    this.#operations = new OperationSource(own);
+    this.#random = randomFrom(own ^ 0x5bd1e995);
+    this.length = sequence % longEvery === longEvery - 1 ? manySteps : usualSteps;
+    this.#expiryAt = sequence % expiryEvery === 7 ? Math.floor(this.#random() * this.length) : -1;
+  }
+
+  next(known: Situation): Step {
+    this.#drawn += 1;
+    if (this.#drawn - 1 === this.#expiryAt) return { call: 'expiry', id: '77', keys: ['bb', 'a'] };
+    const draw = this.#random();
+    if (draw < 0.02) return { call: 'hash', revision: this.#revision(known) };
+    if (draw < 0.035) return { call: 'compact', revision: this.#revision(known) };
+    if (draw < 0.05) return this.#briefLease();
+    if (draw < 0.052) return { call: 'txn', request: tooLarge() };
+    if (draw < 0.055) return { call: 'txn', request: { compare: [], success: [], failure: [] } };
+    if (draw < 0.075 && known.openWatches > 0) {
+      return { call: 'closeWatch', index: Math.floor(this.#random() * mostWatches) };
+    }
+    if (draw < 0.13 && known.openWatches < mostWatches) return { call: 'watch', request: this.#watch(known) };
+    return this.#operation(known);
+  }
+
+  #operation(known: Situation): Step {
+    const operation = this.#operations.next(known);
+    switch (operation.call) {
+      case 'txn':
+        return { call: 'txn', request: this.#widened(operation.request) };
+      case 'range':
+        return { call: 'range', request: this.#variedRange(operation.request) };
+      case 'grant':
+        return this.#chance(0.15) ? { ...operation, id: '-3' } : operation;
+      case 'timeToLive':
+        return { ...operation, keys: this.#chance(0.7) };
+      case 'watch':
+        return known.openWatches < mostWatches ? operation : { call: 'hash', revision: 0 };
+      default:
+        return operation;
+    }
+  }
+
+  #briefLease(): Step {
+    const ttlSeconds = this.#pick(shortTtls);
+    return { call: 'briefLease', id: this.#chance(0.5) ? '0' : '55', ttlSeconds };
+  }
+
+  #watch(known: Situation): WatchRequest {
+    const without = this.#random();
+    return {
+      ...this.#pick(watched),
+      fromRevision: this.#watchFrom(known),
+      ...(without < 0.2 && { without: ['put' as const] }),
+      ...(without > 0.8 && { without: ['delete' as const] }),
+      ...(without > 0.45 && without < 0.48 && { without: ['put' as const, 'delete' as const] }),
+      ...(this.#chance(0.6) && { prevKv: true }),
+    };
+  }
+
+  #watchFrom({ revision, compactRevision }: Situation): number {
+    const past = revision - Math.floor(this.#random() * 20);
+    return Math.max(
+      0,
+      this.#pick([
+        0,
+        revision,
+        revision + 1,
+        revision + 2 + Math.floor(this.#random() * 4),
+        past,
+        past,
+        compactRevision,
+        compactRevision - 1,
+      ]),
+    );
+  }
+
+  /** The same, now and then over all keys. */
+  #variedRange(request: RangeRequest): RangeRequest {
+    return {
+      ...request,
+      ...(this.#chance(0.06) && everyKey),
+      ...(this.#chance(0.2) && { serializable: true }),
+    };
+  }
+
+  #widened(request: TxnRequest): TxnRequest {
+    const op = (one: Op): Op => {
+      if (one.type === 'txn') return { type: 'txn', ...this.#widened(one) };
+      if (one.type === 'range') return this.#chance(0.05) ? { ...one, ...everyKey } : one;
+      // Only where it went to the end before: the source keeps such deletes from the puts that make etcd panic.
+      if (one.type === 'delete' && one.rangeEnd === '\0')
+        return this.#chance(0.3) ? { ...one, key: '\0' } : one;
+      return one;
+    };
+    return {
+      compare: request.compare.map((compare) => (this.#chance(0.03) ? { ...compare, ...everyKey } : compare)),
+      success: request.success.map(op),
+      failure: request.failure.map(op),
+    };
+  }
+
+  /** Mostly readable; now and then compacted, or in the future. */
+  #revision({ revision, compactRevision }: Situation): number {
+    const back = revision - Math.floor(this.#random() ** 2 * 15);
+    return Math.max(0, this.#pick([0, back, back, back, back, revision, compactRevision, revision + 1]));
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  #pick<T>(from: readonly T[]): T {
+    const picked = from[Math.floor(this.#random() * from.length)];
+    if (picked === undefined) throw new Error('nothing to pick from');
+    return picked;
+  }
+}
+
+function tooLarge(): TxnRequest {
+  return {
+    compare: [],
+    success: [{ type: 'put', key: 'a', value: new Uint8Array(tooManyBytes) }],
+    failure: [],
+  };
+}
