@@ -3,6 +3,7 @@ import { QuorateError } from '../errors.js';
 import {
   checkWaitOptions,
   Listeners,
+  linkedSignal,
   type Runtime,
   sharedController,
   type WaitOptions,
@@ -99,7 +100,8 @@ export class Client implements AsyncDisposable {
       options.ttlMs === undefined ? this.#settings.ttlSeconds : checkTtl(options.ttlMs, bounds);
     this.#assertOpen();
     const givenUp = new AbortController();
-    const opening = this.#open(ttlSeconds, AbortSignal.any([this.#closed.signal, givenUp.signal]));
+    const end = linkedSignal(this.#closed.signal, givenUp.signal);
+    const opening = this.#open(ttlSeconds, end.signal).finally(() => end.unlink());
     try {
       return await waitFor(this.runtime, opening, options, 'opening a session');
     } catch (error) {

@@ -11,7 +11,7 @@
  * Whatever fails or is given up: the lease is revoked in the background, and if even that fails it ends by its TTL.
  */
 import { isQuorateError, QuorateError } from '../errors.js';
-import { abortedError, Backoff, invariant, type Runtime, sleep } from '../runtime/index.js';
+import { abortedError, Backoff, invariant, linkedSignal, type Runtime, sleep } from '../runtime/index.js';
 import { compare, get, type Keyspace, type LeaseId, put, type Store } from '../store/index.js';
 import { AgeClock, type ClockBounds, marginMs } from './deadline.js';
 import { Keeper, type Renewal } from './keeper.js';
@@ -114,6 +114,7 @@ class Opening {
     const id = runtime.newId();
     const anchor = `${keys.prefix('session', id)}anchor`;
     const keeper = new Keeper({ store, runtime, clock: this.#clock, bounds, leaseId, granted: renewal });
+    const end = linkedSignal(this.#options.signal, keeper.signal);
     let anchored = false;
     try {
       const value = JSON.stringify({ label });
@@ -123,7 +124,7 @@ class Opening {
           success: [put(anchor, value, { lease: leaseId })],
           failure: [get(anchor)],
         },
-        { timeoutMs: this.#leftMs(), signal: AbortSignal.any([this.#options.signal, keeper.signal]) },
+        { timeoutMs: this.#leftMs(), signal: end.signal },
       );
       const [read] = reply.replies;
       const mine = read?.type === 'range' ? read.kvs[0] : undefined;
@@ -143,6 +144,7 @@ class Opening {
       if (isWasted || keeper.signal.aborted) return undefined;
       throw this.#failureOf(error);
     } finally {
+      end.unlink();
       if (!anchored) {
         keeper.end('closed');
         this.#abandon(leaseId);
