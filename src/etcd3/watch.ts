@@ -1,6 +1,6 @@
 import type { IWatchCreateRequest } from 'etcd3';
-import { invalidArgument, type QuorateError } from '../errors.js';
-import type { KeyEvent, Watch, WatchItem, WatchRequest } from '../store/index.js';
+import type { QuorateError } from '../errors.js';
+import { type KeyEvent, type Watch, type WatchItem, WatchItems, type WatchRequest } from '../store/index.js';
 import { decodeEvent, type RawEvent, safeNumber } from './decode.js';
 import { encodeWatch } from './encode.js';
 
@@ -34,23 +34,22 @@ export class Etcd3Watch implements Watch {
   readonly #owner: WatchOwner;
   /** The next revision to deliver; undefined: from now. */
   #next: number | undefined;
-  #items: WatchItem[] = [];
-  #taken = 0;
-  #failure: QuorateError | undefined;
-  #ended = false;
+  readonly #items: WatchItems;
   #interrupted = false;
   #opened = false;
   /** The highest revision that was delivered, or reported as passed. */
   #delivered = 0;
-  #read = false;
   #unreadBytes = 0;
   #parked = false;
-  #wake: (() => void) | undefined;
 
   constructor(request: WatchRequest, owner: WatchOwner) {
     this.#encoded = encodeWatch(request);
     this.#request = request;
     this.#owner = owner;
+    this.#items = new WatchItems({
+      taken: (item) => this.#taken(item),
+      closed: () => owner.closed(this),
+    });
     const from = request.fromRevision ?? 0;
     this.#next = from === 0 ? undefined : from;
   }
@@ -69,12 +68,13 @@ export class Etcd3Watch implements Watch {
   }
 
   created(headerRevision: number): void {
-    this.#next ??= headerRevision + 1;
+    // A member that lags may stand before what another has delivered.
+    const revision = Math.max(headerRevision, this.#delivered);
+    this.#next ??= revision + 1;
     if (this.#opened && !this.#interrupted) return; // Back from the parking place.
     this.#opened = true;
     this.#interrupted = false;
-    // A member that lags may stand before what another has delivered.
-    this.#push({ type: 'opened', revision: Math.max(headerRevision, this.#delivered) });
+    this.#items.push({ type: 'opened', revision });
   }
 
   deliver(rawEvents: readonly RawEvent[]): void {
@@ -84,9 +84,9 @@ export class Etcd3Watch implements Watch {
     if (last === undefined) return;
     this.#delivered = last.kv.modRevision;
     this.#next = this.#delivered + 1;
-    this.#push({ type: 'events', revision: last.kv.modRevision, events });
+    this.#items.push({ type: 'events', revision: last.kv.modRevision, events });
     this.#unreadBytes += sizeOf(events);
-    if (this.#unreadBytes <= parkingBytes || this.#parked || this.#ended) return;
+    if (this.#unreadBytes <= parkingBytes || this.#parked || this.#items.ended) return;
     this.#parked = true;
     this.#owner.parked(this);
   }
@@ -94,7 +94,7 @@ export class Etcd3Watch implements Watch {
   progress(headerRevision: number): void {
     this.#delivered = Math.max(this.#delivered, headerRevision);
     this.#next = Math.max(this.#next ?? 0, headerRevision + 1);
-    if (this.#request.progress) this.#push({ type: 'progress', revision: headerRevision });
+    if (this.#request.progress) this.#items.push({ type: 'progress', revision: headerRevision });
   }
 
   /** Once per outage, however many attempts to reconnect fail. A parked watch has no connection to lose. */
@@ -103,76 +103,32 @@ export class Etcd3Watch implements Watch {
     if (this.#opened && this.#request.resume === 'now') this.#next = undefined;
     if (this.#interrupted) return;
     this.#interrupted = true;
-    this.#push({ type: 'interrupted', error });
+    this.#items.push({ type: 'interrupted', error });
   }
 
   compacted(compactRevision: string): void {
     const revision = safeNumber(compactRevision);
-    this.#push({ type: 'compacted', fromRevision: this.#next ?? 0, compactRevision: revision });
-    this.#end();
+    this.#items.push({ type: 'compacted', fromRevision: this.#next ?? 0, compactRevision: revision });
+    this.#items.end();
   }
 
   fail(error: QuorateError): void {
-    this.#failure = error;
-    this.#end();
+    this.#items.fail(error);
   }
 
   close(): void {
-    this.#items = [];
-    this.#taken = 0;
-    this.#failure = undefined;
-    if (this.#ended) return;
-    this.#end();
-    this.#owner.closed(this);
+    this.#items.close();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem, void, undefined> {
-    if (this.#read) throw invalidArgument('a second reader of a watch', 'one reader; open another watch');
-    this.#read = true;
-    try {
-      while (true) {
-        const item = this.#take();
-        if (item !== undefined) yield item;
-        else if (this.#failure !== undefined) throw this.#failure;
-        else if (this.#ended) return;
-        else
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-      }
-    } finally {
-      this.close();
-    }
+  [Symbol.asyncIterator](): AsyncIterator<WatchItem> {
+    return this.#items[Symbol.asyncIterator]();
   }
 
-  /** An array's own shift is slow where thousands wait. */
-  #take(): WatchItem | undefined {
-    const item = this.#items[this.#taken];
-    if (item === undefined) return undefined;
-    this.#taken += 1;
+  #taken(item: WatchItem): void {
     if (item.type === 'events') this.#unreadBytes -= sizeOf(item.events);
-    if (this.#parked && this.#unreadBytes === 0) this.#unpark();
-    if (this.#taken === this.#items.length || this.#taken >= 1_024) {
-      this.#items = this.#items.slice(this.#taken);
-      this.#taken = 0;
-    }
-    return item;
-  }
-
-  #unpark(): void {
+    if (!this.#parked || this.#unreadBytes > 0) return;
     this.#parked = false;
-    if (!this.#ended) this.#owner.unparked(this);
-  }
-
-  #push(item: WatchItem): void {
-    if (this.#ended) return;
-    this.#items.push(item);
-    this.#wake?.();
-  }
-
-  #end(): void {
-    this.#ended = true;
-    this.#wake?.();
+    if (!this.#items.ended) this.#owner.unparked(this);
   }
 }
 
