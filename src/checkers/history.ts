@@ -47,7 +47,7 @@ export class History {
 
   /**
    * Errors: `invalid-argument` for entries that no store has: revisions that do not ascend, an event under another
-   * revision than its own, a key with two events in one revision.
+   * revision than its own, a key with two events in one revision that are not a put and a delete.
    */
   constructor(entries: Iterable<HistoryEntry>) {
     this.entries = [...entries];
@@ -156,8 +156,13 @@ export class History {
       );
     }
     const versions = this.#versions.get(key);
-    if (versions?.at(-1)?.kv.modRevision === revision) {
-      throw invalidArgument(`two events of ${key} in revision ${revision}`, 'at most one a key');
+    const last = versions?.at(-1);
+    // etcd lets one transaction put a key and then delete it, and tells of both.
+    if (last?.kv.modRevision === revision && !(last.type === 'put' && event.type === 'delete')) {
+      throw invalidArgument(
+        `two events of ${key} in revision ${revision}`,
+        'one a key, or a put and a delete',
+      );
     }
     if (versions === undefined) this.#versions.set(key, [event]);
     else versions.push(event);

@@ -11,6 +11,7 @@ export { History, type Life, type Replayed } from './history.js';
 export { InvariantBroken } from './invariant-broken.js';
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
+export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
 export { type Recording, recordHistory } from './record-history.js';
 export { type InvariantId, invariants } from './sentences.js';
 export { checkSession, type SeenSession, type SessionCheck, type SessionCounts } from './session.js';

@@ -2,7 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { History, recordHistory } from '../../src/checkers/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
-import { put, remove, type Store, textOf, txnOf, type WatchItem } from '../../src/store/index.js';
+import {
+  type HistoryEntry,
+  nested,
+  put,
+  remove,
+  type Store,
+  textOf,
+  txnOf,
+  type WatchItem,
+} from '../../src/store/index.js';
 import { Story } from './story.js';
 
 /** `a` lives twice, `b` once, and `ab` for ever. */
@@ -67,6 +76,26 @@ describe('History', () => {
     expect(() => new History([{ ...first, events: [event, event] }])).toThrow(
       /two events of a in revision 2/,
     );
+  });
+
+  it('takes a put and a delete of one key in one transaction, as etcd does', () => {
+    const { engine } = new MemoryServer();
+    const entries: HistoryEntry[] = [];
+    engine.watch({ key: '\0', rangeEnd: '\0' }, (item) => {
+      if (item.type === 'events') entries.push({ revision: item.revision, events: item.events });
+    });
+    engine.txn(
+      txnOf({ success: [nested({ success: [put('a', '1')] }), nested({ success: [remove('a')] })] }),
+    );
+    engine.txn(txnOf({ success: [put('a', '2')] }));
+    const history = new History(entries);
+    expect(history.entryAt(2)?.events).toHaveLength(2);
+    expect(history.valueAt('a', 2)).toBeUndefined();
+    expect(history.lifeAt('a', 2)).toBeUndefined();
+    expect(history.lives('a').map(({ from, to }) => [from, to])).toEqual([
+      [2, 2],
+      [3, Number.POSITIVE_INFINITY],
+    ]);
   });
 
   it('knows the state at every revision as the replay goes through it, and as the engine has it', () => {
