@@ -209,6 +209,23 @@ describe('watches on a server that misbehaves', () => {
     expect(reader.all('opened').map(({ revision }) => revision)).toEqual([10, 20]);
   });
 
+  it('resume: now delivers nothing twice where another member lags', async () => {
+    let streams = 0;
+    const server = await fake({
+      watchCreate: ({ watch_id }, stream) => {
+        streams += 1;
+        created(stream, watch_id, streams === 1 ? 10 : 5);
+        const events = streams === 1 ? [event(11), event(12)] : [event(11), event(12), event(13)];
+        for (const one of events) stream.send({ watch_id, header: header(100), events: [one] });
+        if (streams === 1) stream.cut();
+      },
+    });
+    const reader = watch(await storeOn(server), { key: 'k', resume: 'now' });
+    await reader.waitEvents(3);
+    expect(reader.events.map(({ kv }) => kv.modRevision)).toEqual([11, 12, 13]);
+    expect(reader.all('opened').map(({ revision }) => revision)).toEqual([10, 12]);
+  });
+
   it('a refusal without the watch’s id meets the oldest watch that is not created', async () => {
     const server = await fake({
       watchCreate: ({ watch_id, key }, stream) => {
