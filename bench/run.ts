@@ -5,11 +5,13 @@ import { groupCommitBench } from './group-commit.js';
 import { type BenchOptions, type BenchResult, isReached, print, save } from './harness.js';
 import { mutexBench } from './mutex.js';
 import { queueBench } from './queue.js';
+import { simulatorBench } from './simulator.js';
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
   'group-commit': groupCommitBench,
   mutex: mutexBench,
   queue: queueBench,
+  simulator: simulatorBench,
 };
 
 const { values, positionals } = parseArgs({
