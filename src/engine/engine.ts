@@ -190,6 +190,11 @@ export class Engine {
     return this.#leases.nextExpiryMs();
   }
 
+  /** When this lease may expire if it is not renewed; undefined for one that is not there. */
+  leaseExpiryMs(id: LeaseId): number | undefined {
+    return this.#leases.get(id)?.expiryMs;
+  }
+
   /** What a change of leader does: every lease has its full TTL again. */
   restartLeases(nowMs: number): void {
     this.#leases.restart(nowMs);

@@ -178,6 +178,11 @@ export class Cluster {
     };
   }
 
+  /** True ms before which the cluster cannot let this lease expire, whatever happens; 0 for one that is due or gone. */
+  leaseLeftMs(lease: LeaseId): number {
+    return this.#leases.leftMs(lease);
+  }
+
   /** What a member that led once would grant to this lease if it led still. */
   staleTtlSeconds(lease: LeaseId): number {
     return this.#staleTtls.get(lease) ?? 0;

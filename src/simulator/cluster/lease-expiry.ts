@@ -1,4 +1,5 @@
 import type { Engine } from '../../engine/index.js';
+import type { LeaseId } from '../../store/index.js';
 import type { SeededRandom } from '../random.js';
 import type { EventLoop, SimulatedEvent } from '../time/event-loop.js';
 import type { Timeline } from '../timeline.js';
@@ -36,6 +37,12 @@ export class LeaseExpiry {
 
   get isOneDue(): boolean {
     return (this.#parts.engine.nextExpiryMs() ?? Number.POSITIVE_INFINITY) <= this.now();
+  }
+
+  /** True ms that must pass before this lease can expire; 0 for one that is due or gone. */
+  leftMs(lease: LeaseId): number {
+    const expiryMs = this.#parts.engine.leaseExpiryMs(lease);
+    return expiryMs === undefined ? 0 : this.#clock.trueMsUntil(expiryMs);
   }
 
   /** A new leader begins with every lease anew, by its own clock. */

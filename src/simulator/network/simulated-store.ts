@@ -43,7 +43,7 @@ export class SimulatedStore implements Store, LinkUser {
     this.#offMemberDown = link.cluster.onMemberDown((member) => this.#memberDown(member));
   }
 
-  range(request: RangeRequest, options: CallOptions = {}): Promise<RangeResult> {
+  async range(request: RangeRequest, options: CallOptions = {}): Promise<RangeResult> {
     return this.#call(
       {
         kind: request.serializable ? 'local' : 'read',
@@ -56,7 +56,7 @@ export class SimulatedStore implements Store, LinkUser {
     );
   }
 
-  txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
+  async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
     return this.#call(
       {
         kind: writes(request) ? 'write' : 'read',
@@ -87,7 +87,7 @@ export class SimulatedStore implements Store, LinkUser {
     return watch;
   }
 
-  leaseGrant(
+  async leaseGrant(
     { id, ttlSeconds }: { readonly id: LeaseId; readonly ttlSeconds: number },
     options: CallOptions = {},
   ): Promise<LeaseGrant> {
@@ -104,7 +104,7 @@ export class SimulatedStore implements Store, LinkUser {
     );
   }
 
-  leaseKeepAlive(id: LeaseId, options: CallOptions = {}): Promise<number> {
+  async leaseKeepAlive(id: LeaseId, options: CallOptions = {}): Promise<number> {
     const { cluster } = this.#parts.link;
     return this.#call(
       {
@@ -119,7 +119,7 @@ export class SimulatedStore implements Store, LinkUser {
     );
   }
 
-  leaseRevoke(id: LeaseId, options: CallOptions = {}): Promise<void> {
+  async leaseRevoke(id: LeaseId, options: CallOptions = {}): Promise<void> {
     return this.#call(
       {
         kind: 'write',
@@ -132,7 +132,7 @@ export class SimulatedStore implements Store, LinkUser {
     );
   }
 
-  leaseTimeToLive(id: LeaseId, options: CallOptions & { readonly keys?: boolean } = {}): Promise<LeaseState> {
+  async leaseTimeToLive(id: LeaseId, options: CallOptions & { readonly keys?: boolean } = {}): Promise<LeaseState> {
     return this.#call(
       {
         kind: 'read',
@@ -145,7 +145,7 @@ export class SimulatedStore implements Store, LinkUser {
     );
   }
 
-  compact(revision: number, options: CallOptions = {}): Promise<void> {
+  async compact(revision: number, options: CallOptions = {}): Promise<void> {
     return this.#call(
       {
         kind: 'write',
@@ -158,7 +158,7 @@ export class SimulatedStore implements Store, LinkUser {
     );
   }
 
-  status(options: CallOptions = {}): Promise<StoreStatus> {
+  async status(options: CallOptions = {}): Promise<StoreStatus> {
     const { loop } = this.#parts;
     return this.#call(
       {
@@ -186,17 +186,29 @@ export class SimulatedStore implements Store, LinkUser {
   }
 
   connectionLost(): void {
-    if (this.#closed || !this.#connection.isConnected) return;
-    this.#connection.lost();
-    this.watchesBroken();
+    this.#notice(() => {
+      if (this.#closed || !this.#connection.isConnected) return;
+      this.#connection.lost();
+      this.#interruptWatches();
+    });
   }
 
   watchesBroken(): void {
-    for (const watch of [...this.#watches]) watch.interrupt('the connection was lost');
+    this.#notice(() => this.#interruptWatches());
   }
 
   linkChanged(): void {
     for (const watch of [...this.#watches]) watch.linkChanged();
+  }
+
+  /** A process that stands still notices when it goes on, and one that is dead never. */
+  #notice(what: () => void): void {
+    const { loop, host } = this.#parts;
+    loop.after(0, what, host);
+  }
+
+  #interruptWatches(): void {
+    for (const watch of [...this.#watches]) watch.interrupt('the connection was lost');
   }
 
   async #call<T>(spec: CallSpec<T>, options: CallOptions): Promise<T> {

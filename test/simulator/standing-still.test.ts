@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { type ProcessContext, Simulation } from '../../src/simulator/index.js';
+
+/** A process whose only call hangs in a cut link, until the loss of its connection is noticed. */
+function openHanging() {
+  const simulation = new Simulation({ seed: 1 });
+  const woken: number[] = [];
+  const process = simulation.start('p', async ({ store, incarnation }: ProcessContext) => {
+    if (incarnation > 0) return;
+    await store.leaseKeepAlive('1', { timeoutMs: 60_000 }).catch(() => {});
+    woken.push(simulation.nowMs);
+  });
+  simulation.inject({ atMs: 0, durationMs: 30_000, kind: 'cut-link', target: 0 });
+  return { simulation, process, woken };
+}
+
+describe('what befalls the connection of a process', () => {
+  it('is noticed while it runs', async () => {
+    const { simulation, woken } = openHanging();
+    await simulation.run(20_000);
+    expect(woken.length).toBe(1);
+  });
+
+  it('is not noticed while it stands still, but as soon as it goes on', async () => {
+    const { simulation, process, woken } = openHanging();
+    await simulation.run(1);
+    const { resume } = process.pause();
+    await simulation.run(20_000);
+    expect(woken).toEqual([]);
+    resume();
+    await simulation.run(1);
+    expect(woken).toEqual([20_001]);
+  });
+
+  it('is never noticed by one that is dead, nor by its successor', async () => {
+    const { simulation, process, woken } = openHanging();
+    await simulation.run(1);
+    process.crash();
+    process.restart();
+    await simulation.run(20_000);
+    expect(woken).toEqual([]);
+  });
+});
+
+describe('the time that a lease has left', () => {
+  it('is its TTL after a grant and after each renewal, and none once it is gone', async () => {
+    const simulation = new Simulation({ seed: 1 });
+    const left = () => simulation.cluster.leaseLeftMs('7');
+    expect(left()).toBe(0);
+    const store = simulation.connect();
+    const granting = store.leaseGrant({ id: '7', ttlSeconds: 5 });
+    await simulation.run(10);
+    await granting;
+    expect(left()).toBeGreaterThan(4_985);
+    await simulation.run(3_000);
+    expect(left()).toBeLessThan(2_000);
+    const renewing = store.leaseKeepAlive('7');
+    await simulation.run(10);
+    await renewing;
+    expect(left()).toBeGreaterThan(4_985);
+    await simulation.run(7_000);
+    expect(left()).toBe(0);
+  });
+});
