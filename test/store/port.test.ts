@@ -17,7 +17,7 @@ import {
   textOf,
   txnOf,
 } from '../../src/store/index.js';
-import { describeStores, uniqueName } from '../support/stores.js';
+import { describeStores, type StoreKind, type TestServer, uniqueName } from '../support/stores.js';
 import { WatchReader } from '../support/watch-reader.js';
 
 let lastLease = 0;
@@ -36,7 +36,9 @@ async function failure(promise: Promise<unknown>): Promise<QuorateError> {
   return error;
 }
 
-describeStores('store port', (server) => {
+const everyStore: readonly StoreKind[] = ['memory', 'simulated', 'embedded', 'etcd'];
+
+function storePort(server: TestServer): void {
   let store: Store;
   beforeAll(async () => {
     store = await server.connect();
@@ -183,8 +185,8 @@ describeStores('store port', (server) => {
         store.leaseGrant({ id: '07', ttlSeconds: 10 }),
         store.txn(txnOf({}), { timeoutMs: 0 }),
       ];
-      for (const promise of refused)
-        expect(await failure(promise)).toMatchObject({ code: 'invalid-argument' });
+      for (const error of await Promise.all(refused.map(failure)))
+        expect(error).toMatchObject({ code: 'invalid-argument' });
     });
   });
 
@@ -496,4 +498,6 @@ describeStores('store port', (server) => {
       }
     });
   });
-});
+}
+
+describeStores('store port', storePort, everyStore);

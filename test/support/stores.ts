@@ -7,7 +7,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-export type StoreKind = 'memory' | 'embedded' | 'etcd';
+export type StoreKind = 'memory' | 'embedded' | 'etcd' | 'simulated';
 
 async function start(kind: StoreKind): Promise<TestServer> {
   if (kind === 'memory') {
@@ -15,6 +15,7 @@ async function start(kind: StoreKind): Promise<TestServer> {
     const server = new MemoryServer();
     return { connect: async () => server.connect(), close: () => server.close() };
   }
+  if (kind === 'simulated') return startSimulated();
   const { openEtcd3Store } = await import('../../src/etcd3/index.js');
   if (kind === 'embedded') {
     const { startEmbedded } = await import('../../src/embedded/index.js');
@@ -23,6 +24,27 @@ async function start(kind: StoreKind): Promise<TestServer> {
   }
   const endpoint = inject('etcdEndpoint');
   return { connect: () => openEtcd3Store({ hosts: endpoint }), close: async () => {} };
+}
+
+/** A simulated cluster whose virtual time keeps up with real time, for suites that wait as people do. */
+async function startSimulated(): Promise<TestServer> {
+  const { Simulation } = await import('../../src/simulator/index.js');
+  const simulation = new Simulation({ seed: 1 });
+  const startMs = performance.now();
+  let closed = false;
+  const running = (async () => {
+    while (!closed) {
+      await simulation.run(performance.now() - startMs - simulation.nowMs);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  })();
+  return {
+    connect: async () => simulation.connect(),
+    close: async () => {
+      closed = true;
+      await running;
+    },
+  };
 }
 
 /**

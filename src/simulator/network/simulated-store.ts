@@ -132,7 +132,10 @@ export class SimulatedStore implements Store, LinkUser {
     );
   }
 
-  async leaseTimeToLive(id: LeaseId, options: CallOptions & { readonly keys?: boolean } = {}): Promise<LeaseState> {
+  async leaseTimeToLive(
+    id: LeaseId,
+    options: CallOptions & { readonly keys?: boolean } = {},
+  ): Promise<LeaseState> {
     return this.#call(
       {
         kind: 'read',
