@@ -1,5 +1,6 @@
 /** Whether a recorded history, of whatever store, keeps the promises of this library. For tests and for real clusters. */
 export type { Standstill } from './beliefs.js';
+export { type CommitsCheck, type CommitsCounts, checkCommits, type ObservedTxn } from './commits.js';
 export {
   checkElection,
   type ElectionCheck,
