@@ -62,3 +62,27 @@ describe('the time that a lease has left', () => {
     expect(left()).toBe(0);
   });
 });
+
+describe('the standstills of a process', () => {
+  it('are its pauses and deaths, those that meet as one', async () => {
+    const simulation = new Simulation({ seed: 1 });
+    const process = simulation.start('p', () => {});
+    expect(process.standstills).toEqual([]);
+    await simulation.run(10);
+    const [first, second] = [process.pause(), process.pause()];
+    await simulation.run(10);
+    first.resume();
+    await simulation.run(10);
+    second.resume();
+    expect(process.standstills).toEqual([{ fromMs: 10, toMs: 30 }]);
+    await simulation.run(10);
+    process.pause();
+    await simulation.run(10);
+    process.crash();
+    await simulation.run(10);
+    process.restart();
+    await simulation.run(10);
+    process.crash();
+    expect(process.standstills.slice(1)).toEqual([{ fromMs: 40, toMs: 60 }, { fromMs: 70 }]);
+  });
+});

@@ -50,6 +50,7 @@ export class SimulatedProcess {
   #current: Incarnation;
   #finished = false;
   #core = true;
+  readonly #standstills: { readonly fromMs: number; toMs?: number }[] = [];
 
   /** Processes are made by `simulation.start`. */
   constructor(parts: ProcessParts) {
@@ -79,6 +80,11 @@ export class SimulatedProcess {
     return this.#core;
   }
 
+  /** True times in which it did nothing at all: paused, asleep or dead. One without end goes on. */
+  get standstills(): readonly { readonly fromMs: number; readonly toMs?: number }[] {
+    return this.#standstills;
+  }
+
   /** It will not be healed: nobody may wait for it any more. */
   leaveBroken(): void {
     this.#core = false;
@@ -89,6 +95,7 @@ export class SimulatedProcess {
     if (this.#current.status === 'dead') return;
     this.#note('crashes');
     this.#current.die();
+    this.#noteStandstill();
   }
 
   /** Starts it anew, if it has crashed. */
@@ -96,6 +103,7 @@ export class SimulatedProcess {
     if (this.#current.status !== 'dead') return;
     this.#current = new Incarnation(this.#current.number + 1, this.#parts.loop);
     this.#finished = false;
+    this.#noteStandstill();
     this.#boot();
   }
 
@@ -104,10 +112,12 @@ export class SimulatedProcess {
     const paused = this.#current;
     this.#note('stands still');
     paused.pause();
+    this.#noteStandstill();
     return {
       resume: () => {
         if (paused === this.#current) this.#note('goes on');
         paused.resume();
+        this.#noteStandstill();
       },
     };
   }
@@ -142,6 +152,15 @@ export class SimulatedProcess {
       }
     };
     loop.after(0, () => void start(), incarnation);
+  }
+
+  #noteStandstill(): void {
+    const { nowMs } = this.#parts.loop;
+    const last = this.#standstills.at(-1);
+    const wasStill = last !== undefined && last.toMs === undefined;
+    const isStill = this.#current.status !== 'running';
+    if (isStill && !wasStill) this.#standstills.push({ fromMs: nowMs });
+    else if (!isStill && wasStill) last.toMs = nowMs;
   }
 
   #note(text: string): void {
