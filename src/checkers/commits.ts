@@ -62,7 +62,7 @@ export interface CommitsCounts {
  * - COMMIT-1: a reply is not that of the transaction alone over the state before it, or something that it looked at changed
  *   in its revision by another hand;
  * - COMMIT-2: a transaction was answered and not applied there, was refused and applied, was applied twice, or the store
- *   changed in a way that no transaction explains;
+ *   changed in a way that no transaction and no end of a lease explains;
  * - COMMIT-3: the outcome `unknown` with another code than `unknownCodes`;
  * - COMMIT-4: a transaction was applied once more after it had been answered.
  */
@@ -155,6 +155,7 @@ class RevisionJudge {
   /** COMMIT-2: the members explain everything that changed, and nothing that they did is missing. */
   #checkChanges(replayed: Replayed, members: readonly ObservedTxn[]): void {
     const { revision, events } = replayed.entry;
+    if (members.length === 0 && isLeaseEnd(replayed)) return;
     const requests = members.map(({ request }) => request);
     const { view } = this.#run(replayed, requests);
     const actual = new Map(events.map(({ type, kv }) => [kv.key, type === 'put' ? kv : undefined]));
@@ -191,6 +192,15 @@ class RevisionJudge {
   #isAside(key: Key): boolean {
     return key.startsWith(this.#lanePrefix) || this.#isForeign(key);
   }
+}
+
+/** All that happened is that the keys of one lease went, and none of them stayed. */
+function isLeaseEnd({ entry: { events }, before }: Replayed): boolean {
+  const leaseOf = (key: Key | undefined) => (key === undefined ? undefined : before.get(key)?.lease);
+  const lease = leaseOf(events[0]?.kv.key);
+  if (lease === undefined || lease === '0') return false;
+  if (!events.every(({ type, kv }) => type === 'delete' && leaseOf(kv.key) === lease)) return false;
+  return [...before.values()].filter((kv) => kv.lease === lease).length === events.length;
 }
 
 function looksAt(request: TxnRequest, key: Key): boolean {

@@ -156,6 +156,24 @@ describe('checkCommits', () => {
     expect(brokenBy(check(all, story, { isForeign: (key) => key === 'foreign' }))).toBe('nothing');
   });
 
+  it('takes the end of a lease for nobody’s doing, if all its keys go and nothing else', () => {
+    const leased = () => {
+      const story = grouped();
+      const request = { success: [put('d', '', { lease: '9' }), put('e', '', { lease: '9' })] };
+      const fourth = { ...marked('m/4', request), ...replied(4, [{ type: 'put' }, { type: 'put' }]) };
+      const kept = { value: '', lease: '9' };
+      story.step({ 'lane/1': { value: '3', lease: '7' }, 'm/4': { value: '' }, d: kept, e: kept });
+      return { story, observed: [...all, fourth] };
+    };
+    const [whole, part, more] = [leased(), leased(), leased()];
+    whole.story.remove('d', 'e');
+    expect(brokenBy(check(whole.observed, whole.story))).toBe('nothing');
+    part.story.remove('d');
+    expect(brokenBy(check(part.observed, part.story))).toBe('COMMIT-2');
+    more.story.remove('d', 'e', 'b');
+    expect(brokenBy(check(more.observed, more.story))).toBe('COMMIT-2');
+  });
+
   it('COMMIT-3 unknown with a code that does not excuse it', () => {
     const unsure = (code: string): ObservedTxn => ({
       ...without(third),
