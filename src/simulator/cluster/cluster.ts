@@ -113,7 +113,9 @@ export class Cluster {
 
   /** Throws what the engine refuses. */
   openWatch(member: Member, request: WatchRequest, receiver: WatchReceiver): ServerWatch {
-    return this.#replication.openWatch(member, request, receiver);
+    const watch = this.#replication.openWatch(member, request, receiver);
+    this.#leadership.watchForLeader(member);
+    return watch;
   }
 
   closeWatch(watch: ServerWatch): void {

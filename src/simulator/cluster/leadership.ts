@@ -88,7 +88,19 @@ export class Leadership {
     } else if (this.#election === undefined) {
       this.#electAfter(electionTimeoutMs * random.between(1, 2));
     }
-    for (const member of members) this.#watchForLeader(member);
+    for (const member of members) this.watchForLeader(member);
+  }
+
+  /**
+   * Ends the member's watches if it goes on without a leader. To be called for each watch that is opened: it may have lost
+   * sight of all leaders long ago.
+   */
+  watchForLeader(member: Member): void {
+    const { loop, electionTimeoutMs, onLeaderless } = this.#parts;
+    if (!member.isUp || this.hasPath(member)) return;
+    loop.afterInternally(leaderlessTimeouts * electionTimeoutMs, () => {
+      if (member.isUp && !this.hasPath(member)) onLeaderless(member);
+    });
   }
 
   #electAfter(delayMs: number, except?: Member): void {
@@ -111,14 +123,6 @@ export class Leadership {
     this.#note(`${member.name} leads in term ${this.#term}`);
     onElected(member);
     onQuorum(member);
-  }
-
-  #watchForLeader(member: Member): void {
-    const { loop, electionTimeoutMs, onLeaderless } = this.#parts;
-    if (!member.isUp || this.hasPath(member)) return;
-    loop.afterInternally(leaderlessTimeouts * electionTimeoutMs, () => {
-      if (member.isUp && !this.hasPath(member)) onLeaderless(member);
-    });
   }
 
   #hasQuorum(candidate: Member): boolean {
