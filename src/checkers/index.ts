@@ -16,3 +16,4 @@ export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from 
 export { type Recording, recordHistory } from './record-history.js';
 export { type InvariantId, invariants } from './sentences.js';
 export { checkSession, type SeenSession, type SessionCheck, type SessionCounts } from './session.js';
+export { checkWatch, type WatchCheck, type WatchCounts, type WatchReport } from './watch.js';
