@@ -16,6 +16,5 @@ describe('a watch at a member without a leader', () => {
     expect(seen.filter((type) => type === 'interrupted').length).toBeGreaterThan(0);
     await simulation.run(20_000);
     expect(seen.at(-1)).toBe('opened');
-    simulation.close();
   });
 });
