@@ -11,12 +11,18 @@ import { type EmbeddedServer, startEmbedded } from '../../src/embedded/index.js'
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const configFile = join(root, 'examples/tsconfig.json');
 const folder = mkdtempSync(join(tmpdir(), 'quorate-readme-'));
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const programs = [...readme.matchAll(/^```ts\n(.*?)^```/gms)].map((block, index) => {
-  const file = join(folder, `block-${index + 1}.mts`);
-  writeFileSync(file, block[1] ?? '');
-  return { title: `program ${index + 1}`, file, text: block[1] ?? '' };
-});
+/** Pages whose programs are compiled and run. */
+const pages = ['README.md', 'docs/simulator.md'].map((page) => ({
+  page,
+  text: readFileSync(join(root, page), 'utf8'),
+}));
+const programs = pages.flatMap(({ page, text }) =>
+  [...text.matchAll(/^```ts\n(.*?)^```/gms)].map((block, index) => {
+    const file = join(folder, `${page.replace(/\W/g, '-')}-${index + 1}.mts`);
+    writeFileSync(file, block[1] ?? '');
+    return { title: `${page}, program ${index + 1}`, file, text: block[1] ?? '' };
+  }),
+);
 
 let server: EmbeddedServer;
 beforeAll(async () => {
@@ -37,9 +43,9 @@ function compilerComplaints(files: readonly string[]): string[] {
     .map((diagnostic) => ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'));
 }
 
-describe('the programs in README.md', () => {
+describe('the programs in the documentation', () => {
   test('are there, and the first is a lock with a fenced write in 15 lines or fewer', () => {
-    expect(programs.length).toBeGreaterThan(1);
+    expect(programs.length).toBeGreaterThan(3);
     const lines = programs[0]?.text.split('\n').filter((line) => line.trim() !== '') ?? [];
     expect(lines.length).toBeLessThanOrEqual(15);
     expect(programs[0]?.text).toContain('hold.txn');
@@ -69,11 +75,13 @@ describe('the programs in README.md', () => {
     expect(compilerComplaints([file])).not.toEqual([]);
   });
 
-  test('every npm script and file that it names exists', () => {
+  test.each(pages)('every npm script and file that $page names exists', ({ page, text }) => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
-    const named = [...readme.matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? '');
+    const named = [...text.matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? '');
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
-    const files = [...readme.matchAll(/\]\(([^):]+)\)/g)].map((match) => join(root, match[1] ?? ''));
+    const files = [...text.matchAll(/\]\(([^):]+)\)/g)].map((match) =>
+      join(root, page, '..', match[1] ?? ''),
+    );
     expect(files.filter((file) => !ts.sys.fileExists(file))).toEqual([]);
   });
 });
