@@ -70,7 +70,8 @@ export class Connection {
       this.#note(
         () => `<- ${spec.describe()}: ${isQuorateError(error) ? `${error.code}, ${error.outcome}` : error}`,
       );
-      if (isQuorateError(error, 'timeout')) this.#turnAway();
+      // Of a member that it has left already, it says nothing about the one of now.
+      if (isQuorateError(error, 'timeout') && call.sentTo === this.member) this.#turnAway();
       throw error;
     }
   }
@@ -121,6 +122,7 @@ export class Connection {
       return;
     }
     call.isSent = true;
+    call.sentTo = member;
     this.#note(() => `-> ${member.name} ${spec.describe()}`);
     if (fate < 0.2) {
       counts.add('request lost');

@@ -1,6 +1,7 @@
 import { QuorateError } from '../../errors.js';
 import type { Runtime, Timer } from '../../runtime/index.js';
 import type { CallOptions } from '../../store/index.js';
+import type { Member } from '../cluster/member.js';
 import type { ServerCallKind, ServerResult } from '../cluster/server-call.js';
 
 /** How a call fails that no server has answered. */
@@ -17,6 +18,8 @@ export class OpenCall<T> {
   readonly promise: Promise<T>;
   /** It has left the process, so that nobody here can say that it was not applied. */
   isSent = false;
+  /** Where it was sent last. */
+  sentTo: Member | undefined;
   #settled = false;
   #timer: Timer | undefined;
   #offAbort: () => void = () => {};
