@@ -1,7 +1,11 @@
 /** What the runner and its workers say to each other: plain data. */
 import type { Failure } from './failure.js';
 import type { Plan } from './plan.js';
+import { seedOf } from './seeds.js';
 import type { Totals } from './totals.js';
+
+/** Small, so that all cores are busy to the end; fixed, so that the plans are the same on every machine. */
+const runsOfAJob = 25;
 
 export interface Job {
   readonly module: string;
@@ -43,3 +47,20 @@ export type WorkerMessage =
   /** Found, and about to be shrunk. */
   | { readonly type: 'found'; readonly finding: Finding }
   | { readonly type: 'done'; readonly result: JobResult };
+
+export interface Chunk {
+  readonly index: number;
+  /** Runs of the property in the chunks before. */
+  readonly runsBefore: number;
+  readonly runs: number;
+  readonly seed: number;
+}
+
+/** The runs of a property in the pieces in which they are done. The first runs are the same however many follow. */
+export function* chunksOf(module: string, runs: number, seed: number): IterableIterator<Chunk> {
+  for (let index = 0; index * runsOfAJob < runs; index += 1) {
+    const runsBefore = index * runsOfAJob;
+    const size = Math.min(runsOfAJob, runs - runsBefore);
+    yield { index, runsBefore, runs: size, seed: seedOf(seed, `${module} ${index}`) };
+  }
+}

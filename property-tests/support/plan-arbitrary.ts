@@ -15,6 +15,7 @@ interface Trail {
   readonly workload?: unknown;
   readonly knobs?: unknown;
   readonly windows: readonly unknown[];
+  /** No kinds are off. */
   readonly isTidy: boolean;
   /** Removing windows goes on with so many at once, from there. */
   readonly removing: { readonly size: number; readonly from: number };
@@ -43,7 +44,7 @@ export class PlanArbitrary<W> extends fc.Arbitrary<Plan<W>> {
     ];
     const plan = { seed, knobs: setting.value, faults: windows.value, workload: work.value };
     return new fc.Value(plan, {
-      ...{ ...this.#trailOf(plan), isTidy: false },
+      ...this.#trailOf(plan),
       ...{ workload: work.context, knobs: setting.context },
     });
   }
@@ -110,7 +111,11 @@ export class PlanArbitrary<W> extends fc.Arbitrary<Plan<W>> {
   }
 
   #trailOf(plan: Plan<W>): Trail {
-    const { length } = plan.faults;
-    return { windows: plan.faults.map(() => undefined), isTidy: true, removing: { size: length, from: 0 } };
+    const { knobs, faults } = plan;
+    return {
+      windows: faults.map(() => undefined),
+      isTidy: knobs.off.length === 0,
+      removing: { size: faults.length, from: 0 },
+    };
   }
 }

@@ -1,18 +1,15 @@
 import { relative } from 'node:path';
 import { readCorpus, writeFailure } from './corpus.js';
 import { invariantNamed } from './failure.js';
-import type { Finding, Job } from './jobs.js';
+import { chunksOf, type Finding, type Job } from './jobs.js';
 import { defaultProperties, type RunnerOptions, root } from './options.js';
 import type { Canary, Property, PropertyList } from './property.js';
 import { propertyNamed } from './property-list.js';
 import { count, figuresOf, ModuleReport } from './report.js';
-import { seedOf } from './seeds.js';
 import { addTotals, noTotals } from './totals.js';
 import { doJobs } from './worker-pool.js';
 
-/** Small, so that all cores are busy to the end; fixed, so that the plans are the same on every machine. */
-export const runsOfAJob = 25;
-export const shrinking = { forMs: 60_000, executions: 1_000 } as const;
+const shrinking = { forMs: 60_000, executions: 1_000 } as const;
 
 /** Always the same: what is tested here is whether something is found, not with how much luck. */
 const canarySeed = 1;
@@ -90,30 +87,27 @@ class Runner {
 
   /** The canary's first, then those of each property, its corpus before all. */
   #jobs(): readonly NumberedJob[] {
-    const { corpus, runs, factor } = this.#options;
+    const { corpus, runs, factor, seed } = this.#options;
     const jobs: NumberedJob[] = [];
     if (this.#canary !== undefined) {
       const { property } = this.#canary;
-      jobs.push(this.#job(property, { runs: property.runs, seed: canarySeed, verifyShare: 0 }, 0, 0));
+      jobs.push(this.#job(property, { runs: property.runs, seed: canarySeed, verifyShare: 0 }));
     }
     for (const { property } of this.#reports.values()) {
       const plans = readCorpus(corpus, property.module);
-      if (plans.length > 0) jobs.push(this.#job(property, { corpus: plans }, -1, 0));
+      if (plans.length > 0) jobs.push(this.#job(property, { corpus: plans, index: -1 }));
       const wanted = runs ?? Math.ceil(property.runs * factor);
-      for (let before = 0; before < wanted; before += runsOfAJob) {
-        const size = Math.min(runsOfAJob, wanted - before);
-        jobs.push(this.#job(property, { runs: size }, before / runsOfAJob, before));
-      }
+      for (const chunk of chunksOf(property.module, wanted, seed)) jobs.push(this.#job(property, chunk));
     }
     return jobs;
   }
 
-  #job(property: Property, part: Partial<Job>, index: number, runsBefore: number): NumberedJob {
+  #job(property: Property, part: Partial<NumberedJob>): NumberedJob {
     const { module } = property;
     const { seed, stuckAfterMs, verifyShare } = this.#options;
     return {
-      ...{ module, stuckAfterMs, verifyShare, index, runsBefore, runs: 0, corpus: [], shrink: shrinking },
-      seed: seedOf(seed, `${module} ${index}`),
+      ...{ module, seed, stuckAfterMs, verifyShare, shrink: shrinking },
+      ...{ index: 0, runsBefore: 0, runs: 0, corpus: [] },
       ...part,
     };
   }
