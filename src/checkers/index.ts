@@ -10,6 +10,27 @@ export {
 } from './election.js';
 export { History, type Life, type Replayed } from './history.js';
 export { InvariantBroken } from './invariant-broken.js';
+export {
+  checkLinearizable,
+  type Linearizability,
+  type Linearized,
+  type Operation,
+  type OutOfBudget,
+  type Refuted,
+  type SequentialModel,
+} from './linearizability.js';
+export {
+  type CounterCall,
+  type CounterReply,
+  counterModel,
+  type FencedLockCall,
+  type FencedLockReply,
+  type FencedLockState,
+  fencedLockModel,
+  type RegisterCall,
+  type RegisterReply,
+  registerModel,
+} from './models.js';
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
