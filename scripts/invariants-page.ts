@@ -51,7 +51,7 @@ function testsById(): ReadonlyMap<string, readonly string[]> {
 }
 
 const killing = (id: string) =>
-  mutants.filter(({ invariant = '' }) => (invariant.match(idPattern) ?? []).includes(id));
+  mutants.filter(({ invariant = '' }) => [...invariant.matchAll(idPattern)].some(([named]) => named === id));
 
 function chapter(title: string, families: readonly string[], tests: ReturnType<typeof testsById>): string {
   const rows = Object.entries(invariants)
