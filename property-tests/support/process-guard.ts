@@ -10,13 +10,24 @@ const harmless = new Set(['ExperimentalWarning', 'DeprecationWarning']);
 export class ProcessGuard {
   #found: Failure | undefined;
 
+  readonly #onRejection = (reason: unknown) => this.#note(failureOf(reason, 'unhandled-rejection'));
+  readonly #onException = (error: Error) => this.#note(failureOf(error, 'error'));
+  readonly #onWarning = (warning: Error) => {
+    if (harmless.has(warning.name)) return;
+    this.#note({ ...failureOf(warning, 'warning'), message: `${warning.name}: ${warning.message}` });
+  };
+
   constructor() {
-    process.on('unhandledRejection', (reason) => this.#note(failureOf(reason, 'unhandled-rejection')));
-    process.on('uncaughtException', (error) => this.#note(failureOf(error, 'error')));
-    process.on('warning', (warning) => {
-      if (harmless.has(warning.name)) return;
-      this.#note({ ...failureOf(warning, 'warning'), message: `${warning.name}: ${warning.message}` });
-    });
+    process.on('unhandledRejection', this.#onRejection);
+    process.on('uncaughtException', this.#onException);
+    process.on('warning', this.#onWarning);
+  }
+
+  /** Leaves the process to its own again, which ends with an exception that nobody catches. */
+  stop(): void {
+    process.off('unhandledRejection', this.#onRejection);
+    process.off('uncaughtException', this.#onException);
+    process.off('warning', this.#onWarning);
   }
 
   /** What was found since the last time, once all that is only waiting for its turn has had it. */

@@ -11,8 +11,9 @@ export async function replay(file: string, list: PropertyList, options: RunnerOp
   const stored = readPlan(file);
   const property = propertyNamed(list, stored.module);
   const { stuckAfterMs } = options;
-  const result = await runPlanTwice(property, stored.plan, { guard: new ProcessGuard(), stuckAfterMs });
-  const { failure, counts, timeline } = result;
+  const guard = new ProcessGuard();
+  const { failure, counts, timeline } = await runPlanTwice(property, stored.plan, { guard, stuckAfterMs });
+  guard.stop();
   for (const line of timeline.lines) console.log(line);
   console.log(`\n${property.module}, ${(counts.virtualMs / 1_000).toFixed(1)} s of virtual time`);
   console.log(`It was stored for: ${stored.found}`);

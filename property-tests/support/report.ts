@@ -56,6 +56,9 @@ export function figuresOf({ simulations, virtualMs, events }: Totals): string {
 }
 
 function listed(tally: Tally): string {
-  const entries = Object.entries(tally).sort(([, a], [, b]) => b - a);
+  // Equal counts by name: which worker was first to count one must not show.
+  const entries = Object.entries(tally).sort(
+    ([a, timesA], [b, timesB]) => timesB - timesA || (a < b ? -1 : 1),
+  );
   return entries.map(([what, times]) => `${what} ${count(times)}`).join(', ') || 'none';
 }
