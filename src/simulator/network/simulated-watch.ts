@@ -96,16 +96,16 @@ export class SimulatedWatch implements Watch {
     this.#retry();
   }
 
-  /** What was stalled goes on, if nothing holds it any more. */
+  /** What was stalled goes on, if nothing holds it any more. Until it has arrived, what comes later waits behind it. */
   linkChanged(): void {
     if (this.#isHeldUp() || this.#stalled.length === 0) return;
     const { loop, host } = this.#parts;
-    const [stalled, stream] = [this.#stalled, this.#stream];
-    this.#stalled = [];
+    const stream = this.#stream;
     loop.after(
       this.#latencyMs(),
       () => {
-        for (const item of stalled) this.#deliver(item, stream);
+        if (stream !== this.#stream || this.#isHeldUp()) return;
+        for (const item of this.#stalled.splice(0)) this.#deliver(item, stream);
       },
       host,
     );
@@ -137,7 +137,8 @@ export class SimulatedWatch implements Watch {
     }
     const letter = { item: told };
     this.#onTheWay = letter;
-    const arrivalMs = Math.max(this.#lastArrivalMs, notBeforeMs, loop.nowMs) + this.#latencyMs();
+    // In order, but beside each other: many slow ones take no longer than one.
+    const arrivalMs = Math.max(this.#lastArrivalMs, Math.max(notBeforeMs, loop.nowMs) + this.#latencyMs());
     this.#lastArrivalMs = arrivalMs;
     loop.after(
       arrivalMs - loop.nowMs,
