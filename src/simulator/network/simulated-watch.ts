@@ -44,6 +44,8 @@ export class SimulatedWatch implements Watch {
   #isInterrupted = false;
   #lastArrivalMs = 0;
   #onTheWay: { item: WatchItem } | undefined;
+  /** What this stream has sent and has not arrived. */
+  #letters: { item: WatchItem }[] = [];
   #stalled: WatchItem[] = [];
 
   constructor(request: WatchRequest, parts: WatchParts) {
@@ -140,11 +142,15 @@ export class SimulatedWatch implements Watch {
     // In order, but beside each other: many slow ones take no longer than one.
     const arrivalMs = Math.max(this.#lastArrivalMs, Math.max(notBeforeMs, loop.nowMs) + this.#latencyMs());
     this.#lastArrivalMs = arrivalMs;
+    const letters = this.#letters;
+    letters.push(letter);
     loop.after(
       arrivalMs - loop.nowMs,
       () => {
-        if (this.#onTheWay === letter) this.#onTheWay = undefined;
-        this.#deliver(letter.item, stream);
+        // The first that was sent, though two that are due together differ in the last bit of their times.
+        const first = letters.shift() ?? letter;
+        if (this.#onTheWay === first) this.#onTheWay = undefined;
+        this.#deliver(first.item, stream);
       },
       host,
     );
@@ -260,6 +266,7 @@ export class SimulatedWatch implements Watch {
     this.#stream += 1;
     this.#stalled = [];
     this.#onTheWay = undefined;
+    this.#letters = [];
     if (this.#server === undefined) return;
     this.#parts.link.cluster.closeWatch(this.#server);
     this.#server = undefined;
