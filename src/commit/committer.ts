@@ -9,7 +9,7 @@ import { LaneWriter } from './lane-writer.js';
 import type { Member } from './member.js';
 import { recoverReplies } from './reply-recovery.js';
 import { Stopper } from './stopper.js';
-import type { Verdict } from './verdict.js';
+import type { Shut, Verdict } from './verdict.js';
 import { WaitingMembers } from './waiting-members.js';
 
 /** Microtask rounds that a gathering waits while each brings new members. */
@@ -141,9 +141,12 @@ export class Committer {
     while (!this.#stopper.isStopped) {
       const next = parts.shift();
       if (next === undefined) break;
+      if (!next.some((member) => member.isLive)) continue;
+      const shut = await this.#open(lane, next);
+      // Who gave up until now was told that it is not applied, and must not be.
       const part = next.filter((member) => member.isLive);
       if (part.length === 0) continue;
-      const verdict = await this.#commit(lane, part);
+      const verdict = shut ?? (await this.#commit(lane, part));
       if (verdict.type === 'unreached') {
         for (const member of part) member.markWaiting();
         parts.unshift(part);
@@ -152,6 +155,12 @@ export class Committer {
     }
     this.#idle.push(lane);
     this.#gather();
+  }
+
+  async #open(lane: LaneWriter, members: readonly Member[]): Promise<Shut | undefined> {
+    const shut = await lane.open();
+    if (shut !== undefined) for (const member of members) member.trouble = shut.error;
+    return shut;
   }
 
   async #commit(lane: LaneWriter, members: readonly Member[]): Promise<Verdict> {

@@ -1,4 +1,4 @@
-import { QuorateError } from '../errors.js';
+import { isQuorateError, QuorateError } from '../errors.js';
 import type { Runtime } from '../runtime/index.js';
 import type { Key, KeyValue, Store } from '../store/index.js';
 import type { Stopper } from './stopper.js';
@@ -19,7 +19,8 @@ export interface ChangeRequest {
 
 /**
  * The first change after `revision` of a key that existed then, is written at most once after it and may be
- * deleted then, out of the store's history. The change must have happened already.
+ * deleted then, out of the store's history. The change must have happened already. Who deleted the key may have
+ * created it again: a later life of the key tells nothing.
  */
 export async function firstChangeAfter(
   store: Store,
@@ -27,19 +28,35 @@ export async function firstChangeAfter(
   stopper: Stopper,
   request: ChangeRequest,
 ): Promise<FirstChange> {
+  // A watch is silent of a deletion at the very revision up to which history was compacted.
+  const next = await lookAt(store, stopper, request, request.revision + 1);
+  if (next.type !== 'unchanged' && next.type !== 'compacted') return next;
   const change = await watchFrom(store, runtime, stopper, request);
   if (change.type !== 'compacted') return change;
-  const { key, timeoutMs } = request;
   const revision = change.compactRevision;
+  const left = await lookAt(store, stopper, request, revision);
+  // It is gone, and the history that would tell whether it was put before is gone too.
+  if (left.type === 'delete' || left.type === 'compacted') return change;
+  return left.type === 'unchanged' ? watchFrom(store, runtime, stopper, { ...request, revision }) : left;
+}
+
+/** What has become of the key up to `revision`. */
+async function lookAt(
+  store: Store,
+  stopper: Stopper,
+  request: ChangeRequest,
+  revision: number,
+): Promise<FirstChange | { readonly type: 'unchanged' }> {
+  const { key, timeoutMs } = request;
   try {
     const { kvs } = await store.range({ key, revision }, { timeoutMs, signal: stopper.signal });
     const [kv] = kvs;
-    if (kv === undefined) return change;
-    if (kv.modRevision > request.revision) return { type: 'put', kv };
+    if (kv === undefined || kv.createRevision > request.revision) return { type: 'delete' };
+    return kv.modRevision > request.revision ? { type: 'put', kv } : { type: 'unchanged' };
   } catch (error) {
+    if (isQuorateError(error, 'compacted')) return { type: 'compacted', compactRevision: revision };
     return { type: 'silent', error };
   }
-  return watchFrom(store, runtime, stopper, { ...request, revision });
 }
 
 async function watchFrom(

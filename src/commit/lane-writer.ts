@@ -59,7 +59,15 @@ import { firstChangeAfter } from './lane-history.js';
 import { type LaneContext, openLanes } from './lane-opening.js';
 import { deletingRequest, lanePut, laneRequest, type Position, shownLane } from './lane-requests.js';
 import type { Stopper } from './stopper.js';
-import { closedFate, type Fate, fencedOff, laneGone, unknownFate, type Verdict } from './verdict.js';
+import {
+  closedFate,
+  type Fate,
+  fencedOff,
+  laneGone,
+  type Shut,
+  unknownFate,
+  type Verdict,
+} from './verdict.js';
 
 /** A group as the lane sees it. */
 export interface Cargo {
@@ -97,36 +105,23 @@ export class LaneWriter {
     return this.#position?.key;
   }
 
-  /** Opens the lane if it has no key. One attempt. */
-  async open(): Promise<Position> {
-    if (this.#position !== undefined) return this.#position;
-    const lease = await this.#context.lease.current();
-    if (this.#opening?.lease !== lease) this.#opening = undefined;
-    this.#opening ??= { key: this.#context.lanePrefix + this.#context.runtime.newId(), lease };
-    const { key } = this.#opening;
+  /** Opens the lane if it has no key. One attempt; answers why it is not open. */
+  async open(): Promise<Shut | undefined> {
+    if (this.#position !== undefined) return undefined;
     try {
-      const [position] = await openLanes(this.#context, this.#stopper, [key], lease);
-      invariant(position !== undefined, 'opening one lane gives one position');
-      this.#position = position;
-      this.#opening = undefined;
-      return position;
+      this.#position = await this.#openAnew();
+      return undefined;
     } catch (error) {
-      if (isQuorateError(error, 'lease-not-found')) this.#context.lease.forget(lease);
-      throw error;
-    }
-  }
-
-  /** Brings the group to a decision; takes as long as that takes, unless the lane is stopped. */
-  async commit(cargo: Cargo): Promise<Verdict> {
-    let position: Position;
-    try {
-      position = await this.open();
-    } catch (error) {
-      cargo.onTrouble(error);
       return kindOf(error) === 'refused' && !isQuorateError(error, 'lease-not-found')
         ? { type: 'no-lane', error: asNotApplied(error) }
         : { type: 'unreached', error };
     }
+  }
+
+  /** Brings the group to a decision; takes as long as that takes, unless the lane is stopped. The lane must be open. */
+  async commit(cargo: Cargo): Promise<Verdict> {
+    const position = this.#position;
+    invariant(position !== undefined, 'a group is sent through an open lane');
     this.#backoff.reset();
     const sequence = this.#nextSequence();
     const request = laneRequest(position, sequence, cargo.operations);
@@ -145,6 +140,22 @@ export class LaneWriter {
       if (this.#stopper.isStopped) return closedFate(undecided, error);
       if (!cargo.isWanted()) return this.#fence(position, sequence, cargo);
       this.#context.stats.resent += 1;
+    }
+  }
+
+  async #openAnew(): Promise<Position> {
+    const lease = await this.#context.lease.current();
+    if (this.#opening?.lease !== lease) this.#opening = undefined;
+    this.#opening ??= { key: this.#context.lanePrefix + this.#context.runtime.newId(), lease };
+    const { key } = this.#opening;
+    try {
+      const [position] = await openLanes(this.#context, this.#stopper, [key], lease);
+      invariant(position !== undefined, 'opening one lane gives one position');
+      this.#opening = undefined;
+      return position;
+    } catch (error) {
+      if (isQuorateError(error, 'lease-not-found')) this.#context.lease.forget(lease);
+      throw error;
     }
   }
 

@@ -16,6 +16,9 @@ export type Verdict =
   /** It will not be known whether it was applied. */
   | { readonly type: 'unknown'; readonly error: QuorateError };
 
+/** Why a lane could not be opened. */
+export type Shut = Extract<Verdict, { type: 'unreached' | 'no-lane' }>;
+
 /** What can be found out about a request whose reply was lost. */
 export type Fate = Exclude<Verdict, { type: 'replied' | 'refused' | 'no-lane' }>;
 

@@ -7,7 +7,7 @@ import { systemRuntime } from '../../src/runtime/index.js';
 import { get, nested, put, removePrefix, type TxnRequest, txnOf } from '../../src/store/index.js';
 import { fastRuntime } from '../support/fast-runtime.js';
 import { faultyStore } from '../support/faulty-store.js';
-import { failureOf, guardedCreate, laneKeys, lanePrefix, openScene } from './scene.js';
+import { failureOf, guardedCreate, laneKeys, lanePrefix, loseLanes, openScene } from './scene.js';
 
 const never = () => new Promise<never>(() => {});
 
@@ -66,6 +66,31 @@ describe('a caller that gives up', () => {
       outcome: 'not-applied',
       cause: { message: 'no connection' },
     });
+  });
+
+  it('COMMIT-3 while a new lane is being opened: not applied, and it never is', async () => {
+    const { commits, hooked, engine } = await openScene();
+    loseLanes(engine);
+    let release = () => {};
+    const opening = new Promise<void>((resolve) => {
+      hooked.hook = async (request, send) => {
+        // The lane that is gone answers; the new one keeps its callers waiting.
+        if (request.compare[0]?.target === 'mod') return send();
+        resolve();
+        await new Promise<void>((go) => {
+          release = go;
+        });
+        return send();
+      };
+    });
+    const first = failureOf(commits.txn(guardedCreate('a'), { timeoutMs: 100 }));
+    const patient = commits.txn(guardedCreate('b'));
+    await opening;
+    expect(await first).toMatchObject({ code: 'timeout', outcome: 'not-applied' });
+    hooked.hook = undefined;
+    release();
+    expect((await patient).succeeded).toBe(true);
+    expect(engine.range({ key: 'a', rangeEnd: 'c' }).kvs.map((kv) => kv.key)).toEqual(['b']);
   });
 
   it('leaves no timer behind that would keep the process alive', async () => {

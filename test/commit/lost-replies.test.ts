@@ -277,6 +277,37 @@ describe('a lane that is gone with part of its history', () => {
   });
 });
 
+describe('a lane that is gone at a revision that history ends at', () => {
+  it('COMMIT-3 deleted at the compacted revision itself, of which a watch is silent', async () => {
+    const { commits, network, other, engine } = await openScene();
+    loseLanes(engine);
+    engine.compact(engine.revision);
+    network.script('txn', 'lose-request');
+    const reply = await commits.txn(txnOf({ success: [put('k', '')] }), { timeoutMs: 1_000 });
+    expect(reply.succeeded).toBe(true);
+    expect((await other.range({ key: 'k' })).kvs[0]).toMatchObject({ version: 1 });
+  });
+
+  it('COMMIT-2 its later life under the same key does not speak for the one before', async () => {
+    const { commits, hooked, other, engine } = await openScene();
+    const [lane = ''] = laneKeys(engine);
+    let lose = true;
+    hooked.hook = async (_request, send) => {
+      const reply = await send();
+      if (!lose) return reply;
+      lose = false;
+      await other.txn(txnOf({ success: [remove(lane)] }));
+      // As an opening does that arrives only now.
+      await other.txn(txnOf({ success: [put(lane, '0')] }));
+      engine.compact(engine.revision);
+      throw lost();
+    };
+    const unknown = await failureOf(commits.txn(txnOf({ success: [put('k', '')] })));
+    expect(unknown).toMatchObject({ code: 'compacted', outcome: 'unknown' });
+    expect(engine.range({ key: 'k' }).kvs[0]).toMatchObject({ version: 1 });
+  });
+});
+
 describe('history compacted before a lost reply is worked out', () => {
   it('COMMIT-3 who needs no history is answered, for the others it is unknown', async () => {
     const { commits, hooked, engine } = await openScene();
