@@ -86,3 +86,28 @@ describe('the standstills of a process', () => {
     expect(process.standstills.slice(1)).toEqual([{ fromMs: 40, toMs: 60 }, { fromMs: 70 }]);
   });
 });
+
+describe('a machine that sleeps', () => {
+  it('runs nothing until it wakes, neither what was there nor what is started meanwhile', async () => {
+    const simulation = new Simulation({ seed: 1 });
+    const started: number[] = [];
+    const process = simulation.start('p', () => {
+      started.push(simulation.nowMs);
+    });
+    await simulation.run(10);
+    const [first, second] = [process.sleep(), process.sleep()];
+    const asleepAtMs = process.clock.monotonicMs();
+    process.crash();
+    process.restart();
+    await simulation.run(100);
+    first.wake();
+    await simulation.run(100);
+    expect(started).toEqual([0]);
+    expect(process.clock.monotonicMs()).toBe(asleepAtMs);
+    second.wake();
+    await simulation.run(10);
+    expect(started).toEqual([0, 210]);
+    expect(process.clock.monotonicMs()).toBe(asleepAtMs + 10);
+    expect(process.standstills).toEqual([{ fromMs: 10, toMs: 210 }]);
+  });
+});

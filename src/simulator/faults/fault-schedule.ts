@@ -116,14 +116,8 @@ export class FaultSchedule {
       }
       case 'pause':
         return process.pause().resume;
-      case 'sleep': {
-        process.clock.fallAsleep();
-        const { resume } = process.pause();
-        return () => {
-          process.clock.wakeUp();
-          resume();
-        };
-      }
+      case 'sleep':
+        return process.sleep().wake;
       default:
         process.crash();
         return () => process.restart();

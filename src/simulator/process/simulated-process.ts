@@ -50,6 +50,8 @@ export class SimulatedProcess {
   #current: Incarnation;
   #finished = false;
   #core = true;
+  /** Sleeps of its machine that have not ended, each with what ends it for the incarnation of now. */
+  readonly #sleeps = new Set<{ resume: () => void }>();
   readonly #standstills: { readonly fromMs: number; toMs?: number }[] = [];
 
   /** Processes are made by `simulation.start`. */
@@ -103,6 +105,8 @@ export class SimulatedProcess {
     if (this.#current.status !== 'dead') return;
     this.#current = new Incarnation(this.#current.number + 1, this.#parts.loop);
     this.#finished = false;
+    // Nothing runs on a machine that sleeps.
+    for (const asleep of this.#sleeps) asleep.resume = this.pause().resume;
     this.#noteStandstill();
     this.#boot();
   }
@@ -118,6 +122,20 @@ export class SimulatedProcess {
         if (paused === this.#current) this.#note('goes on');
         paused.resume();
         this.#noteStandstill();
+      },
+    };
+  }
+
+  /** Its machine sleeps until `wake`, whatever is started on it meanwhile: it stands still, and so does its monotonic clock. */
+  sleep(): { wake(): void } {
+    const asleep = { resume: this.pause().resume };
+    this.#sleeps.add(asleep);
+    this.clock.fallAsleep();
+    return {
+      wake: () => {
+        this.#sleeps.delete(asleep);
+        if (this.#sleeps.size === 0) this.clock.wakeUp();
+        asleep.resume();
       },
     };
   }
