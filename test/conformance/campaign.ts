@@ -82,18 +82,29 @@ async function runSequence(
   }
 }
 
-/** Takes the steps on fresh servers, their revisions moved to where the store is by then. Returns what went wrong. */
-export async function replay(etcdBinary: string, steps: readonly DrawnStep[]): Promise<unknown> {
+export interface Replay {
+  /** What went wrong; undefined: nothing. */
+  readonly error: unknown;
+  /** The steps as they were taken, up to the one that went wrong. */
+  readonly taken: readonly DrawnStep[];
+}
+
+/** Takes the steps on fresh servers, their revisions moved to where the store is by then. */
+export async function replay(etcdBinary: string, steps: readonly DrawnStep[]): Promise<Replay> {
   const trio = await startTrio(etcdBinary);
   const lockstep = new Lockstep(trio, new Coverage());
+  const taken: DrawnStep[] = [];
   try {
     for (const { step, atRevision } of steps) {
-      await lockstep.take(shifted(step, lockstep.situation.revision - atRevision));
+      const { revision } = lockstep.situation;
+      const moved = shifted(step, revision - atRevision);
+      taken.push({ step: moved, atRevision: revision });
+      await lockstep.take(moved);
     }
     await lockstep.finish();
-    return undefined;
+    return { error: undefined, taken };
   } catch (error) {
-    return error;
+    return { error, taken };
   } finally {
     lockstep.close();
     await trio.close();

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
-import { type CampaignResult, type Failure, replay } from './campaign.js';
+import { type CampaignResult, type Failure, type Replay, replay } from './campaign.js';
 import { expectedFeatures } from './expected-features.js';
 import { Difference } from './lockstep.js';
 import { shrink } from './shrink.js';
 import { type DrawnStep, printed } from './steps.js';
 
-const shrinkingMs = 60_000;
+const shrinkingMs = 180_000;
 
 /** The outcome of a run as a table. */
 export function table(result: CampaignResult, seconds: number): string {
@@ -35,26 +35,28 @@ export function commandFor(seed: number, sequence: number): string {
   return `npm run conformance -- --seed ${seed} --first ${sequence} --sequences 1`;
 }
 
-/** What went wrong and the fewest steps that show it. Takes up to a minute. */
+/** What went wrong and the fewest steps that show it. Takes up to three minutes. */
 export async function explain(failure: Failure, etcdBinary: string): Promise<string> {
   const first = failure.error;
-  let shown = first;
+  let last: Replay = { error: first, taken: failure.steps };
   const fails = async (steps: readonly DrawnStep[]) => {
-    const error = await replay(etcdBinary, steps);
-    // A step that only fails to make sense is no smaller form of two servers that disagree.
+    const outcome = await replay(etcdBinary, steps);
+    const { error } = outcome;
+    // A step that only fails to make sense is no smaller form of servers that disagree.
     const same = error !== undefined && error instanceof Difference === first instanceof Difference;
-    if (same) shown = error;
+    if (same) last = outcome;
     return same;
   };
   const again = await fails(failure.steps);
-  const steps = again ? await shrink(failure.steps, fails, shrinkingMs) : failure.steps;
+  if (again) await shrink(failure.steps, fails, shrinkingMs);
+  const { taken, error } = last;
   const heading = again
-    ? `the ${failure.steps.length} steps, cut down to ${steps.length}:`
-    : `it did not happen again on fresh servers; all ${steps.length} steps:`;
+    ? `the ${failure.steps.length} steps, cut down to ${taken.length}:`
+    : `it did not happen again on fresh servers; all ${taken.length} steps:`;
   return [
     heading,
-    ...steps.map(({ step, atRevision }) => `  at revision ${atRevision}: ${printed(step)}`),
-    describeError(shown),
+    ...taken.map(({ step, atRevision }) => `  at revision ${atRevision}: ${printed(step)}`),
+    describeError(error),
   ].join('\n');
 }
 

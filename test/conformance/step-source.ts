@@ -2,7 +2,15 @@
  * Draws the steps of one sequence: the operations of the shared source, more of what that draws seldom (compaction,
  * watches of every kind) and what only a comparison of servers needs (hashes, leases that run out).
  */
-import type { KeyRange, Op, RangeRequest, TxnRequest, WatchRequest } from '../../src/store/index.js';
+import {
+  type Compare,
+  type KeyRange,
+  type Op,
+  type RangeRequest,
+  type TxnRequest,
+  validateTxn,
+  type WatchRequest,
+} from '../../src/store/index.js';
 import { type Knowledge, OperationSource, randomFrom } from '../support/operations.js';
 import type { Step } from './steps.js';
 
@@ -21,6 +29,9 @@ const mostWatches = 12;
 const shortTtls = [-1, 0, 1, 2, 3] as const;
 /** Above etcd's limit for a request, below the one of its transport. */
 const tooManyBytes = 1.6 * 1024 * 1024;
+/** Granted beside those of the shared source: their order as numbers is not that as text. */
+const otherLeases = ['-3', '10'] as const;
+const comparedLeases = ['0', '-3', '-4', '9', '10', '9223372036854775807', '-9223372036854775808'] as const;
 const everyKey: Required<KeyRange> = { key: '\0', rangeEnd: '\0' };
 const watched: readonly KeyRange[] = [
   { key: 'a' },
@@ -73,12 +84,17 @@ export class StepSource {
   #operation(known: Situation): Step {
     const operation = this.#operations.next(known);
     switch (operation.call) {
-      case 'txn':
-        return { call: 'txn', request: this.#widened(operation.request) };
+      case 'txn': {
+        const request = this.#widened(operation.request, known);
+        // Most of what is refused whatever the state is drawn again, for it says little.
+        return isRefusedUnseen(request) && this.#chance(0.75)
+          ? this.#operation(known)
+          : { call: 'txn', request };
+      }
       case 'range':
         return { call: 'range', request: this.#variedRange(operation.request) };
       case 'grant':
-        return this.#chance(0.15) ? { ...operation, id: '-3' } : operation;
+        return this.#chance(0.3) ? { ...operation, id: this.#pick(otherLeases) } : operation;
       case 'timeToLive':
         return { ...operation, keys: this.#chance(0.7) };
       case 'watch':
@@ -131,20 +147,34 @@ export class StepSource {
     };
   }
 
-  #widened(request: TxnRequest): TxnRequest {
+  #widened(request: TxnRequest, known: Situation): TxnRequest {
     const op = (one: Op): Op => {
-      if (one.type === 'txn') return { type: 'txn', ...this.#widened(one) };
+      if (one.type === 'txn') return { type: 'txn', ...this.#widened(one, known) };
       if (one.type === 'range') return this.#chance(0.05) ? { ...one, ...everyKey } : one;
+      if (one.type === 'put' && one.lease === '7' && this.#chance(0.4)) {
+        return { ...one, lease: this.#pick(otherLeases) };
+      }
       // Only where it went to the end before: the source keeps such deletes from the puts that make etcd panic.
       if (one.type === 'delete' && one.rangeEnd === '\0')
         return this.#chance(0.3) ? { ...one, key: '\0' } : one;
       return one;
     };
+    const compare = (one: Compare): Compare => {
+      if (one.target === 'lease' && this.#chance(0.5)) return this.#leaseCompare(one, known);
+      return this.#chance(0.03) ? { ...one, ...everyKey } : one;
+    };
     return {
-      compare: request.compare.map((compare) => (this.#chance(0.03) ? { ...compare, ...everyKey } : compare)),
+      compare: request.compare.map(compare),
       success: request.success.map(op),
       failure: request.failure.map(op),
     };
+  }
+
+  /** Of a key that has a lease, if there is one. */
+  #leaseCompare({ result }: Compare, { kvs }: Situation): Compare {
+    const leased = kvs.filter(({ lease }) => lease !== '0');
+    const key = leased.length === 0 ? 'a' : this.#pick(leased).key;
+    return { key, target: 'lease', result, operand: this.#pick(comparedLeases) };
   }
 
   /** Mostly readable; now and then compacted, or in the future. */
@@ -161,6 +191,15 @@ export class StepSource {
     const picked = from[Math.floor(this.#random() * from.length)];
     if (picked === undefined) throw new Error('nothing to pick from');
     return picked;
+  }
+}
+
+function isRefusedUnseen(request: TxnRequest): boolean {
+  try {
+    validateTxn(request);
+    return false;
+  } catch {
+    return true;
   }
 }
 
