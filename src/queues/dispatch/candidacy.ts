@@ -11,16 +11,17 @@
  * - **Resign** `IF create(e/W) = mine THEN delete e/W`.
  * - *Own key gone* (deposed, or deleted by hand): join again, at the tail. *Watch cut*: the line is read again.
  * - *Session lost*: the key goes with it; so does this object. *Reply lost*: the exactly-once store finds out; an
- *   `unknown` join is resolved by resigning whatever may be there.
+ *   `unknown` join is resolved by resigning whatever may be there. What cannot be deleted now is in the background.
  */
 import { QuorateError } from '../../errors.js';
-import { Backoff, type Runtime, sleep } from '../../runtime/index.js';
+import { Backoff, type Runtime, sleep, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
-import { compare, get, type KeyValue, put, remove, txnOf } from '../../store/index.js';
+import { compare, get, type KeyValue, put, remove, type TxnRequest, txnOf } from '../../store/index.js';
 import type { HubItem } from '../../watch/index.js';
 import { firstOf, resignation, type Term } from '../dispatch-transactions.js';
 import { asQuorateError } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
+import { leaveBehindNothing } from '../leave-behind-nothing.js';
 import { CandidateLine } from './candidate-line.js';
 import { Dispatcher } from './dispatcher.js';
 import { LeaderMonitor } from './leader-monitor.js';
@@ -30,6 +31,7 @@ const longestPatienceMs = 16_000;
 const calmMs = 60_000;
 const retryDelay = { firstMs: 50, longestMs: 2_000 };
 const callTimeoutMs = 10_000;
+const leaveTimeoutMs = 2_000;
 
 export interface CandidacyOptions {
   readonly client: Client;
@@ -75,6 +77,7 @@ export class Candidacy {
     const { client, keys, worker } = this.#options;
     const line = new CandidateLine(this.#mine);
     let term: Term | undefined;
+    let mayHaveJoined = false;
     const opened = line.changed();
     const subscription = client.hub.subscribe({ ...keys.candidates, without: ['put'] }, (item: HubItem) => {
       if (item.type === 'events') for (const { kv } of item.events) line.deleted(kv.key, kv.modRevision);
@@ -89,12 +92,14 @@ export class Candidacy {
     try {
       await opened;
       if (signal.aborted) return;
+      mayHaveJoined = true;
       term = { candidate: worker, revision: await this.#join(line) };
       if (await this.#becomesFirst(line, term, signal)) await this.#dispatch(term, signal);
     } finally {
       signal.removeEventListener('abort', onAbort);
       subscription.close();
       if (term !== undefined) await this.#resign(term);
+      else if (mayHaveJoined && signal.aborted) await this.#leave(txnOf({ success: [remove(this.#mine)] }));
     }
   }
 
@@ -209,9 +214,13 @@ export class Candidacy {
     }
   }
 
-  /** If it cannot be sent now, the key goes with its session, or is found by the next join. */
-  async #resign(term: Term): Promise<void> {
-    const { client, keys } = this.#options;
-    await client.store.txn(resignation(keys, term), { timeoutMs: 2_000 }).catch(() => {});
+  #resign(term: Term): Promise<void> {
+    return this.#leave(resignation(this.#options.keys, term));
+  }
+
+  async #leave(request: TxnRequest): Promise<void> {
+    const { client, session } = this.#options;
+    const left = leaveBehindNothing(client, session, request);
+    await waitFor(this.#runtime, left, { timeoutMs: leaveTimeoutMs }, 'resigning').catch(() => {});
   }
 }

@@ -6,30 +6,34 @@
  *   stands before anything can be assigned to it, so nothing is read and nothing is missed.
  * - **Take**: each record that appears is a list of jobs, in queue order. Payloads too long for it are read, in one request.
  * - **Leave**: presence with no slots; what waits and what still arrives is given back; then the presence is deleted. A record
- *   assigned at the last moment is taken back by the dispatcher: it finds the presence gone.
+ *   assigned at the last moment is taken back by the dispatcher: it finds the presence gone. If the store is away, that
+ *   deletion is repeated in the background: the session may live on without this worker, and the presence with it.
  *
  * - *Watch cut*: when it stands again, `a/<W>/` is read; records known by their key are passed over.
  * - *Session lost*: handlers' signals fire and nothing more is taken. The dispatcher sees the presence go, and takes
  *   each job back. A handler that ends before that may still acknowledge.
  * - *Process paused*: as a lost session, seen from outside first. Late acknowledgements name a generation that has passed.
- * - *Reply to the join lost*: the exactly-once store finds out; `unknown`, this life ends and another begins, and the
- *   dispatcher takes back what the forgotten presence is given, once its session is over or the name is left.
+ * - *Reply to the join lost*: the exactly-once store finds out, and is waited for as long as the session lives, so that no
+ *   join is applied once it was given up. If even that cannot tell, this life ends, and deletes what it may have put.
  */
 import { QuorateError } from '../../errors.js';
-import { Backoff, type Runtime, sharedController, sleep, type Timer } from '../../runtime/index.js';
+import { Backoff, type Runtime, sharedController, sleep, type Timer, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
-import { compare, get, type KeyValue, put, remove, txnOf } from '../../store/index.js';
+import { compare, get, type KeyValue, put, remove, type TxnReply, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { jobsOfRecord } from '../dispatch-reads.js';
 import { firstOf } from '../dispatch-transactions.js';
 import { isPassingRead } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
+import { leaveBehindNothing } from '../leave-behind-nothing.js';
 import { decodeItem, encodePresence } from '../records.js';
 import { HeldJob, type HeldJobContext } from './held-job.js';
 import { RecordLedger } from './record-ledger.js';
 
 const retryDelay = { firstMs: 50, longestMs: 2_000 };
 const callTimeoutMs = 10_000;
+/** What is not deleted by then is deleted in the background. */
+const leaveTimeoutMs = 2_000;
 /** Emptied records that no acknowledgement took along are deleted after this. */
 const cleanUpDelayMs = 500;
 /** Long payloads are up to 1.5 MiB each. */
@@ -102,14 +106,7 @@ export class Membership {
     });
     await this.#open();
     session.assertLive();
-    const presence = this.#keys.presence(this.worker);
-    const reply = await this.#options.client.store.txn(
-      txnOf({
-        compare: [session.guard(), compare.create(presence, 'equal', 0)],
-        success: [put(presence, this.#presence(this.#options.slots), { lease: session.leaseId })],
-      }),
-      { timeoutMs: callTimeoutMs },
-    );
+    const reply = await this.#putPresence();
     if (!reply.succeeded) {
       // The store has ended the session, though this process has not noticed yet.
       await session.verify().catch(() => false);
@@ -117,6 +114,21 @@ export class Membership {
     }
     this.#create = reply.revision;
     this.signal.throwIfAborted();
+  }
+
+  async #putPresence(): Promise<TxnReply> {
+    const { client, session, slots } = this.#options;
+    const presence = this.#keys.presence(this.worker);
+    const request = txnOf({
+      compare: [session.guard(), compare.create(presence, 'equal', 0)],
+      success: [put(presence, this.#presence(slots), { lease: session.leaseId })],
+    });
+    try {
+      return await client.store.txn(request, { signal: this.signal, timeoutMs: Number.POSITIVE_INFINITY });
+    } catch (error) {
+      void leaveBehindNothing(client, session, txnOf({ success: [remove(presence)] }));
+      throw error;
+    }
   }
 
   /** Takes no more: what comes from now on is given back. Rejects never; what cannot be told now shows at the end. */
@@ -137,17 +149,18 @@ export class Membership {
     await job.giveBack({ failures, reason: 'returned', delayMs: 0 }, {});
   }
 
-  /** Deletes what this life has left in the store. Whoever waits for its jobs gets them now. */
+  /** Deletes what this life has left in the store, sooner or later. Whoever waits for its jobs gets them then. */
   async leave(): Promise<void> {
     await this.#intake;
+    const { client, session } = this.#options;
     const presence = this.#keys.presence(this.worker);
     const records = this.#ledger.takeEmptied();
-    await this.#passing(
-      txnOf({
-        compare: [compare.create(presence, 'equal', this.#create)],
-        success: [remove(presence), ...records.map((record) => remove(record))],
-      }),
-    );
+    const request = txnOf({
+      compare: [compare.create(presence, 'equal', this.#create)],
+      success: [remove(presence), ...records.map((record) => remove(record))],
+    });
+    const left = leaveBehindNothing(client, session, request);
+    await waitFor(this.#runtime, left, { timeoutMs: leaveTimeoutMs }, 'leaving').catch(() => {});
     this.end(new QuorateError('closed', 'the worker has left the queue'));
   }
 
@@ -169,7 +182,7 @@ export class Membership {
           reject(item.error);
           this.end(item.error);
         } else if (item.type === 'opened') {
-          if (!first) void this.#catchUp().catch((error: unknown) => this.end(error));
+          if (!first) void this.#catchUp(item.revision).catch((error: unknown) => this.end(error));
           first = false;
           resolve();
         }
@@ -179,11 +192,13 @@ export class Membership {
     });
   }
 
-  async #catchUp(): Promise<void> {
+  /** Takes what came up to `revision`, where the watch begins to bring the rest. A job taken twice would run twice. */
+  async #catchUp(revision: number): Promise<void> {
     const backoff = new Backoff(this.#runtime, retryDelay);
+    const range = { ...this.#keys.recordsOf(this.worker), maxCreateRevision: revision };
     while (!this.signal.aborted) {
+      const stopReading = this.#ledger.startReading();
       try {
-        const range = this.#keys.recordsOf(this.worker);
         const read = await this.#options.client.store.range(range, { timeoutMs: callTimeoutMs });
         const inOrder = [...read.kvs].sort(
           (a, b) => a.createRevision - b.createRevision || (a.key < b.key ? -1 : 1),
@@ -192,6 +207,8 @@ export class Membership {
         return;
       } catch (error) {
         if (!isPassingRead(error)) throw error;
+      } finally {
+        stopReading();
       }
       await sleep(this.#runtime, backoff.nextMs(), { signal: this.signal }).catch(() => {});
     }

@@ -11,13 +11,25 @@ export class RecordLedger {
   readonly #open = new Map<Key, number>();
   /** All settled, to be deleted. */
   readonly #emptied = new Set<Key>();
+  /** Deleted while somebody was reading, whose answer may still show them. */
+  readonly #deleted = new Set<Key>();
+  #readers = 0;
 
   get hasEmptied(): boolean {
     return this.#emptied.size > 0;
   }
 
   knows(record: Key): boolean {
-    return this.#open.has(record);
+    return this.#open.has(record) || this.#deleted.has(record);
+  }
+
+  /** Records that are deleted from now on remain known until the reader calls the answer. */
+  startReading(): () => void {
+    this.#readers += 1;
+    return () => {
+      this.#readers -= 1;
+      if (this.#readers === 0) this.#deleted.clear();
+    };
   }
 
   opened(record: Key, jobs: number): void {
@@ -49,8 +61,10 @@ export class RecordLedger {
   /** What became of deletes that were taken. Those not done are due again, once their record is empty. */
   cleaned(records: readonly Key[], done: boolean): void {
     for (const record of records) {
-      if (done) this.#open.delete(record);
-      else if ((this.#open.get(record) ?? 0) <= 0) this.#emptied.add(record);
+      if (done) {
+        this.#open.delete(record);
+        if (this.#readers > 0) this.#deleted.add(record);
+      } else if ((this.#open.get(record) ?? 0) <= 0) this.#emptied.add(record);
     }
   }
 }

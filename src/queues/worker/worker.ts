@@ -3,6 +3,7 @@ import {
   Backoff,
   checkWaitOptions,
   Listeners,
+  linkedSignal,
   sharedController,
   sleep,
   type WaitOptions,
@@ -173,6 +174,7 @@ export class Worker<T> implements AsyncDisposable {
       onError: (error) => this.#emitError(error),
     });
     const resigned = new AbortController();
+    const until = linkedSignal(resigned.signal, membership.signal, stopping);
     membership.signal.addEventListener('abort', () => this.#runner.abort(membership.signal.reason), {
       once: true,
     });
@@ -180,15 +182,14 @@ export class Worker<T> implements AsyncDisposable {
     try {
       await membership.join();
       this.#emit({ type: 'joined', worker: membership.worker });
-      candidacy = this.#candidacy(membership).run(
-        AbortSignal.any([resigned.signal, membership.signal, stopping]),
-      );
-      await firstAbort(membership.signal, stopping);
+      candidacy = this.#candidacy(membership).run(until.signal);
+      await fired(until.signal);
       if (stopping.aborted && !membership.signal.aborted) await this.#leave(membership);
     } finally {
       resigned.abort();
       membership.end(stopping.reason ?? new QuorateError('closed', 'this life of the worker is over'));
       await candidacy;
+      until.unlink();
       this.#emit({ type: 'left', worker: membership.worker, reason: membership.signal.reason });
     }
   }
@@ -236,8 +237,7 @@ function closedError(): QuorateError {
   return new QuorateError('closed', 'the worker was closed');
 }
 
-async function firstAbort(...signals: readonly AbortSignal[]): Promise<void> {
-  const any = AbortSignal.any([...signals]);
-  if (any.aborted) return;
-  await new Promise<void>((resolve) => any.addEventListener('abort', () => resolve(), { once: true }));
+async function fired(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
