@@ -1,10 +1,13 @@
 /** Every property that `npm run test:properties` runs. */
+import { queueProperty } from './queue.js';
+import { sessionProperty } from './session.js';
 import type { Property } from './support/property.js';
 import { toy } from './toy/property.js';
+import { watchHubProperty } from './watch-hub.js';
 
 export { canary } from './toy/property.js';
 
-export const properties: readonly Property[] = [toy];
+export const properties: readonly Property[] = [toy, sessionProperty, watchHubProperty, queueProperty];
 
 /** A full run is no proof with fewer. */
 export const leastSimulations = 10_000;

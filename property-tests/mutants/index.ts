@@ -1,4 +1,7 @@
 /** Every mutant that `npm run mutants` plants. */
 import type { Mutant } from './mutant.js';
+import { queueMutants } from './queue.js';
+import { sessionMutants } from './session.js';
+import { watchMutants } from './watch.js';
 
-export const mutants: readonly Mutant[] = [];
+export const mutants: readonly Mutant[] = [...sessionMutants, ...watchMutants, ...queueMutants];

@@ -128,7 +128,7 @@ export class Keeper {
 
   /**
    * A tick each tenth of the TTL even where no keep-alive is due sooner: after the machine has slept it finds the
-   * deadline passed, of which the timer for the deadline, on a clock that stood still, knows nothing.
+   * deadline passed, or nearer than the timer for it knows, which runs on a clock that stood still.
    */
   #armRenewal(): void {
     const delayMs = Math.min(this.#renewal.ttlMs / 10, Math.max(1, this.#renewalDueMs()));
@@ -155,7 +155,7 @@ export class Keeper {
       void this.#renew();
     }
     // A listener of the doubt may have closed the session.
-    if (this.#state.status !== 'lost') this.#armRenewal();
+    if (this.#state.status !== 'lost') this.#arm();
   }
 
   async #renew(): Promise<void> {

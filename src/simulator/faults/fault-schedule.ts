@@ -107,7 +107,7 @@ export class FaultSchedule {
       case 'cut-link':
         return this.#cut(process, ['cutRequests', 'cutReplies']);
       case 'wall-step':
-        process.clock.stepWall(random.between(-longestWallStepMs, longestWallStepMs));
+        process.clock.stepWall((random.chance(0.5) ? 1 : -1) * longestWallStepMs ** random.next());
         return nothing;
       case 'stall': {
         const { resume } = process.pause();

@@ -12,7 +12,7 @@
  * - `cut-replies`, `cut-requests`, `cut-link`: nothing passes one way, the other way, either way.
  *
  * Of a process:
- * - `wall-step`: the wall clock is set up to a minute forward or back (a moment).
+ * - `wall-step`: the wall clock is set forward or back, by a millisecond up to a minute (a moment).
  * - `stall`: it stands still for a tenth of the window, at most half a second.
  * - `pause`: it stands still; its clocks go on.
  * - `sleep`: the machine sleeps; its monotonic clock stops too.

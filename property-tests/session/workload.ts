@@ -1,0 +1,70 @@
+import fc from 'fast-check';
+
+/** What a process does with sessions. */
+export type Step =
+  /** Holds the shared one for a while. */
+  | { readonly do: 'hold'; readonly ms: number }
+  /** Asks for the shared one three times at once; the third caller gives up after `ms`. */
+  | { readonly do: 'crowd'; readonly ms: number }
+  /** Opens one of its own, holds it and closes it; gives the opening up after `timeoutMs`, if not 0. */
+  | { readonly do: 'own'; readonly ms: number; readonly ttlMs: number; readonly timeoutMs: number }
+  | { readonly do: 'close' }
+  /** Closes the client and opens another. */
+  | { readonly do: 'reopen' }
+  /** Somebody revokes the lease. */
+  | { readonly do: 'revoked'; readonly ms: number }
+  /** Somebody deletes the anchor; then it makes a guarded write. */
+  | { readonly do: 'unanchored'; readonly ms: number }
+  | { readonly do: 'write' }
+  /** Stands still right after it has sent its next keep-alive; if `mute`, all later ones are lost. */
+  | { readonly do: 'freeze'; readonly ms: number; readonly mute: boolean };
+
+export interface SessionWorkload {
+  readonly ttlMs: number;
+  readonly abortMs: number;
+  /** The store grants so much more than it is asked for, but at least 2 s. */
+  readonly extraSeconds: number;
+  /** Of each process. */
+  readonly scripts: readonly (readonly Step[])[];
+}
+
+const plain = { noNullPrototype: true } as const;
+const ms = fc.integer({ min: 0, max: 4_000 });
+
+function stepOf<S extends Step>(weight: number, parts: { [Name in keyof S]: fc.Arbitrary<S[Name]> }) {
+  return { weight, arbitrary: fc.record(parts, plain) as fc.Arbitrary<Step> };
+}
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  stepOf<Extract<Step, { do: 'hold' }>>(5, { do: fc.constant('hold'), ms }),
+  stepOf<Extract<Step, { do: 'crowd' }>>(3, {
+    do: fc.constant('crowd'),
+    ms: fc.integer({ min: 1, max: 300 }),
+  }),
+  stepOf<Extract<Step, { do: 'own' }>>(3, {
+    do: fc.constant('own'),
+    ms,
+    ttlMs: fc.constantFrom(3_000, 2_000, 4_000),
+    timeoutMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 500 })),
+  }),
+  stepOf<Extract<Step, { do: 'close' }>>(1, { do: fc.constant('close') }),
+  stepOf<Extract<Step, { do: 'reopen' }>>(1, { do: fc.constant('reopen') }),
+  stepOf<Extract<Step, { do: 'revoked' }>>(1, { do: fc.constant('revoked'), ms }),
+  stepOf<Extract<Step, { do: 'unanchored' }>>(1, { do: fc.constant('unanchored'), ms }),
+  stepOf<Extract<Step, { do: 'write' }>>(1, { do: fc.constant('write') }),
+  stepOf<Extract<Step, { do: 'freeze' }>>(2, {
+    do: fc.constant('freeze'),
+    ms: fc.integer({ min: 500, max: 6_000 }),
+    mute: fc.boolean(),
+  }),
+);
+
+export const sessionWorkload: fc.Arbitrary<SessionWorkload> = fc.record(
+  {
+    ttlMs: fc.constantFrom(3_000, 2_000, 4_000),
+    abortMs: fc.constantFrom(100, 0, 300),
+    extraSeconds: fc.constantFrom(0, 0, 0, -1, 1),
+    scripts: fc.array(fc.array(step, { maxLength: 4 }), { minLength: 1, maxLength: 3 }),
+  },
+  plain,
+);
