@@ -54,6 +54,7 @@ import {
   type TxnRequest,
   textOf,
 } from '../store/index.js';
+import { AttemptPatience } from './attempt-patience.js';
 import { asNotApplied, kindOf, mayBeAppliedThough } from './failures.js';
 import { firstChangeAfter } from './lane-history.js';
 import { type LaneContext, openLanes } from './lane-opening.js';
@@ -87,6 +88,7 @@ export class LaneWriter {
   readonly #context: LaneContext;
   readonly #stopper: Stopper;
   readonly #backoff: Backoff;
+  readonly #patience: AttemptPatience;
   #position: Position | undefined;
   /** A key whose creation was sent and not answered. */
   #opening: { readonly key: Key; readonly lease: LeaseId } | undefined;
@@ -97,6 +99,7 @@ export class LaneWriter {
     this.#context = context;
     this.#stopper = stopper;
     this.#position = position;
+    this.#patience = new AttemptPatience(context.runtime, context.attemptTimeoutMs);
     this.#backoff = new Backoff(context.runtime, { firstMs: firstRetryMs, longestMs: longestRetryMs });
   }
 
@@ -261,11 +264,12 @@ export class LaneWriter {
   }
 
   async #send(request: TxnRequest): Promise<Attempt> {
-    const { store, attemptTimeoutMs } = this.#context;
+    const { signal } = this.#stopper;
     try {
-      return {
-        reply: await store.txn(request, { timeoutMs: attemptTimeoutMs, signal: this.#stopper.signal }),
-      };
+      const reply = await this.#patience.attempt((timeoutMs) =>
+        this.#context.store.txn(request, { timeoutMs, signal }),
+      );
+      return { reply };
     } catch (error) {
       return { error };
     }

@@ -11,7 +11,10 @@ export interface CommitStoreOptions {
   laneTtlSeconds?: number;
   /** How long opening may take in all. Default 5,000. */
   connectTimeoutMs?: number;
-  /** How long one request waits for its reply before it is sent again. Default 2,000. */
+  /**
+   * How long one request waits for its reply, at most, before it is sent again. In a lane the first attempt waits four times
+   * as long as the last reply took, but 500 ms at least. Default 2,000.
+   */
   attemptTimeoutMs?: number;
   /** For calls that give no `timeoutMs`. Default 10,000. */
   defaultTimeoutMs?: number;
