@@ -1,6 +1,13 @@
 import type { IWatchCreateRequest } from 'etcd3';
 import type { QuorateError } from '../errors.js';
-import { type KeyEvent, type Watch, type WatchItem, WatchItems, type WatchRequest } from '../store/index.js';
+import {
+  type KeyEvent,
+  type Watch,
+  type WatchItem,
+  WatchItems,
+  type WatchRequest,
+  watchStart,
+} from '../store/index.js';
 import { decodeEvent, type RawEvent, safeNumber } from './decode.js';
 import { encodeWatch } from './encode.js';
 
@@ -64,7 +71,8 @@ export class Etcd3Watch implements Watch {
 
   /** The request that (re-)creates this watch on a stream. */
   createRequest(watchId: string): IWatchCreateRequest {
-    return { ...this.#encoded, watch_id: watchId, start_revision: this.#next ?? 0 };
+    const start = this.#next === undefined ? 0 : watchStart(this.#next);
+    return { ...this.#encoded, watch_id: watchId, start_revision: start };
   }
 
   created(headerRevision: number): void {

@@ -1,6 +1,6 @@
 import type { Engine, EngineWatch, EngineWatchItem } from '../engine/index.js';
 import { isQuorateError, QuorateError } from '../errors.js';
-import { type Watch, type WatchItem, WatchItems, type WatchRequest } from '../store/index.js';
+import { type Watch, type WatchItem, WatchItems, type WatchRequest, watchStart } from '../store/index.js';
 import { copyEvent } from './copy.js';
 
 /** A watch on the engine of this process: it is never cut, and holds items until its reader takes them. */
@@ -19,7 +19,9 @@ export class MemoryWatch implements Watch {
   open(engine: Engine): void {
     if (this.#items.ended) return;
     try {
-      this.#engineWatch = engine.watch(this.#request, (item) => this.#take(item));
+      const from = this.#fromRevision;
+      const asked = from === 0 ? this.#request : { ...this.#request, fromRevision: watchStart(from) };
+      this.#engineWatch = engine.watch(asked, (item) => this.#take(item));
     } catch (error) {
       this.fail(isQuorateError(error) ? error : new QuorateError('internal', String(error)));
     }
@@ -39,12 +41,18 @@ export class MemoryWatch implements Watch {
     return this.#items[Symbol.asyncIterator]();
   }
 
+  get #fromRevision(): number {
+    return this.#request.fromRevision ?? 0;
+  }
+
   #take(item: EngineWatchItem): void {
-    this.#items.push(
-      item.type === 'events'
-        ? { type: 'events', revision: item.revision, events: item.events.map(copyEvent) }
-        : item,
-    );
+    if (item.type === 'events') {
+      const events = item.events.filter(({ kv }) => kv.modRevision >= this.#fromRevision);
+      if (events.length === 0) return;
+      this.#items.push({ type: 'events', revision: item.revision, events: events.map(copyEvent) });
+      return;
+    }
+    this.#items.push(item.type === 'compacted' ? { ...item, fromRevision: this.#fromRevision } : item);
     if (item.type !== 'compacted') return;
     this.#items.end();
     this.#detach();

@@ -39,3 +39,4 @@ export {
   validateWatch,
 } from './validate.js';
 export { WatchItems, type WatchItemsHooks } from './watch-items.js';
+export { watchStart } from './watch-start.js';

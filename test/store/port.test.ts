@@ -320,6 +320,22 @@ function storePort(server: TestServer): void {
       expect(reader.failure).toBeUndefined();
     });
 
+    it('WATCH-4 says compacted of a past that begins at the compacted revision, of which deletions are gone', async () => {
+      const key = uniqueName();
+      await write(key, '1');
+      const { revision } = await store.txn(txnOf({ success: [remove(key)] }));
+      await store.compact(revision);
+      const reader = open({ key, fromRevision: revision });
+      await reader.waitEnd();
+      const compacted = { type: 'compacted', fromRevision: revision, compactRevision: revision };
+      expect(reader.items.at(-1)).toEqual(compacted);
+      const next = open({ key, fromRevision: revision + 1 });
+      await write(key, '2');
+      await next.waitEvents(1);
+      expect(next.events.map(({ kv }) => textOf(kv.value))).toEqual(['2']);
+      next.close();
+    });
+
     it('serves many watches at once, and closing one leaves the others', async () => {
       const prefix = `${uniqueName()}/`;
       const readers = Array.from({ length: 50 }, (_, index) => open({ key: `${prefix}${index}` }));

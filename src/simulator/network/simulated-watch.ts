@@ -1,6 +1,6 @@
 import type { EngineWatchItem } from '../../engine/index.js';
 import { QuorateError } from '../../errors.js';
-import { type Watch, type WatchItem, WatchItems, type WatchRequest } from '../../store/index.js';
+import { type Watch, type WatchItem, WatchItems, type WatchRequest, watchStart } from '../../store/index.js';
 import type { Member } from '../cluster/member.js';
 import type { ServerWatch } from '../cluster/server-watch.js';
 import type { SeededRandom } from '../random.js';
@@ -117,7 +117,8 @@ export class SimulatedWatch implements Watch {
     const { link, loop } = this.#parts;
     const stream = this.#stream;
     const heldUntilMs = loop.nowMs + (isSlow ? slowPathMs : 0);
-    const request = this.#next === undefined ? this.#request : { ...this.#request, fromRevision: this.#next };
+    const next = this.#next;
+    const request = next === undefined ? this.#request : { ...this.#request, fromRevision: watchStart(next) };
     const receiver = {
       receive: (item: EngineWatchItem) =>
         this.#send(item, stream, item.type === 'opened' ? loop.nowMs : heldUntilMs),
@@ -182,7 +183,7 @@ export class SimulatedWatch implements Watch {
         return;
       }
       case 'compacted':
-        this.#push(item);
+        this.#push({ ...item, fromRevision: this.#next ?? item.fromRevision });
         this.#items.end();
         this.#detach();
         return;
