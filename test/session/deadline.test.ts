@@ -78,6 +78,37 @@ describe('AgeClock', () => {
     expect(clock.ageMs(since)).toBeGreaterThanOrEqual(1_000);
   });
 
+  it.each([-5_000, -45, -10])(
+    'SESSION-1 a step by %d ms does not hide an earlier sleep, however short',
+    async (step) => {
+      const runtime = new ManualRuntime();
+      const clock = new AgeClock(runtime);
+      const since = clock.now();
+      runtime.sleepMachine();
+      await runtime.advance(45);
+      runtime.wakeMachine();
+      expect(clock.ageMs(since)).toBe(45);
+      runtime.stepWall(step);
+      clock.ageMs(since);
+      await runtime.advance(1_000);
+      expect(clock.ageMs(since)).toBe(1_045);
+    },
+  );
+
+  it('counts nothing twice where the wall clock is read in whole milliseconds', async () => {
+    const runtime = new ManualRuntime();
+    const wallMs = runtime.wallMs.bind(runtime);
+    runtime.wallMs = () => Math.floor(wallMs());
+    const clock = new AgeClock(runtime);
+    const since = clock.now();
+    for (let look = 0; look < 2_000; look += 1) {
+      await runtime.advance(0.37);
+      clock.ageMs(since);
+    }
+    expect(clock.ageMs(since)).toBeGreaterThanOrEqual(739);
+    expect(clock.ageMs(since)).toBeLessThan(742);
+  });
+
   it('SESSION-1 a step back does not hide an earlier sleep that was noticed', async () => {
     const runtime = new ManualRuntime();
     const clock = new AgeClock(runtime);
