@@ -5,6 +5,7 @@
 import { type SeenSession as CheckedSession, checkSession, History } from '../src/checkers/index.js';
 import { faultKinds } from '../src/simulator/index.js';
 import { Seat } from './session/seat.js';
+import { SessionUser } from './session/session-user.js';
 import { Stage } from './session/stage.js';
 import { type SessionWorkload, sessionWorkload } from './session/workload.js';
 import type { Property } from './support/property.js';
@@ -25,7 +26,8 @@ async function run(world: World<SessionWorkload>): Promise<void> {
     const process = world.start(`p${index}`, async (context) => {
       const seat = new Seat(stage, context, world.simulation.processes[index] ?? process);
       stage.seats.push(seat);
-      await seat.live(context.incarnation < 2 ? script : []);
+      const user = new SessionUser(stage, context, seat);
+      await user.live(context.incarnation < 2 ? script : []);
     });
   }
   const unsteady = () => {

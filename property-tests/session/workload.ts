@@ -17,7 +17,12 @@ export type Step =
   | { readonly do: 'unanchored'; readonly ms: number }
   | { readonly do: 'write' }
   /** Stands still right after it has sent its next keep-alive; if `mute`, all later ones are lost. */
-  | { readonly do: 'freeze'; readonly ms: number; readonly mute: boolean };
+  | { readonly do: 'freeze'; readonly ms: number; readonly mute: boolean }
+  /**
+   * After its next keep-alive its machine sleeps for a moment and its wall clock is set, `stepMs` before or after that; all
+   * later keep-alives are lost.
+   */
+  | { readonly do: 'doze'; readonly ms: number; readonly stepMs: number };
 
 export interface SessionWorkload {
   readonly ttlMs: number;
@@ -56,6 +61,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     do: fc.constant('freeze'),
     ms: fc.integer({ min: 500, max: 6_000 }),
     mute: fc.boolean(),
+  }),
+  stepOf<Extract<Step, { do: 'doze' }>>(2, {
+    do: fc.constant('doze'),
+    ms: fc.integer({ min: 10, max: 400 }),
+    stepMs: fc.integer({ min: -600, max: 600 }),
   }),
 );
 
