@@ -1,0 +1,130 @@
+import type { Engine } from '../../src/engine/index.js';
+import { isQuorateError } from '../../src/errors.js';
+import type { Key, Store, TxnReply, TxnRequest } from '../../src/store/index.js';
+
+interface Attempt {
+  readonly kind: 'group' | 'fence' | 'ending fence' | 'other';
+  /** The key that it is guarded by. */
+  readonly lane: Key;
+  /** Its sender has its answer, or has given it up. */
+  isOver: boolean;
+  wasApplied: boolean;
+}
+
+/** What lanes did, as somebody sees it who stands between them and the store, and behind the store. */
+export interface AttemptCounts {
+  fencesWon: number;
+  fencesLost: number;
+  /** Fences that ended their lane, for want of space to move it on. */
+  lanesEnded: number;
+  lateRefused: number;
+  lateApplied: number;
+  /** Groups that were applied, and answered with `no-space`. */
+  appliedWithoutSpace: number;
+}
+
+/**
+ * Follows every request that lanes send. Each attempt is given to the connection as an object of its own, so that one which
+ * arrives after its sender has given it up is known as such.
+ */
+export class Attempts {
+  readonly counts: AttemptCounts = {
+    fencesWon: 0,
+    fencesLost: 0,
+    lanesEnded: 0,
+    lateRefused: 0,
+    lateApplied: 0,
+    appliedWithoutSpace: 0,
+  };
+  /** Revisions of groups whose reply arrived. */
+  readonly answered = new Set<number>();
+  /** Markers of the transactions that were handed to a connection. */
+  readonly sent = new Set<Key>();
+  /** Lanes of which nobody knows whether they were moved on. */
+  readonly #inDoubt = new Set<Key>();
+  readonly #lanePrefix: Key;
+  readonly #attempts = new WeakMap<TxnRequest, Attempt>();
+
+  constructor(engine: Engine, lanePrefix: Key) {
+    this.#lanePrefix = lanePrefix;
+    const apply = engine.txn.bind(engine);
+    engine.txn = (request) => {
+      const reply = apply(request);
+      this.#arrived(request, reply);
+      return reply;
+    };
+  }
+
+  /** A lane under this prefix has sent a group of which it does not know whether it was applied. */
+  isInDoubt(prefix: Key): boolean {
+    for (const lane of this.#inDoubt) if (lane.startsWith(prefix)) return true;
+    return false;
+  }
+
+  /** The store, with every request noted on its way. */
+  over(store: Store): Store {
+    const txn: Store['txn'] = async (request, options) => {
+      const attempt = this.#attemptOf(request);
+      const sent = { ...request };
+      this.#attempts.set(sent, attempt);
+      if (attempt.kind === 'group') this.#noteMarkers(request);
+      try {
+        const reply = await store.txn(sent, options);
+        this.#answered(attempt, reply);
+        return reply;
+      } catch (error) {
+        if (attempt.wasApplied && isQuorateError(error, 'no-space')) this.counts.appliedWithoutSpace += 1;
+        if (attempt.kind === 'group' && isQuorateError(error) && error.outcome === 'unknown') {
+          this.#inDoubt.add(attempt.lane);
+        }
+        throw error;
+      } finally {
+        attempt.isOver = true;
+      }
+    };
+    return new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'txn') return txn;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  }
+
+  #attemptOf({ compare, success }: TxnRequest): Attempt {
+    const attempt = { isOver: false, wasApplied: false };
+    const [guard] = compare;
+    if (guard?.target !== 'mod' || !guard.key.startsWith(this.#lanePrefix)) {
+      return { ...attempt, kind: 'other', lane: '' };
+    }
+    const lane = guard.key;
+    if (success[0]?.type === 'delete') return { ...attempt, kind: 'ending fence', lane };
+    return { ...attempt, kind: success.length === 1 ? 'fence' : 'group', lane };
+  }
+
+  #noteMarkers({ success }: TxnRequest): void {
+    for (const op of success) {
+      const first = op.type === 'txn' ? op.success[0] : undefined;
+      if (first?.type === 'put') this.sent.add(first.key);
+    }
+  }
+
+  #answered({ kind, lane }: Attempt, { succeeded, revision }: TxnReply): void {
+    if (kind === 'other') return;
+    this.#inDoubt.delete(lane);
+    if (kind === 'group') {
+      if (succeeded) this.answered.add(revision);
+    } else if (!succeeded) this.counts.fencesLost += 1;
+    else if (kind === 'fence') this.counts.fencesWon += 1;
+    else this.counts.lanesEnded += 1;
+  }
+
+  #arrived(request: TxnRequest, { succeeded }: TxnReply): void {
+    const attempt = this.#attempts.get(request);
+    if (attempt?.kind !== 'group') return;
+    attempt.wasApplied = succeeded;
+    if (!attempt.isOver) return;
+    if (succeeded) this.counts.lateApplied += 1;
+    else this.counts.lateRefused += 1;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The lanes of commit stores: processes whose requests are lost, answered too late or applied too late, that crash, pause, run
+ * out of patience and close, while an administrator ends their lanes and history is compacted. Every call is judged by the
+ * whole history; once all or a core is healed, every call is answered and every lane goes on.
+ */
+import { History } from '../src/checkers/index.js';
+import { sleep } from '../src/runtime/index.js';
+import type { FaultKind, ProcessContext, Simulation } from '../src/simulator/index.js';
+import { prefixRange, type Store, txnOf } from '../src/store/index.js';
+import { Attempts } from './commit/attempts.js';
+import { Calls } from './commit/calls.js';
+import { CommitProcess, countsOf } from './commit/commit-process.js';
+import { judge } from './commit/judge.js';
+import {
+  type Intervention,
+  type LanesWorkload,
+  lanesWorkload,
+  requestOf,
+  type Step,
+  sometimesLease,
+} from './commit/lanes-workload.js';
+import { countCalls, laneSituations } from './commit/situations.js';
+import type { Property } from './support/property.js';
+import type { World } from './support/world.js';
+
+/** Those that lanes can notice, so that they are not drowned by the rest: watches serve them seldom, wall clocks never. */
+const laneFaults: readonly FaultKind[] = [
+  ...(['slow-link', 'lossy-link', 'late-link', 'silent-watches', 'lost-keep-alives'] as const),
+  ...(['cut-replies', 'cut-requests', 'cut-link', 'pause', 'crash', 'compaction', 'no-space'] as const),
+  ...(['leader-change', 'member-lag', 'member-mute', 'member-isolated', 'member-crash'] as const),
+];
+const safetyMs = 10_000;
+/**
+ * What may follow one on another after the healing, at the worst: a client notices that its connection is gone, or the cluster
+ * answers what has waited in it (8 s); a lane backs off and its attempt times out, and again for a fence (8 s); a new lease
+ * and a new lane (4 s); history is asked for (4 s); the processes wait before they close (8 s). Where a member stays broken,
+ * some of these cost one more timeout (10 s).
+ */
+const livenessMs = 8_000 + 8_000 + 4_000 + 4_000 + 8_000 + 10_000;
+/** Requests may arrive so late, and leases of lanes that nobody renews end within it. */
+const afterlifeMs = 12_000;
+const lanePrefix = 'q/lane/';
+
+async function run(world: World<LanesWorkload>): Promise<void> {
+  const { simulation, workload } = world;
+  const { lanes, laneTtlSeconds, weather } = workload;
+  const calls = new Calls(() => simulation.nowMs);
+  const attempts = new Attempts(simulation.engine, lanePrefix);
+  let isHealed = false;
+  const processes = workload.processes.map((steps, index) => {
+    const process = new CommitProcess({
+      ...{ calls, attempts, simulation, lanes, laneTtlSeconds, lanePrefix: lanePrefixOf(index) },
+    });
+    let next = 0;
+    world.start(`p${index}`, async (context) => {
+      process.begin();
+      for (let step = steps[next]; step !== undefined; step = steps[next]) {
+        next += 1;
+        await take(process, context, step);
+      }
+      await process.finish(context, () => isHealed);
+    });
+    if (weather !== 'fair')
+      simulation.inject({ atMs: 0, durationMs: safetyMs, kind: weather, target: index });
+    return process;
+  });
+  const administrator = simulation.connect();
+  for (const intervention of workload.interventions) {
+    const { afterMs, atWorst, process } = intervention;
+    await simulation.runUntil(() => atWorst && attempts.isInDoubt(lanePrefixOf(process)), afterMs);
+    intervene(simulation, administrator, intervention);
+  }
+  await world.safetyPhase(() => false, Math.max(0, safetyMs - simulation.nowMs));
+  world.heal();
+  isHealed = true;
+  const judged = () =>
+    judge({ calls, attempts, lanePrefix, simulation, history: new History(simulation.history) });
+  try {
+    await world.livenessPhase(() => unfinished(simulation), livenessMs);
+  } catch (error) {
+    // What was done wrong says more than what was not done.
+    judged();
+    throw error;
+  }
+  await world.run(afterlifeMs);
+  const { groups } = judged();
+  const counts = countsOf(processes, lanes + 1);
+  countCalls(world, { calls, attempts, groups, counts, history: simulation.history });
+}
+
+function lanePrefixOf(process: number): string {
+  return `${lanePrefix}p${process}/`;
+}
+
+async function take(process: CommitProcess, context: ProcessContext, step: Step): Promise<void> {
+  const { deed, key, patienceMs, isCalledOff, inOwnLane } = step;
+  if (step.afterMs > 0) await sleep(context.runtime, step.afterMs);
+  if (deed === 'close') return process.close(context);
+  await process.ask(context, {
+    ...{ request: requestOf(deed, key), inOwnLane, isRead: deed === 'read' },
+    timeoutMs: isCalledOff || patienceMs === null ? longestPatienceMs(step) : patienceMs,
+    abortAfterMs: isCalledOff ? (patienceMs ?? undefined) : undefined,
+  });
+}
+
+/** What goes past the lanes has nobody to send it again. */
+function longestPatienceMs({ deed, inOwnLane }: Step): number {
+  return deed === 'read' && !inOwnLane ? 5_000 : Number.POSITIVE_INFINITY;
+}
+
+/** Asks for it over a connection that nothing befalls; what comes of it may be late, or nothing. */
+function intervene({ engine, cluster }: Simulation, store: Store, { what, process }: Intervention): void {
+  const range = prefixRange(lanePrefixOf(process));
+  const ask = (work: Promise<unknown>) => void work.catch(() => {});
+  switch (what) {
+    case 'grant lease':
+      ask(store.leaseGrant({ id: sometimesLease, ttlSeconds: 600 }));
+      break;
+    case 'end lease':
+      ask(store.leaseRevoke(sometimesLease));
+      break;
+    case 'end lanes': {
+      const leases = new Set(engine.range(range).kvs.map(({ lease }) => lease));
+      for (const lease of leases) ask(store.leaseRevoke(lease));
+      break;
+    }
+    case 'delete lanes':
+      ask(store.txn(txnOf({ success: [{ type: 'delete', ...range }] })));
+      break;
+    case 'compact':
+      if (engine.revision > engine.compactRevision) cluster.compact(engine.revision);
+  }
+}
+
+function unfinished({ processes }: Simulation): string | undefined {
+  const process = processes.find(({ isCore, status }) => isCore && status !== 'finished');
+  return process && `${process.name} has calls that are not answered, or lanes that stand still`;
+}
+
+export const lanesProperty: Property<LanesWorkload> = {
+  module: 'lanes',
+  invariants: ['COMMIT-1', 'COMMIT-2', 'COMMIT-3', 'COMMIT-4'],
+  workload: lanesWorkload,
+  faults: { kinds: laneFaults, maxWindows: 8, withinMs: 5_000 },
+  sometimes: laneSituations,
+  runs: 1_300,
+  run,
+};

@@ -1,0 +1,64 @@
+/** What the queue's transactions are about, told from their keys: for counting what happened to which. */
+import type { QueueKeys } from '../../src/queues/keys.js';
+import { inRange, type Op, type TxnReply, type TxnRequest, textOf } from '../../src/store/index.js';
+
+export type Errand =
+  | { readonly type: 'enqueue' }
+  /** Of the dispatcher of this term. */
+  | {
+      readonly type: 'dispatch';
+      readonly candidate: string;
+      readonly term: number;
+      readonly assigns: boolean;
+      /** Where the gate is to go. */
+      readonly gate: string | undefined;
+    }
+  | { readonly type: 'acknowledge'; readonly item: string };
+
+/** One of the transactions in a request, and its part of the reply. */
+export interface SentErrand {
+  readonly errand: Errand;
+  readonly request: TxnRequest;
+  /** The same part of the reply to the whole; undefined if the request was refused as a whole. */
+  readonly replyIn: (
+    reply: TxnReply,
+  ) => { readonly succeeded: boolean; readonly revision: number } | undefined;
+}
+
+/** Writes travel in groups, each nested in the request of a lane. */
+export function errandsOf(keys: QueueKeys, request: TxnRequest): readonly SentErrand[] {
+  return request.success.flatMap((op, index) => {
+    if (op.type !== 'txn') return [];
+    const errand = errandOf(keys, op);
+    if (errand === undefined) return [];
+    const replyIn = (reply: TxnReply) => {
+      const part = reply.succeeded ? reply.replies[index] : undefined;
+      return part?.type === 'txn' ? { succeeded: part.succeeded, revision: reply.revision } : undefined;
+    };
+    return [{ errand, request: op, replyIn }];
+  });
+}
+
+function errandOf(keys: QueueKeys, { compare, success }: TxnRequest): Errand | undefined {
+  const puts = flattened(success).flatMap((op) => (op.type === 'put' ? [op] : []));
+  const isEnqueue = puts.some(({ key }) => inRange(keys.items, key));
+  if (isEnqueue) return { type: 'enqueue' };
+  const [first] = compare;
+  if (first?.target === 'create' && inRange(keys.candidates, first.key) && first.operand > 0) {
+    const gate = puts.find(({ key }) => key === keys.gate);
+    const assigns = puts.some(({ key }) => inRange(keys.records, key));
+    const isDispatch = assigns || gate !== undefined || puts.some(({ key }) => key === keys.beat);
+    if (!isDispatch) return undefined;
+    const candidate = keys.nameIn(keys.candidates, first.key);
+    return {
+      ...{ type: 'dispatch', candidate, term: first.operand, assigns },
+      gate: gate && textOf(gate.value),
+    };
+  }
+  const ended = flattened(success).find((op) => op.type === 'delete' && inRange(keys.items, op.key));
+  return ended?.type === 'delete' ? { type: 'acknowledge', item: ended.key } : undefined;
+}
+
+function flattened(ops: readonly Op[]): readonly Op[] {
+  return ops.flatMap((op) => (op.type === 'txn' ? flattened(op.success) : [op]));
+}

@@ -1,0 +1,249 @@
+/** Counts what befell the queue's requests and watches, looking at them as they leave a process and come back. */
+import type { QueueKeys } from '../../src/queues/keys.js';
+import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import type {
+  CallOptions,
+  KeyRange,
+  RangeRequest,
+  RangeResult,
+  Store,
+  TxnReply,
+  TxnRequest,
+  Watch,
+  WatchItem,
+  WatchRequest,
+} from '../../src/store/index.js';
+import type { World } from '../support/world.js';
+import { type Errand, errandsOf, type SentErrand } from './errands.js';
+
+export const situations = [
+  'an enqueue of unknown outcome had been applied',
+  'an enqueue of unknown outcome had not been applied',
+  'an enqueue came too late and was refused by the gate',
+  'an acknowledgement was applied and its reply lost',
+  'the leader of the cluster changed during a claim',
+  'two took themselves for the dispatcher',
+  'a takeover with a group of the old term in flight',
+  'a write of a deposed dispatcher was refused',
+  'history was compacted while the watch of the dispatcher was cut',
+  'backlog mode entered',
+  'backlog mode left',
+  'the gate followed the newest items',
+  'a worker acknowledged after its job was taken back',
+  'a job was given out again after its worker was lost',
+  'a closing worker gave back a job',
+  'a handler failed at a job for the third time',
+  'a complete was refused by its own compares',
+  'a payload too long for a record was handled',
+] as const;
+
+export type Situation = (typeof situations)[number];
+
+interface Claim {
+  readonly process: SimulatedProcess;
+  readonly incarnation: number;
+  readonly term: number;
+}
+
+/** A fault that befalls a process while one of its requests is on its way. */
+export interface Mishap {
+  readonly at: 'enqueue' | 'window';
+  readonly kind: 'cut-requests' | 'pause';
+  /** At which of these requests, from 1. */
+  readonly nth: number;
+  /** 0: never. */
+  readonly durationMs: number;
+}
+
+/** What is going on in all processes at the same time. */
+export class Traffic {
+  readonly #world: World;
+  readonly #keys: QueueKeys;
+  readonly #claims = new Set<Claim>();
+  readonly #terms = new Map<SimulatedProcess, { incarnation: number; term: number }>();
+
+  constructor(world: World, keys: QueueKeys) {
+    this.#world = world;
+    this.#keys = keys;
+  }
+
+  reached(situation: Situation): void {
+    this.#world.reached(situation);
+  }
+
+  /** A worker says that it dispatches from now on, or does not any more. */
+  dispatching(process: SimulatedProcess, active: boolean, term: number): void {
+    if (!active) {
+      this.#terms.delete(process);
+      return;
+    }
+    const inFlight = [...this.#claims].some((claim) => claim.term < term && isAlive(claim));
+    if (inFlight) this.reached('a takeover with a group of the old term in flight');
+    const others = [...this.#terms].some(
+      ([other, { incarnation }]) => other !== process && isAlive({ process: other, incarnation }),
+    );
+    if (others) this.reached('two took themselves for the dispatcher');
+    this.#terms.set(process, { incarnation: process.incarnation, term });
+  }
+
+  /** The process's store, looked at. */
+  watched(process: SimulatedProcess, { store }: ProcessContext, mishap?: Mishap): Store {
+    const look = new Look(this, process, this.#world, this.#keys, mishap);
+    return {
+      range: (request, options) => look.range(request, () => store.range(request, options)),
+      txn: (request, options) => look.txn(request, () => store.txn(request, options)),
+      watch: (request) => look.watch(request, store.watch(request)),
+      leaseGrant: (request, options) => store.leaseGrant(request, options),
+      leaseKeepAlive: (id: string, options?: CallOptions) => store.leaseKeepAlive(id, options),
+      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
+      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
+      compact: (revision, options) => store.compact(revision, options),
+      status: (options) => store.status(options),
+      close: () => store.close(),
+    };
+  }
+
+  sent(claim: Claim): () => void {
+    this.#claims.add(claim);
+    return () => this.#claims.delete(claim);
+  }
+
+  dispatches(process: SimulatedProcess): boolean {
+    return this.#terms.get(process)?.incarnation === process.incarnation;
+  }
+}
+
+function isAlive({ process, incarnation }: { process: SimulatedProcess; incarnation: number }): boolean {
+  return process.incarnation === incarnation && process.status !== 'crashed';
+}
+
+/** One incarnation's requests and watches. */
+class Look {
+  readonly #traffic: Traffic;
+  readonly #process: SimulatedProcess;
+  readonly #world: World;
+  readonly #keys: QueueKeys;
+  readonly #mishap: Mishap | undefined;
+  #requests = 0;
+  /** The dispatcher leaves the rest of the queue in the store. */
+  #inBacklog = false;
+
+  constructor(
+    traffic: Traffic,
+    process: SimulatedProcess,
+    world: World,
+    keys: QueueKeys,
+    mishap: Mishap | undefined,
+  ) {
+    this.#mishap = mishap;
+    this.#traffic = traffic;
+    this.#process = process;
+    this.#world = world;
+    this.#keys = keys;
+  }
+
+  async range(request: RangeRequest, read: () => Promise<RangeResult>): Promise<RangeResult> {
+    const { items } = this.#keys;
+    const limit = request.limit ?? 0;
+    if (request.key.startsWith(items.key) && limit > 1) this.#befall('window');
+    const result = await read();
+    const isLastWindow = request.rangeEnd === items.rangeEnd && limit > 1 && result.kvs.length < limit;
+    if (this.#inBacklog && isLastWindow) {
+      this.#inBacklog = false;
+      this.#traffic.reached('backlog mode left');
+    }
+    return result;
+  }
+
+  async txn(request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> {
+    const errands = errandsOf(this.#keys, request);
+    if (errands.length === 0) return send();
+    const { cluster } = this.#world.simulation;
+    const term = cluster.term;
+    const { incarnation } = this.#process;
+    if (errands.some(({ errand }) => errand.type === 'enqueue')) this.#befall('enqueue');
+    const settled = errands.flatMap(({ errand }) =>
+      errand.type === 'dispatch' && errand.assigns
+        ? [this.#traffic.sent({ process: this.#process, incarnation, term: errand.term })]
+        : [],
+    );
+    try {
+      const reply = await send();
+      for (const sent of errands) this.#answered(sent, reply);
+      return reply;
+    } catch (error) {
+      for (const { errand } of errands) this.#failed(errand);
+      throw error;
+    } finally {
+      for (const settle of settled) settle();
+      if (settled.length > 0 && cluster.term !== term) {
+        this.#traffic.reached('the leader of the cluster changed during a claim');
+      }
+    }
+  }
+
+  watch(request: WatchRequest, watch: Watch): Watch {
+    if (!isSame(request, this.#keys.watched)) return watch;
+    const look = this;
+    async function* items(): AsyncGenerator<WatchItem> {
+      const { engine } = look.#world.simulation;
+      let cutAt: number | undefined;
+      for await (const item of watch) {
+        if (item.type === 'interrupted') cutAt = engine.revision;
+        if (item.type === 'opened' && cutAt !== undefined && look.#traffic.dispatches(look.#process)) {
+          if (engine.compactRevision > cutAt) {
+            look.#traffic.reached('history was compacted while the watch of the dispatcher was cut');
+          }
+          cutAt = undefined;
+        }
+        yield item;
+      }
+    }
+    return { close: () => watch.close(), [Symbol.asyncIterator]: items };
+  }
+
+  #befall(at: Mishap['at']): void {
+    const mishap = this.#mishap;
+    if (mishap?.at !== at || mishap.durationMs === 0) return;
+    this.#requests += 1;
+    if (this.#requests !== mishap.nth) return;
+    const { simulation } = this.#world;
+    const { kind, durationMs } = mishap;
+    simulation.inject({ atMs: simulation.nowMs, durationMs, kind, target: this.#process.index });
+  }
+
+  #answered({ errand, request, replyIn }: SentErrand, reply: TxnReply): void {
+    const part = replyIn(reply);
+    if (part === undefined) return;
+    if (errand.type === 'enqueue' && !part.succeeded && request.compare[0]?.target === 'value') {
+      this.#traffic.reached('an enqueue came too late and was refused by the gate');
+    }
+    if (errand.type !== 'dispatch') return;
+    if (!part.succeeded) this.#traffic.reached('a write of a deposed dispatcher was refused');
+    else if (errand.gate !== undefined) this.#gateMoved(errand.gate);
+  }
+
+  #gateMoved(to: string): void {
+    const { engine } = this.#world.simulation;
+    const [gate] = engine.range({ key: this.#keys.gate }).kvs;
+    if (gate === undefined || Buffer.from(gate.value).toString('latin1') < to) return;
+    // A place in the middle of the items that wait: the rest stays in the store.
+    if (!to.includes('/')) {
+      if (!this.#inBacklog) this.#traffic.reached('the gate followed the newest items');
+    } else if (!this.#inBacklog) {
+      this.#inBacklog = true;
+      this.#traffic.reached('backlog mode entered');
+    }
+  }
+
+  #failed(errand: Errand): void {
+    if (errand.type !== 'acknowledge') return;
+    const { engine } = this.#world.simulation;
+    const isGone = engine.range({ key: errand.item, countOnly: true }).count === 0;
+    if (isGone) this.#traffic.reached('an acknowledgement was applied and its reply lost');
+  }
+}
+
+function isSame(left: KeyRange, right: KeyRange): boolean {
+  return left.key === right.key && left.rangeEnd === right.rangeEnd;
+}
