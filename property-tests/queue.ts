@@ -9,13 +9,12 @@ import { QueueKeys } from '../src/queues/keys.js';
 import { decodeItem, decodeRecord, decodeTakeBack } from '../src/queues/records.js';
 import { type HistoryEntry, inRange, Keyspace, textOf } from '../src/store/index.js';
 import { checkHandledJobs } from './queue/handled-jobs.js';
-import { effects, namespace, queueName, Scene } from './queue/processes.js';
+import { effects, namespace, queueName, Scene, safetyMs } from './queue/processes.js';
 import { situations, Traffic } from './queue/situations.js';
 import { type QueueWorkload, queueWorkload, type WorkerPlan } from './queue/workload.js';
 import type { Property } from './support/property.js';
 import type { World } from './support/world.js';
 
-const safetyMs = 12_000;
 /**
  * What may follow one on another after the healing, at the worst: a client notices that its connection is gone (8 s) or its
  * watch silent (20 s); leases of the lost run on, anew under a new leader (2 * 3 s and 1 s of lateness); a session is opened
@@ -29,7 +28,15 @@ const afterlifeMs = 7_000;
 
 const freshWorker: WorkerPlan = {
   ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, refused: 0, stubborn: false },
-  ...{ closeAfterMs: 0, graceMs: 0, hesitateMs: 0 },
+  ...{
+    closeAfterMs: 0,
+    graceMs: 0,
+    noSpaceMs: 0,
+    frailWatches: false,
+    hesitateMs: 0,
+    hesitateAt: 'window',
+    hesitateNth: 1,
+  },
 };
 
 async function run(world: World<QueueWorkload>): Promise<void> {

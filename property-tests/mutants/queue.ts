@@ -1,4 +1,4 @@
-/** Known bugs of queues, one decision each. *Wrong* is the list of tempting variants in docs/queues.md's protocol. */
+/** Bugs that other queues have or had, and variants that were tempting when this one was designed, one decision each. */
 import type { Mutant } from './mutant.js';
 
 const transactions = 'src/queues/dispatch-transactions.ts';
@@ -16,7 +16,7 @@ const ofProducers: readonly Mutant[] = [
     find: 'const revision = await this.#read(group);',
     replace: 'const revision = this.#lastRevision > 0 ? this.#lastRevision : await this.#read(group);',
     story:
-      'The revision of a key from the last reply instead of a read after the call: 12 inversions in 400 groups, measured',
+      'Tempting: the revision of the last reply as the place of the next item. 12 inversions in 400 groups when it was tried',
     killedBy,
     invariant: 'QUEUE-4',
   },
@@ -26,7 +26,7 @@ const ofProducers: readonly Mutant[] = [
     find: "compare: [compare.value(this.#keys.gate, 'less', smallest ?? '')],",
     replace: 'compare: [],',
     story:
-      'A producer that paused puts an item below the cursor of who reads (Curator, Kazoo: lowest name first, no gate)',
+      "Tempting: an item's place from a read, and no gate. A producer that pauses puts it below the cursor, where nobody looks",
     killedBy,
     invariant: 'QUEUE-8',
   },
@@ -36,7 +36,7 @@ const ofProducers: readonly Mutant[] = [
     find: 'settle(() => reject(sent ? asUnknown(error) : error));',
     replace: 'settle(() => reject(error));',
     story:
-      'A put of unknown outcome taken for none, so that its caller puts it twice (Netflix Curator #135, etcd Go client retries)',
+      "etcd's Go recipes: an error of a transaction is returned as it is, as if nothing had been applied (deleteRevKey, putNewKV)",
     killedBy,
     invariant: 'QUEUE-2',
   },
@@ -46,7 +46,7 @@ const ofProducers: readonly Mutant[] = [
     find: 'const reply = await this.#retrying(live, isPassing, () => {',
     replace: 'const reply = await this.#retrying(live, () => true, () => {',
     story:
-      'An enqueue whose fate cannot be told is sent again (Redisson #1960: a retried command offers twice)',
+      "A put whose reply was lost is put once more: the lost reply that Curator's protected creates are made for",
     killedBy,
     invariant: 'QUEUE-2, QUEUE-3',
   },
@@ -59,7 +59,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     find: "compare: [compare.create(mine, 'equal', term.revision)],\n    success,",
     replace: 'compare: [],\n    success,',
     story:
-      'A deposed dispatcher goes on writing (Curator #1137, #1169: two leaders; Kubernetes #44887: no fencing)',
+      'Curator #1137, #1169: two leaders; Kubernetes #44887: a deposed leader writes on, since nothing fences it',
     killedBy,
     invariant: 'QUEUE-6, QUEUE-8, QUEUE-3',
   },
@@ -71,7 +71,7 @@ const ofTheDispatcher: readonly Mutant[] = [
         const before = [...older].sort((a, b) => a.createRevision - b.createRevision).at(-1)?.key;
         known.before ??= before;
         if (older.length === 0 || known.before !== before) return true;`,
-    story: 'Third in line takes over when the second stops, though the first leads (microsoft/etcd3 #176)',
+    story: 'microsoft/etcd3 #176: third in line becomes the leader when the second stops',
     killedBy,
     invariant: 'QUEUE-6, QUEUE-8',
   },
@@ -81,26 +81,17 @@ const ofTheDispatcher: readonly Mutant[] = [
     find: "compare: [compare.create(keys.itemsBetween(from, to), 'less', revision + 1)],",
     replace: 'compare: [],',
     story:
-      'The cursor passes an item that was put after the read of its window (5 stranded in 2,400, measured)',
+      'Tempting: the cursor passes whatever was put after its window was read. 5 of 2,400 items stranded when it was tried',
     killedBy,
     invariant: 'QUEUE-1, QUEUE-4, not live',
-  },
-  {
-    name: 'claim-without-compare',
-    file: transactions,
-    find: "...jobs.map(({ id, create }) => compare.create(keys.item(id), 'equal', create)),",
-    replace: '',
-    story:
-      'Head read and claimed in two steps: an item goes to two (contrib/recipes/priority_queue.go and queue.go before claimFirstKey compared)',
-    killedBy,
-    invariant: 'QUEUE-3, QUEUE-6',
   },
   {
     name: 'presence-unchecked',
     file: transactions,
     find: "...assignments.map(({ worker, create }) => compare.create(keys.presence(worker), 'equal', create)),",
     replace: '',
-    story: 'A job is given to a worker that has gone, where nobody looks for it any more',
+    story:
+      'Tempting: jobs are assigned to whom was there a moment ago. Nobody takes them back from a worker that has gone',
     killedBy,
     invariant: 'QUEUE-7',
   },
@@ -113,7 +104,7 @@ const ofTheDispatcher: readonly Mutant[] = [
       ],`,
     replace: 'compare: [],',
     story:
-      'A stalled job is put back though it was finished in that moment (BullMQ: stalled check against moveToFinished)',
+      'Bull #82, #850: a stalled job is put back though it was finished at that moment, and is run again',
     killedBy,
     invariant: 'QUEUE-3, QUEUE-6',
   },
@@ -122,9 +113,9 @@ const ofTheDispatcher: readonly Mutant[] = [
     file: transactions,
     find: 'success: [put(keys.generation(job.id), encodeTakeBack(lossOf(job)))],',
     replace: 'success: [get(keys.generation(job.id))],',
-    story: 'BullMQ: a stalled job goes to another worker with nothing that tells the two attempts apart',
+    story: 'Bull #308: a stalled job goes to another worker, and nothing tells the two attempts apart',
     killedBy,
-    invariant: 'QUEUE-6, QUEUE-1, QUEUE-7, not live',
+    invariant: 'QUEUE-6, QUEUE-5, QUEUE-1, QUEUE-7, not live',
   },
   {
     name: 'leased-records',
@@ -138,7 +129,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     const plain = requestOf(this.#keys, this.#term, write, () => this.#nextSequence());
     const request = { ...plain, success: plain.success.map(leased) };`,
     story:
-      'Who holds a job is written on a lease: its expiry erases that, and the next takes the job for free (Kazoo LockingQueue)',
+      'Kazoo LockingQueue, Curator DistributedQueue: who has an item is written on a session, whose end erases it (Curator #1122)',
     killedBy,
     invariant: 'QUEUE-6',
   },
@@ -147,7 +138,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     file: plan,
     find: 'if (generation !== job.generation || this.#jobs.get(job.id) !== undefined) continue;',
     replace: 'if (this.#jobs.get(job.id) !== undefined) continue;',
-    story: 'A successor believes the record of a worker from which the job was taken long ago',
+    story: 'Bull #1416: what a worker that lost its job has written is taken for the state of the job',
     killedBy,
     invariant: 'QUEUE-6, QUEUE-1, QUEUE-7, not live',
   },
@@ -157,7 +148,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     find: 'this.#workers.gone(change.worker);',
     replace: '',
     story:
-      'The jobs of a worker that died stay its own (Curator DistributedQueue without lock path; Redisson #3784)',
+      "etcd's Go recipe Queue, Curator's queue without a lock path: an item is taken out before it is worked on, and dies with its worker",
     killedBy,
     invariant: 'QUEUE-7',
   },
@@ -167,7 +158,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     find: 'return this.#remaining([...items, ...this.#ahead.filter((item) => item.create > revision)]);',
     replace: 'return this.#remaining(items);',
     story:
-      'What comes in between the last read and the watch is seen by neither (Redisson #1763: missed wake-ups)',
+      'Read, then watch from now: what comes between is seen by neither (Redisson #1763: missed wake-ups)',
     killedBy,
     invariant: 'QUEUE-1, QUEUE-4, not live',
   },
@@ -176,8 +167,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     file: dispatcher,
     find: 'else if (this.#plan === undefined) this.#early.push(item);',
     replace: 'else if (this.#plan === undefined) return;',
-    story:
-      'Watching after the read instead of before it: what happens between is missed (etcd recipes: WaitEvents from the read revision)',
+    story: 'Watch, then read, and what was told meanwhile is thrown away: who went during the reading stays',
     killedBy,
     invariant: 'QUEUE-1, QUEUE-4, QUEUE-7, not live',
   },
@@ -187,18 +177,22 @@ const ofTheDispatcher: readonly Mutant[] = [
     find: 'if (last === undefined || this.#ids.length === this.#start || id > last) {',
     replace: 'if (last === undefined || true) {',
     story:
-      'Items in the order in which they were seen, not in that of the queue (contrib/recipes/queue.go: by create revision)',
+      "etcd's Go recipe Queue gives out by create revision; where order is in the key, what is seen last is not last",
     killedBy,
-    invariant: 'QUEUE-4',
+    invariant: 'QUEUE-4, QUEUE-1, not live',
   },
   {
     name: 'refused-in-part',
-    file: plan,
-    find: 'const next = assignment.accepted ? ',
-    replace: 'const next = assignment.accepted || jobs.length === 1 ? ',
-    story: 'The rest of a refused assignment is taken for given',
+    file: transactions,
+    find: 'const jobs = assignments.flatMap((assignment) => assignment.jobs);',
+    replace: `if (assignments.length > 1) {
+    return nested({ success: assignments.map((one) => assign(keys, [one], nextSequence)) });
+  }
+  const jobs = assignments.flatMap((assignment) => assignment.jobs);`,
+    story:
+      "Tempting: each worker's assignment by itself. One is refused, and later items are given out before its own",
     killedBy,
-    invariant: 'QUEUE-1, QUEUE-4, QUEUE-7, not live',
+    invariant: 'QUEUE-4',
   },
 ];
 
@@ -209,7 +203,7 @@ const ofWorkers: readonly Mutant[] = [
     find: "        compare.version(keys.generation(id), 'equal', generation),\n",
     replace: '',
     story:
-      'BullMQ before lock tokens: a stalled job is finished by the worker it was taken from, beside the one that has it',
+      'Bull #308: the queue may complete a job twice, for the worker that stalled and the one that has it now',
     killedBy,
     invariant: 'QUEUE-6',
   },
@@ -221,7 +215,8 @@ const ofWorkers: readonly Mutant[] = [
         compare.version(keys.generation(id), 'equal', generation),
       ],`,
     replace: "compare: [compare.version(keys.item(id), 'greater', 0)],",
-    story: 'Curator DistributedQueue, Kazoo LockingQueue: whoever still finds the node deletes it',
+    story:
+      'Kazoo LockingQueue, Curator DistributedQueue: who finds the node deletes it, whoever has it now (Curator #1122)',
     killedBy,
     invariant: 'QUEUE-6',
   },
@@ -232,7 +227,7 @@ const ofWorkers: readonly Mutant[] = [
     replace: `if (user?.success !== undefined) await this.#context.store.txn({ compare: [], failure: [], ...user, success: user.success });
     const reply = await this.#settle(`,
     story:
-      'Every queue without transactions: the effect is there and the job comes back (Sidekiq, BullMQ, SQS)',
+      'Any queue without transactions: the effect stands, and the job comes back (Curator #1122 asks for the transaction)',
     killedBy,
     invariant: 'QUEUE-5',
   },
@@ -242,7 +237,7 @@ const ofWorkers: readonly Mutant[] = [
     find: 'throw this.#uncertain && isGone ? this.#unknown() : this.#fenced();',
     replace: 'throw this.#fenced();',
     story:
-      'etcd Go recipe Queue: a delete whose reply was lost counts as failed, and the job is done once more',
+      "etcd's Go recipe Queue: a delete whose reply was lost counts as failed (deleteRevKey), though it was done",
     killedBy,
     invariant: 'QUEUE-5',
   },
@@ -251,8 +246,7 @@ const ofWorkers: readonly Mutant[] = [
     file: membership,
     find: 'if (!first) void this.#catchUp(item.revision).catch((error: unknown) => this.end(error));',
     replace: '',
-    story:
-      'A watch that was cut goes on as if nothing had happened meanwhile (npm etcd3 Watcher; Redisson #5070)',
+    story: 'Curator #1140: after a long disconnection the queue is not filled any more',
     killedBy,
     invariant: 'QUEUE-1, not live',
   },
@@ -261,7 +255,8 @@ const ofWorkers: readonly Mutant[] = [
     file: membership,
     find: 'const range = { ...this.#keys.recordsOf(this.worker), maxCreateRevision: revision };',
     replace: 'const range = this.#keys.recordsOf(this.worker);',
-    story: 'Found here: what the watch brings as well is read after a cut, done, and done once more',
+    story:
+      'Found here: after a cut a worker read what its watch brought as well, and ran a job twice in one generation',
     killedBy,
     invariant: 'QUEUE-6',
   },
@@ -271,7 +266,7 @@ const ofWorkers: readonly Mutant[] = [
     find: "if (isQuorateError(error, 'closed')) return;",
     replace: 'return;',
     story:
-      'Found here: a worker closes while the store is away, its session lives on, and it is given jobs for ever (Curator #600: orphan contender)',
+      'Found here: a worker that closed while the store was away stayed present with its session, and was given jobs for ever',
     killedBy,
     invariant: 'QUEUE-1, not live',
   },

@@ -2,7 +2,7 @@
 import type { EnqueueCall } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
 import { FifoQueue, type Job, Worker, type WorkerEvent } from '../../src/queues/index.js';
-import { sleep } from '../../src/runtime/index.js';
+import { type Runtime, sleep } from '../../src/runtime/index.js';
 import { Client } from '../../src/session/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import { compare, put } from '../../src/store/index.js';
@@ -15,10 +15,14 @@ export const namespace = 'sim';
 export const queueName = 'jobs';
 export const effects = `${namespace}/effect/`;
 
+/** Of the phase under faults. */
+export const safetyMs = 12_000;
 const reopenAfterMs = 300;
 const abortMs = 100;
 const healedHandlerMs = 10;
 const longPayloadLength = 1_100;
+/** From when a worker gives its session up until the store does and the dispatcher has acted on it, with some luck. */
+const longestHurryMs = 1_200;
 
 type Call = { -readonly [Field in keyof EnqueueCall]: EnqueueCall[Field] };
 
@@ -67,7 +71,7 @@ export class Scene {
     const process = this.world.start(name, async (context) => {
       const { runtime } = context;
       const client = await this.#client(process, context, {
-        ...{ at: 'window', kind: 'pause', nth: 2 },
+        ...{ at: plan.hesitateAt, kind: 'pause', nth: plan.hesitateNth },
         durationMs: context.incarnation === 0 ? plan.hesitateMs : 0,
       });
       const queue = new FifoQueue<string>(client, queueName);
@@ -80,15 +84,24 @@ export class Scene {
           retryDelay: { firstMs: 50, longestMs: 400 },
         });
         worker.on((event) => this.#onEvent(process, context, event));
-        if (closeAfterMs > 0) {
-          void sleep(runtime, closeAfterMs).then(() => worker.close({ graceMs: plan.graceMs }));
-        }
+        if (closeAfterMs > 0) void sleep(runtime, closeAfterMs).then(() => this.#close(worker, plan));
         await worker.run();
         closeAfterMs = 0;
         await sleep(runtime, reopenAfterMs);
       }
     });
     this.workers.push(process);
+    if (!plan.frailWatches) return;
+    for (const kind of ['broken-watches', 'slow-watches'] as const) {
+      this.world.simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target: process.index });
+    }
+  }
+
+  #close(worker: Worker<string>, { graceMs, noSpaceMs: durationMs }: WorkerPlan): Promise<void> {
+    const { simulation } = this.world;
+    if (durationMs > 0)
+      simulation.inject({ atMs: simulation.nowMs, durationMs, kind: 'no-space', target: 0 });
+    return worker.close({ graceMs });
   }
 
   async #client(process: SimulatedProcess, context: ProcessContext, mishap: Mishap): Promise<Client> {
@@ -143,8 +156,9 @@ export class Scene {
       this.traffic.reached('a payload too long for a record was handled');
     try {
       const handlerMs = this.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
-      const options = plan.stubborn ? {} : { signal };
-      if (handlerMs > 0) await sleep(runtime, handlerMs * (0.5 + runtime.random()), options);
+      const takesMs = handlerMs * (0.5 + runtime.random());
+      if (takesMs > 0)
+        await (plan.stubborn ? hurried(runtime, takesMs, signal) : sleep(runtime, takesMs, { signal }));
       const isPoisoned = payload.includes('!');
       if (!this.isHealed && (isPoisoned || runtime.random() < plan.failing)) throw new Error('it fails');
       if (runtime.random() < plan.refused) await this.#completeInVain(job);
@@ -189,6 +203,15 @@ export class Scene {
     this.#moments += 1;
     return this.#moments;
   }
+}
+
+/** A handler that does not give up when it should: it hurries, and is done about when its job is taken from it. */
+async function hurried(runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
+  const wasTold = await sleep(runtime, ms, { signal }).then(
+    () => false,
+    () => true,
+  );
+  if (wasTold) await sleep(runtime, runtime.random() * Math.min(ms, longestHurryMs));
 }
 
 function payloadOf(plan: ProducerPlan, producer: string, index: number): string {

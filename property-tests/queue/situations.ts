@@ -47,7 +47,7 @@ interface Claim {
 
 /** A fault that befalls a process while one of its requests is on its way. */
 export interface Mishap {
-  readonly at: 'enqueue' | 'window';
+  readonly at: 'enqueue' | 'window' | 'dispatch';
   readonly kind: 'cut-requests' | 'pause';
   /** At which of these requests, from 1. */
   readonly nth: number;
@@ -161,7 +161,9 @@ class Look {
     const { cluster } = this.#world.simulation;
     const term = cluster.term;
     const { incarnation } = this.#process;
-    if (errands.some(({ errand }) => errand.type === 'enqueue')) this.#befall('enqueue');
+    for (const type of ['enqueue', 'dispatch'] as const) {
+      if (errands.some(({ errand }) => errand.type === type)) this.#befall(type);
+    }
     const settled = errands.flatMap(({ errand }) =>
       errand.type === 'dispatch' && errand.assigns
         ? [this.#traffic.sent({ process: this.#process, incarnation, term: errand.term })]

@@ -26,13 +26,19 @@ export interface WorkerPlan {
   readonly failing: number;
   /** By this share, handlers first complete their job under a condition that does not hold. */
   readonly refused: number;
-  /** Handlers ignore their signal, and acknowledge however late. */
+  /** Handlers go on when their signal fires, and acknowledge however late. */
   readonly stubborn: boolean;
   /** It is closed after so long, with this much grace, and joins again; 0: it is not. */
   readonly closeAfterMs: number;
   readonly graceMs: number;
-  /** As dispatcher it stands still for so long between its second look at a window and what it does with it; 0: it does not. */
+  /** From the moment at which it is closed the store has no space for so long. */
+  readonly noSpaceMs: number;
+  /** Its watches break again and again, and are slow. */
+  readonly frailWatches: boolean;
+  /** As dispatcher it stands still for so long while it reads a window, or writes, for the n-th time; 0: it does not. */
   readonly hesitateMs: number;
+  readonly hesitateAt: 'window' | 'dispatch';
+  readonly hesitateNth: number;
 }
 
 export interface QueueWorkload {
@@ -56,7 +62,7 @@ const producer: fc.Arbitrary<ProducerPlan> = fc.record(
     patienceMs: fc.constantFrom(20_000, 3_000, 300, 10),
     poison: fc.constantFrom(0, 0, 5),
     long: fc.constantFrom(0, 0, 6),
-    cutOffMs: fc.constantFrom(0, 0, 1_500, 7_000),
+    cutOffMs: fc.constantFrom(0, 0, 1_500, 9_000),
   },
   plain,
 );
@@ -71,7 +77,11 @@ const worker: fc.Arbitrary<WorkerPlan> = fc.record(
     stubborn: fc.boolean(),
     closeAfterMs: fc.constantFrom(0, 0, 400, 2_500),
     graceMs: fc.constantFrom(0, 200, 2_000),
+    noSpaceMs: fc.constantFrom(0, 0, 1_000, 3_000),
+    frailWatches: fc.constantFrom(false, false, false, true),
     hesitateMs: fc.constantFrom(0, 0, 1_500, 4_000),
+    hesitateAt: fc.constantFrom('window', 'dispatch', 'dispatch'),
+    hesitateNth: fc.integer({ min: 1, max: 8 }),
   },
   plain,
 );
@@ -80,7 +90,7 @@ export const queueWorkload: fc.Arbitrary<QueueWorkload> = fc.record(
   {
     mirror: fc.constantFrom(20_000, 12, 4),
     ttlMs: fc.constantFrom(2_000, 3_000),
-    compactEveryMs: fc.constantFrom(0, 0, 250),
+    compactEveryMs: fc.constantFrom(0, 250),
     producers: fc.array(producer, { minLength: 1, maxLength: 3 }),
     workers: fc.array(worker, { minLength: 1, maxLength: 3 }),
   },
