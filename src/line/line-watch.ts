@@ -1,4 +1,4 @@
-import type { Timer } from '../runtime/index.js';
+import { Backoff, type Timer } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { Key, KeyEvent, KeyRange } from '../store/index.js';
 import type { HubItem, Subscription } from '../watch/index.js';
@@ -17,6 +17,9 @@ const lingerMs = 5_000;
 const freshMs = 100;
 const freshReadsMs = [8, 32] as const;
 
+/** After which a watch that failed for good is asked for once more, while somebody waits. */
+const reopenDelay = { firstMs: 100, longestMs: 5_000 };
+
 /**
  * The one watch on a line that all places of this process share. It tells each place which older ones have
  * gone, and reads the line where the watch alone cannot tell: where it opened after what a place knows.
@@ -31,6 +34,9 @@ export class LineWatch {
   #subscription: Subscription | undefined;
   /** Every event above this revision is delivered; undefined while the watch is not open. */
   #openedAt: number | undefined;
+  /** Revision of the newest event that was delivered to those who were followed then. */
+  #deliveredAt = 0;
+  readonly #reopening: Backoff;
   #reading: AbortController | undefined;
   #readAgain = false;
   #linger: Timer | undefined;
@@ -39,6 +45,7 @@ export class LineWatch {
   constructor(client: Client, range: KeyRange) {
     this.#client = client;
     this.#range = range;
+    this.#reopening = new Backoff(client.runtime, reopenDelay);
   }
 
   /** Notes what goes from here on, so that a place which is about to be taken can be told. */
@@ -64,6 +71,13 @@ export class LineWatch {
     this.#open();
     if (this.#openedAt !== undefined && this.#mustLook(place)) this.#read();
     this.#armRecheck();
+  }
+
+  /** The same for a place that was not followed from its beginning: what was delivered since then may have told of its end. */
+  followFromNow(place: Place): void {
+    const missed = this.#deliveredAt > place.asOf;
+    this.follow(place);
+    if (missed && this.#followed.has(place.key) && this.#openedAt !== undefined) this.#read();
   }
 
   forget(place: Place): void {
@@ -106,10 +120,26 @@ export class LineWatch {
     this.#openedAt = undefined;
   }
 
+  /** For those who are followed; the next place would open it too. */
+  #openAgain(): void {
+    if (this.#followed.size === 0) return;
+    this.#later(this.#reopening.nextMs(), () => this.#open());
+  }
+
+  /** Not any more once nobody is followed. */
+  #later(delayMs: number, run: () => void): void {
+    const timer = this.#client.runtime.setTimer(delayMs, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.add(timer);
+  }
+
   #receive(item: HubItem): void {
     switch (item.type) {
       case 'opened':
         this.#openedAt = item.revision;
+        this.#reopening.reset();
         if ([...this.#followed.values()].some((place) => this.#mustLook(place))) this.#read();
         if (this.#subscription !== undefined) this.#backFreshWatch(this.#subscription);
         return;
@@ -120,8 +150,8 @@ export class LineWatch {
         this.#openedAt = undefined;
         return;
       case 'failed':
-        // The next place, or the next recheck of a waiting one, opens it again.
         this.#close();
+        if (item.error.code !== 'closed') this.#openAgain();
         return;
     }
   }
@@ -139,6 +169,7 @@ export class LineWatch {
 
   /** All deletions of one revision. A place that goes in it did not outlive the older ones that go with it. */
   #deliverRevision(events: readonly KeyEvent[], revision: number): void {
+    this.#deliveredAt = revision;
     for (const { kv } of events) this.#followed.get(kv.key)?.deleted(revision);
     for (const { kv } of events) {
       for (const place of this.#followed.values()) place.strike(kv.key, revision, this.#isComplete(place));
@@ -175,11 +206,9 @@ export class LineWatch {
   #backFreshWatch(subscription: Subscription): void {
     if (subscription.ageMs >= freshMs) return;
     for (const delayMs of freshReadsMs) {
-      const timer = this.#client.runtime.setTimer(delayMs, () => {
-        this.#timers.delete(timer);
+      this.#later(delayMs, () => {
         if (this.#hasWaiting()) this.#read();
       });
-      this.#timers.add(timer);
     }
   }
 

@@ -158,7 +158,7 @@ export class Line {
 
   /** Has the line watched for this place although it does not wait: its deletion by somebody else will end it. */
   guardAgainstDeletion(place: Place): void {
-    if (place.state.status === 'oldest') this.#watch.follow(place);
+    if (place.state.status === 'oldest') this.#watch.followFromNow(place);
   }
 
   /** A key for one place. */

@@ -205,7 +205,8 @@ export class Mutex {
     }
     if (place.state.status === 'waiting') return place;
     const next = await this.#line.stepBack(place);
-    const alone = next?.state.status === 'oldest';
+    // None was older as it came: where the older ones went before its reply, there are others who want the lock.
+    const alone = next?.state.status === 'oldest' && next.state.revision === next.revision;
     this.#sliceGrants = alone
       ? Math.min(grantsPerRevision, this.#sliceGrants * 2)
       : this.#options.sliceGrants;

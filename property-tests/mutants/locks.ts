@@ -1,0 +1,259 @@
+/** Bugs of locks: those of others, as our protocol could have them, and those that were our own. */
+import type { Mutant } from './mutant.js';
+
+const place = 'src/line/place.ts';
+const line = 'src/line/line.ts';
+const lineWatch = 'src/line/line-watch.ts';
+const writes = 'src/line/fenced-writes.ts';
+const mutex = 'src/locks/mutex.ts';
+const hold = 'src/locks/hold.ts';
+const callers = 'src/locks/callers.ts';
+const killedBy = 'mutex';
+
+const turns: readonly Mutant[] = [
+  {
+    name: 'lock-any-older-gone',
+    file: place,
+    find: 'if (complete && this.#older.size === 0) this.#become(',
+    replace: 'if (complete) this.#become(',
+    story: 'npm etcd3 #176: the third in line leads when the second stops',
+    ...{ killedBy, invariant: 'LOCK-1' },
+  },
+  {
+    name: 'lock-event-after-gap',
+    file: lineWatch,
+    find: `place.strike(kv.key, revision, this.#isComplete(place));
+      for`,
+    replace: `place.strike(kv.key, revision, true);
+      for`,
+    story: 'etcd Go Mutex before #11408: no look at the own key after the wait',
+    ...{ killedBy, invariant: 'LOCK-1' },
+  },
+  {
+    name: 'lock-read-proves-more',
+    file: place,
+    find: 'if (this.#older.size === 0 && revision >= this.#lastStruck) this.#become(revision);',
+    replace: 'if (this.#older.size === 0) this.#become(revision);',
+    story: 'our own before 5aa66d8: a read answers for its own revision, however late',
+    ...{ killedBy, invariant: 'LOCK-1' },
+  },
+  {
+    name: 'lock-any-event-last',
+    file: place,
+    find: 'this.#become(Math.max(this.#lastStruck, this.#asOf));',
+    replace: 'this.#become(revision);',
+    story: 'our own before bf763d4: a join hears of deletions in any order',
+    ...{ killedBy, invariant: 'LOCK-1' },
+  },
+  {
+    name: 'lock-cut-is-wake-up',
+    file: lineWatch,
+    find: `      case 'interrupted':
+        this.#openedAt = undefined;`,
+    replace: `      case 'interrupted':
+        this.#openedAt = undefined;
+        for (const one of this.#followed.values()) one.see(new Map([[one.key, one.revision]]), one.asOf);`,
+    story: 'etcd Go recipes, waitEvents: a closed channel, by cut or compaction, is taken for the event',
+    ...{ killedBy, invariant: 'LOCK-1' },
+  },
+  {
+    name: 'lock-existence-alone',
+    file: place,
+    find: 'if (present.get(key) !== created) this.#older.delete(key);',
+    replace: 'if (!present.has(key)) this.#older.delete(key);',
+    story: 'etcd Go Mutex with a watch from now: a look by existence alone hung, since names come again',
+    ...{ killedBy, invariant: 'not live, LOCK-3' },
+  },
+  {
+    name: 'lock-deaf-while-joining',
+    file: lineWatch,
+    find: 'for (const [key, revision] of struck.deleted) place.strike(key, revision, this.#isComplete(place));',
+    replace: '',
+    story: 'Redisson #1763, #5070: a release between the try and the subscription is missed',
+    ...{ killedBy, invariant: 'LOCK-3' },
+  },
+  {
+    name: 'lock-local-last-first',
+    file: callers,
+    find: 'if (first) this.#line.splice',
+    replace: 'if (first || this.#size > 0) this.#line.splice',
+    story: 'unfair local queue, as of a spin lock',
+    ...{ killedBy, invariant: 'LOCK-7' },
+  },
+  {
+    name: 'lock-slice-of-any-number',
+    file: mutex,
+    find: 'grant < this.#sliceGrants;',
+    replace: 'grant < grantsPerRevision;',
+    story: 'local coalescing without a bound starves other processes',
+    ...{ killedBy, invariant: 'LOCK-8' },
+  },
+  {
+    name: 'lock-slice-of-any-time',
+    file: mutex,
+    find: 'if (!definite || runtime.monotonicMs() >= endMs) return;',
+    replace: 'if (!definite || endMs < 0) return;',
+    story: 'local coalescing without a bound starves other processes',
+    ...{ killedBy, invariant: 'LOCK-8' },
+  },
+];
+
+const fencing: readonly Mutant[] = [
+  {
+    name: 'lock-token-of-the-place',
+    file: mutex,
+    find: 'fencingToken(proof, grant)',
+    replace: 'fencingToken(place.revision, grant)',
+    story: 'etcd documentation, contrib/lock: what is older than the hold as its token',
+    ...{ killedBy, invariant: 'LOCK-1' },
+  },
+  {
+    name: 'lock-token-of-the-process',
+    file: mutex,
+    find: 'fencingToken(proof, grant)',
+    replace: 'fencingToken(proof, 0)',
+    story: 'Hazelcast FencedLock: a reentrant acquire has the same token',
+    ...{ killedBy, invariant: 'LOCK-2' },
+  },
+  {
+    name: 'lock-writes-unguarded',
+    file: writes,
+    find: 'compare: [this.#place.guard()], success: [nested(request)]',
+    replace: 'compare: [], success: [nested(request)]',
+    story: 'Redlock, Redisson, client-go #44887: what is done under the lock is not fenced',
+    ...{ killedBy, invariant: 'LOCK-5' },
+  },
+  {
+    name: 'lock-passed-on-unsettled',
+    file: mutex,
+    find: 'const definite = await hold.settled();',
+    replace: 'const definite = true;',
+    story: 'kubernetes #71490: released before the guarded work has ended',
+    ...{ killedBy, invariant: 'LOCK-5' },
+  },
+  {
+    name: 'lock-unknown-write-forgotten',
+    file: writes,
+    find: 'return !this.#unknown;',
+    replace: 'return true;',
+    story: 'jetcd 0.8.2 (Jepsen 2024): a write that timed out is taken for one that was not applied',
+    ...{ killedBy, invariant: 'LOCK-5' },
+  },
+];
+
+const holding: readonly Mutant[] = [
+  {
+    name: 'lock-held-whatever-the-clock',
+    file: hold,
+    find: 'return !this.#isOver && this.#place.session.isLive() && ',
+    replace: 'return !this.#isOver && ',
+    story: 'client-go IsLeader: compares what was last observed and ignores time',
+    ...{ killedBy, invariant: 'LOCK-9' },
+  },
+  {
+    name: 'lock-granted-whatever-the-clock',
+    file: mutex,
+    find: "if (place.state.status !== 'oldest' || !place.session.isLive()) return;",
+    replace: "if (place.state.status !== 'oldest') return;",
+    story: 'Redisson: a pause between the acquisition and the work',
+    ...{ killedBy, invariant: 'LOCK-9' },
+  },
+  {
+    name: 'lock-passed-on-unreleased',
+    file: mutex,
+    find: 'await hold.released;',
+    replace: 'await Promise.race([hold.released, sleep(runtime, 50)]);',
+    story: 'Redisson: an explicit lease time that switches the watchdog off',
+    ...{ killedBy, invariant: 'LOCK-9, LOCK-5' },
+  },
+  {
+    name: 'lock-deaf-to-its-session',
+    file: hold,
+    find: `      this.#isOver = true;
+      this.#controller.abort(error);`,
+    replace: `      if (error.code === 'session-lost') return;
+      this.#isOver = true;
+      this.#controller.abort(error);`,
+    story: 'consul #18271, kazoo #565, redisson #4698: who holds is not told of the loss',
+    ...{ killedBy, invariant: 'LOCK-9' },
+  },
+  {
+    name: 'lock-deaf-to-its-own-key',
+    file: lineWatch,
+    find: 'for (const { kv } of events) this.#followed.get(kv.key)?.deleted(revision);',
+    replace: '',
+    story: 'etcd Go Mutex: nobody watches the own key',
+    ...{ killedBy, invariant: 'LOCK-6, LOCK-1' },
+  },
+  {
+    name: 'lock-hold-unwatched',
+    file: line,
+    find: "if (place.state.status === 'oldest') this.#watch.followFromNow(place);",
+    replace: '',
+    story: 'etcdctl lock #7983: while the command runs nobody looks after the lock',
+    ...{ killedBy, invariant: 'LOCK-6' },
+  },
+  {
+    name: 'lock-hold-watched-late',
+    file: lineWatch,
+    find: 'const missed = this.#deliveredAt > place.asOf;',
+    replace: 'const missed = false;',
+    story: 'our own, found by this property: what the standing watch told before the hold was watched',
+    ...{ killedBy, invariant: 'LOCK-6' },
+  },
+  {
+    name: 'lock-loss-untold',
+    file: mutex,
+    find: 'await hold.confirm();',
+    replace: '',
+    story: 'etcdctl lock: its lease was revoked, the command ran on beside the next holder and exited 0',
+    ...{ killedBy },
+  },
+];
+
+const joining: readonly Mutant[] = [
+  {
+    name: 'lock-unknown-join-is-none',
+    file: line,
+    find: 'return this.#find(session, key);',
+    replace: 'return undefined;',
+    story: 'Curator before its protected mode, kazoo #412: a create whose reply was lost blocks all',
+    ...{ killedBy, invariant: 'not live, LOCK-4' },
+  },
+  {
+    name: 'lock-unknown-join-is-a-hold',
+    file: line,
+    find: 'return this.#find(session, key);',
+    replace: 'return new Place({ key, session, revision: 2, asOf: 2, older: new Map() });',
+    story: 'Curator CURATOR-696: who is first is taken for the owner without asking whose the node is',
+    ...{ killedBy, invariant: 'LOCK-1' },
+  },
+  {
+    name: 'lock-given-up-stays',
+    file: mutex,
+    find: `    if (this.#callers.size === 0) {
+      await this.#line.leave(place);`,
+    replace: `    if (this.#callers.size === 0) {
+      if (place.state.status === 'oldest') await this.#line.leave(place);`,
+    story: 'etcd Go TryLock and #9715, kazoo #760: a wait that was given up leaves its key in the line',
+    ...{ killedBy, invariant: 'not live, LOCK-4' },
+  },
+  {
+    name: 'lock-place-of-the-process',
+    file: line,
+    find: 'this.#id = client.runtime.newId();',
+    replace: 'this.#id = client.id;',
+    story: 'etcd Go concurrency #11360, #10756: two handles of one session are one owner',
+    ...{ killedBy },
+  },
+  {
+    name: 'lock-place-without-lease',
+    file: line,
+    find: 'return put(key, bytesOf(value), { lease: session.leaseId });',
+    replace: 'return put(key, bytesOf(value));',
+    story: 'etcd Barrier.Hold: a dead holder blocks for ever',
+    ...{ killedBy, invariant: 'not live' },
+  },
+];
+
+export const lockMutants: readonly Mutant[] = [...turns, ...fencing, ...holding, ...joining];

@@ -1,0 +1,31 @@
+/** What a run of full size must have met. */
+export const situations = [
+  'waited for another process',
+  'passed on within a process',
+  'stepped back in favour of another process',
+  'a slice was ended by its number of grants',
+  'a slice was ended by its time',
+  'alone, a slice was longer',
+  'a wait was given up',
+  'a place was taken that nobody wanted any more',
+  'a try found the lock taken',
+  'a try was given up',
+  'a join was applied whose sender had been told that nobody knows',
+  'a join was applied after its sender had been told that nobody knows',
+  'the watch of a waiting process was cut',
+  'history was compacted while the watch of a waiting process was cut',
+  'a hold was lost with its session',
+  'a hold was lost by the deletion of its place',
+  'a hold outlasted the TTL',
+  'the first look after a standstill found the hold lost',
+  'another held the lock before a paused holder went on',
+  'a process crashed while it held the lock',
+  'a write under a hold was refused by the store',
+  'nobody knew what became of a write under a hold',
+  'a late write was refused by a store that knows tokens',
+  'a critical section was told that its lock had been lost',
+  'every contender got on when only a core was healed',
+  'beliefs of processes were held against each other',
+] as const;
+
+export type Situation = (typeof situations)[number];
