@@ -46,6 +46,11 @@ export class Member {
     return this.#applied;
   }
 
+  /** When it will have applied everything that it has heard of; the past if it has. */
+  get upToDateAtMs(): number {
+    return this.#pending.at(-1)?.atMs ?? 0;
+  }
+
   /** It hears of a commit. Answers when it will have applied it. */
   learn(revision: number, nowMs: number): number {
     const longestMs = this.lagging > 0 ? 1_000 : usualLagMs;

@@ -25,6 +25,9 @@ export class Replication {
     const watch = new ServerWatch(this.#engine, member, request, receiver, this.#loop.nowMs);
     this.#watches.add(watch);
     watch.flush(this.#loop.nowMs);
+    // Of what the member has only heard of by now, nobody was going to tell a watch that was not there.
+    const behindMs = member.upToDateAtMs - this.#loop.nowMs;
+    if (behindMs > 0) this.#loop.afterInternally(behindMs, () => this.#flush(member));
     return watch;
   }
 
