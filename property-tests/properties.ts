@@ -1,4 +1,8 @@
 /** Every property that `npm run test:properties` runs. */
+import { electionProperty } from './election.js';
+import { groupCommitProperty } from './group-commit.js';
+import { lanesProperty } from './lanes.js';
+import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
 import { sessionProperty } from './session.js';
 import type { Property } from './support/property.js';
@@ -7,7 +11,16 @@ import { watchHubProperty } from './watch-hub.js';
 
 export { canary } from './toy/property.js';
 
-export const properties: readonly Property[] = [toy, sessionProperty, watchHubProperty, queueProperty];
+export const properties: readonly Property[] = [
+  toy,
+  sessionProperty,
+  watchHubProperty,
+  lanesProperty,
+  groupCommitProperty,
+  mutexProperty,
+  electionProperty,
+  queueProperty,
+];
 
 /** A full run is no proof with fewer. */
 export const leastSimulations = 10_000;
