@@ -7,13 +7,16 @@ import { startEmbedded } from '../../src/embedded/index.js';
 import { QuorateError } from '../../src/errors.js';
 import { openEtcd3Store } from '../../src/etcd3/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
-import type { Store } from '../../src/store/index.js';
+import type { Store, Watch, WatchRequest } from '../../src/store/index.js';
 import { connectRaw, type RawClient } from '../embedded/raw-client.js';
 import { startEtcd } from '../support/etcd-process.js';
+import { watchEngine, watchRaw } from './server-watch.js';
 
 export interface Contestant {
   readonly name: 'engine' | 'embedded' | 'etcd';
   readonly store: Store;
+  /** A watch of the server itself, past the store's own care. */
+  watch(request: WatchRequest): Watch;
   /** HashKV as of a revision; 0: now. Refuses as the store would. */
   hash(revision: number): Promise<number>;
   /** The ids of all leases, sorted. */
@@ -54,6 +57,7 @@ function memory(server: MemoryServer): Contestant {
   return {
     name: 'engine',
     store: server.connect(),
+    watch: (request) => watchEngine(server.engine, request),
     hash: async (revision) => server.engine.hash(revision),
     leases: async () => [...server.engine.leases()].sort(),
     settled: async () => {},
@@ -68,6 +72,7 @@ async function embedded(): Promise<Contestant> {
   return {
     name: 'embedded',
     store,
+    watch: (request) => watchRaw(raw, request),
     ...maintenance(raw),
     settled: async () => {},
     close: async () => {
@@ -85,6 +90,7 @@ async function realEtcd(binary: string): Promise<Contestant> {
   return {
     name: 'etcd',
     store,
+    watch: (request) => watchRaw(raw, request),
     ...maintenance(raw),
     settled: (compactions) => etcdSettled(server.endpoint, raw, compactions),
     close: async () => {

@@ -1,5 +1,5 @@
 import { isQuorateError } from '../../src/errors.js';
-import type { KeyEvent, Store, Watch, WatchItem, WatchRequest } from '../../src/store/index.js';
+import type { KeyEvent, Watch, WatchItem } from '../../src/store/index.js';
 import { plain } from './answers.js';
 
 /** Reads a watch in the background. */
@@ -10,8 +10,8 @@ export class Follower {
   #refused: string | undefined;
   #ended = false;
 
-  constructor(store: Store, request: WatchRequest) {
-    void this.#read(store, request);
+  constructor(open: () => Watch) {
+    void this.#read(open);
   }
 
   /** True once the server has confirmed the watch, or refused it. */
@@ -58,9 +58,9 @@ export class Follower {
     return true;
   }
 
-  async #read(store: Store, request: WatchRequest): Promise<void> {
+  async #read(open: () => Watch): Promise<void> {
     try {
-      this.#watch = store.watch(request);
+      this.#watch = open();
       for await (const item of this.#watch) {
         this.items.push(item);
         if (item.type === 'events') this.events.push(...item.events);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compare, getPrefix, put, type Store, txnOf } from '../../src/store/index.js';
 import { findEtcd } from '../support/etcd-process.js';
 import { answered, answerOf, plain } from './answers.js';
-import { startTrio, type Trio } from './contestants.js';
+import { type Contestant, startTrio, type Trio } from './contestants.js';
 import { eventually, Follower } from './follower.js';
 
 const etcdBinary = findEtcd();
@@ -17,8 +17,10 @@ describe.skipIf(etcdBinary === undefined)('engine, embedded server and etcd', ()
 
   afterAll(() => trio?.close());
 
-  async function same(story: (store: Store) => Promise<unknown>): Promise<void> {
-    const [engine, embedded, etcd] = await Promise.all(trio.contestants.map(({ store }) => story(store)));
+  async function same(story: (store: Store, each: Contestant) => Promise<unknown>): Promise<void> {
+    const [engine, embedded, etcd] = await Promise.all(
+      trio.contestants.map((each) => story(each.store, each)),
+    );
     expect(engine, 'the engine').toEqual(etcd);
     expect(embedded, 'the embedded server').toEqual(etcd);
   }
@@ -26,7 +28,7 @@ describe.skipIf(etcdBinary === undefined)('engine, embedded server and etcd', ()
   async function lifeOfALease(store: Store): Promise<unknown> {
     const id = '77';
     const answers: unknown[] = [];
-    const follower = new Follower(store, { key: 'k', rangeEnd: 'l', prevKv: true });
+    const follower = new Follower(() => store.watch({ key: 'k', rangeEnd: 'l', prevKv: true }));
     await eventually(() => follower.answered);
     answers.push(await answerOf(store, { call: 'grant', id, ttlSeconds: 1 }));
     answers.push(
@@ -69,11 +71,11 @@ describe.skipIf(etcdBinary === undefined)('engine, embedded server and etcd', ()
         return last.revision;
       }),
     );
-    await same(async (store) => {
+    await same(async (_, server) => {
       const fromRevision = revisions[0] ?? 0;
       const range = { key: 'c', rangeEnd: 'd' };
-      const follower = new Follower(store, { ...range, fromRevision, prevKv: true });
-      const tooEarly = new Follower(store, { ...range, fromRevision: fromRevision - 1 });
+      const follower = new Follower(() => server.watch({ ...range, fromRevision, prevKv: true }));
+      const tooEarly = new Follower(() => server.watch({ ...range, fromRevision: fromRevision - 1 }));
       await eventually(() => follower.events.length === 3 && tooEarly.ended);
       const result = [follower.seen(), tooEarly.seen()];
       follower.close();

@@ -75,7 +75,8 @@ export class Lockstep {
       await this.#call({ call: 'range', request: { ...everything, revision: past } });
     }
     await this.#call({ call: 'range', request: everything });
-    await this.#open({ ...everything, fromRevision: first, prevKv: true });
+    const all = { ...everything, fromRevision: first, prevKv: true };
+    await this.#open({ call: 'watch', request: all, through: 'server' });
     await this.#settle(this.#watches);
     for (const watched of this.#watches) this.#count(watched);
     this.close();
@@ -89,7 +90,7 @@ export class Lockstep {
   async #taken(step: Step, before: Situation): Promise<Answer> {
     switch (step.call) {
       case 'watch':
-        return this.#open(step.request);
+        return this.#open(step);
       case 'closeWatch':
         return this.#closeOne(step.index);
       case 'hash':
@@ -153,17 +154,20 @@ export class Lockstep {
     await Promise.all(this.#trio.contestants.map((each) => each.settled(this.#compactions)));
   }
 
-  async #open(request: WatchRequest): Promise<Answer> {
+  async #open(step: Extract<Step, { call: 'watch' }>): Promise<Answer> {
+    const { request, through } = step;
     const { revision } = this.#trio.engine;
     const watched: Watched = {
       request,
-      followers: this.#trio.contestants.map(({ store }) => new Follower(store, request)),
+      followers: this.#trio.contestants.map(
+        (each) => new Follower(() => (through === 'store' ? each.store : each).watch(request)),
+      ),
       from: request.fromRevision || revision + 1,
       compactions: this.#compactions,
     };
     await eventually(() => watched.followers.every((follower) => follower.answered));
     const refused = this.#agreed(
-      printed({ call: 'watch', request }),
+      printed(step),
       watched.followers.map((follower) => follower.refused),
     );
     if (refused !== undefined) return { refused };

@@ -58,7 +58,7 @@ describe.skipIf(etcdBinary === undefined)('facts of etcd 3.4', () => {
     const keyAt = async (key: string, revision = 0) => (await store.range({ key, revision })).kvs[0];
 
     async function opened(key: string, rest: object = {}): Promise<Follower> {
-      const follower = new Follower(store, { key, ...rest });
+      const follower = new Follower(() => contestant.watch({ key, ...rest }));
       expect(await eventually(() => follower.answered)).toBe(true);
       return follower;
     }

@@ -11,6 +11,7 @@ export function featuresOfStep(step: Step, known: Situation): readonly string[] 
       return [...rangeFeatures('range', step.request, known)];
     case 'watch':
       return [
+        `watch: through the ${step.through}`,
         `watch: ${subject(step.request)}`,
         `watch: ${moment(step.request.fromRevision ?? 0, known)}`,
         ...(step.request.prevKv ? ['watch: prevKv'] : []),
@@ -21,6 +22,10 @@ export function featuresOfStep(step: Step, known: Situation): readonly string[] 
       return [`${step.call}: ${moment(step.revision, known)}`];
     case 'timeToLive':
       return [`timeToLive: ${step.keys ? 'with keys' : 'without keys'}`];
+    case 'revoke': {
+      const count = known.kvs.filter(({ lease }) => lease === step.id).length;
+      return [`revoke: ${count === 0 ? 'no keys' : count === 1 ? 'one key' : 'several keys'}`];
+    }
     case 'grant':
     case 'briefLease':
       return [

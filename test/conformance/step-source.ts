@@ -55,6 +55,9 @@ export class StepSource {
   readonly length: number;
   readonly #expiryAt: number;
   #drawn = 0;
+  #expired = false;
+  /** Steps that follow from the last one. */
+  #upcoming: Step[] = [];
 
   /** The sequence of this number in the run of this seed. */
   constructor(seed: number, sequence: number) {
@@ -62,22 +65,28 @@ export class StepSource {
     this.#operations = new OperationSource(own);
     this.#random = randomFrom(own ^ 0x5bd1e995);
     this.length = sequence % longEvery === longEvery - 1 ? manySteps : usualSteps;
-    this.#expiryAt = sequence % expiryEvery === 7 ? Math.floor(this.#random() * this.length) : -1;
+    this.#expiryAt = sequence % expiryEvery === 7 ? Math.floor(this.#random() * (this.length - 5)) : -1;
   }
 
   next(known: Situation): Step {
     this.#drawn += 1;
-    if (this.#drawn - 1 === this.#expiryAt) return { call: 'expiry', id: '77', keys: ['bb', 'a'] };
+    const upcoming = this.#upcoming.shift();
+    if (upcoming !== undefined) return upcoming;
+    if (this.#expiryAt >= 0 && this.#drawn > this.#expiryAt && !this.#expired) {
+      this.#expired = true;
+      return { call: 'expiry', id: '77', keys: ['bb', 'a'] };
+    }
     const draw = this.#random();
     if (draw < 0.02) return { call: 'hash', revision: this.#revision(known) };
     if (draw < 0.035) return { call: 'compact', revision: this.#revision(known) };
     if (draw < 0.05) return this.#briefLease();
     if (draw < 0.052) return { call: 'txn', request: tooLarge() };
     if (draw < 0.055) return { call: 'txn', request: { compare: [], success: [], failure: [] } };
-    if (draw < 0.075 && known.openWatches > 0) {
+    if (draw < 0.065) return this.#leasedKeys(known);
+    if (draw < 0.085 && known.openWatches > 0) {
       return { call: 'closeWatch', index: Math.floor(this.#random() * mostWatches) };
     }
-    if (draw < 0.13 && known.openWatches < mostWatches) return { call: 'watch', request: this.#watch(known) };
+    if (draw < 0.14 && known.openWatches < mostWatches) return this.#watchOf(this.#watch(known));
     return this.#operation(known);
   }
 
@@ -92,13 +101,19 @@ export class StepSource {
           : { call: 'txn', request };
       }
       case 'range':
-        return { call: 'range', request: this.#variedRange(operation.request) };
+        return { call: 'range', request: this.#variedRange(operation.request, known) };
       case 'grant':
         return this.#chance(0.3) ? { ...operation, id: this.#pick(otherLeases) } : operation;
-      case 'timeToLive':
-        return { ...operation, keys: this.#chance(0.7) };
+      case 'revoke':
+        return { ...operation, id: this.#chance(0.3) ? this.#usedLease(known) : operation.id };
+      case 'timeToLive': {
+        const id = this.#chance(0.4) ? this.#usedLease(known) : operation.id;
+        return { ...operation, id, keys: this.#chance(0.7) };
+      }
       case 'watch':
-        return known.openWatches < mostWatches ? operation : { call: 'hash', revision: 0 };
+        return known.openWatches < mostWatches
+          ? this.#watchOf(operation.request)
+          : { call: 'hash', revision: 0 };
       default:
         return operation;
     }
@@ -107,6 +122,10 @@ export class StepSource {
   #briefLease(): Step {
     const ttlSeconds = this.#pick(shortTtls);
     return { call: 'briefLease', id: this.#chance(0.5) ? '0' : '55', ttlSeconds };
+  }
+
+  #watchOf(request: WatchRequest): Step {
+    return { call: 'watch', request, through: this.#chance(0.5) ? 'store' : 'server' };
   }
 
   #watch(known: Situation): WatchRequest {
@@ -138,11 +157,12 @@ export class StepSource {
     );
   }
 
-  /** The same, now and then over all keys. */
-  #variedRange(request: RangeRequest): RangeRequest {
+  /** The same, now and then over all keys, or as of the edge of what is left of the past. */
+  #variedRange(request: RangeRequest, { compactRevision }: Situation): RangeRequest {
     return {
       ...request,
       ...(this.#chance(0.06) && everyKey),
+      ...(this.#chance(0.04) && { revision: Math.max(0, compactRevision) }),
       ...(this.#chance(0.2) && { serializable: true }),
     };
   }
@@ -170,6 +190,27 @@ export class StepSource {
     };
   }
 
+  /** A lease that has keys, if there is one. */
+  #usedLease({ kvs }: Situation): string {
+    const leased = kvs.filter(({ lease }) => lease !== '0');
+    return leased.length === 0 ? '7' : this.#pick(leased).lease;
+  }
+
+  /** Several keys for one lease, and what is asked of it while it has them. */
+  #leasedKeys(known: Situation): Step {
+    const id = this.#usedLease(known);
+    const keys = this.#pick([['c', 'a'], ['b'], ['\xff', 'bb', 'ba']]);
+    const success = keys.map((key): Op => ({ type: 'put', key, value: new Uint8Array(), lease: id }));
+    this.#upcoming = [
+      { call: 'txn', request: { compare: [], success, failure: [] } },
+      this.#pick<Step>([
+        { call: 'timeToLive', id, keys: true },
+        { call: 'revoke', id },
+      ]),
+    ];
+    return { call: 'grant', id, ttlSeconds: 600 };
+  }
+
   /** Of a key that has a lease, if there is one. */
   #leaseCompare({ result }: Compare, { kvs }: Situation): Compare {
     const leased = kvs.filter(({ lease }) => lease !== '0');
@@ -180,7 +221,13 @@ export class StepSource {
   /** Mostly readable; now and then compacted, or in the future. */
   #revision({ revision, compactRevision }: Situation): number {
     const back = revision - Math.floor(this.#random() ** 2 * 15);
-    return Math.max(0, this.#pick([0, back, back, back, back, revision, compactRevision, revision + 1]));
+    return Math.max(
+      0,
+      this.#pick([
+        ...[0, back, back, back, back, revision, revision + 1],
+        ...[compactRevision, compactRevision - 1],
+      ]),
+    );
   }
 
   #chance(probability: number): boolean {

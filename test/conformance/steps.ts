@@ -2,11 +2,13 @@
  * What a generated sequence consists of: single calls, and a few small stories that only make sense as a whole. A step
  * is plain data, so a sequence can be printed, cut down and run again.
  */
-import type { KeyRange, Op, TxnRequest } from '../../src/store/index.js';
+import type { KeyRange, Op, TxnRequest, WatchRequest } from '../../src/store/index.js';
 import type { Operation } from '../support/operations.js';
 
 export type Step =
-  | Exclude<Operation, { readonly call: 'timeToLive' }>
+  | Exclude<Operation, { readonly call: 'timeToLive' | 'watch' }>
+  /** Through the store, or of the server itself. */
+  | { readonly call: 'watch'; readonly request: WatchRequest; readonly through: 'store' | 'server' }
   | { readonly call: 'timeToLive'; readonly id: string; readonly keys: boolean }
   /** The hash of the whole history as of a revision; 0: now. */
   | { readonly call: 'hash'; readonly revision: number }
@@ -33,7 +35,7 @@ export function shifted(step: Step, by: number): Step {
       return { call: 'range', request: shiftedRange(step.request, move) };
     case 'watch': {
       const { fromRevision = 0 } = step.request;
-      return { call: 'watch', request: { ...step.request, fromRevision: move(fromRevision) } };
+      return { ...step, request: { ...step.request, fromRevision: move(fromRevision) } };
     }
     case 'compact':
     case 'hash':
@@ -85,7 +87,7 @@ const longestPrintedValue = 60;
 /** The step on one line. Bytes are shown as text, so that a person sees what was written. */
 export function printed(step: Step): string {
   const { call, ...rest } = step;
-  const content = 'request' in rest ? rest.request : rest;
+  const content = step.call === 'txn' || step.call === 'range' ? step.request : rest;
   return `${call} ${JSON.stringify(content, (_, value: unknown) => {
     if (!(value instanceof Uint8Array)) return value;
     const text = Buffer.from(value).toString('latin1');
