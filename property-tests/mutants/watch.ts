@@ -9,8 +9,8 @@ export const watchMutants: readonly Mutant[] = [
   {
     name: 'resumed-at-the-header',
     file: simulated,
-    find: '{ ...this.#request, fromRevision: this.#next };',
-    replace: '{ ...this.#request, fromRevision: Math.max(this.#next, link.cluster.engine.revision + 1) };',
+    find: 'fromRevision: watchStart(next) }',
+    replace: 'fromRevision: Math.max(next, link.cluster.engine.revision + 1) }',
     story:
       "npm etcd3 goes on after a cut from the header's revision, past what was not delivered (etcd3-client.md, B1)",
     killedBy,
@@ -28,6 +28,16 @@ export const watchMutants: readonly Mutant[] = [
     invariant: 'WATCH-3 WATCH-4',
   },
   {
+    name: 'from-the-compacted-revision',
+    file: 'src/store/watch-start.ts',
+    find: 'return Math.max(1, revision - 1);',
+    replace: 'return revision;',
+    story:
+      'our own stores: etcd serves a watch from exactly the compacted revision, of which the deletions are gone',
+    killedBy,
+    invariant: 'WATCH-4 WATCH-1',
+  },
+  {
     name: 'dies-at-a-cut',
     file: simulated,
     find: `      this.#push({ type: 'interrupted', error: new QuorateError('unavailable', reason) });
@@ -42,11 +52,9 @@ export const watchMutants: readonly Mutant[] = [
   {
     name: 'silent-after-compaction',
     file: simulated,
-    find: `      case 'compacted':
-        this.#push(item);
+    find: `        this.#push({ ...item, fromRevision: this.#next ?? item.fromRevision });
         this.#items.end();`,
-    replace: `      case 'compacted':
-        this.#items.end();`,
+    replace: '        this.#items.end();',
     story:
       'npm etcd3 drops the compact revision, and the watcher is gone without a word (etcd3-client.md B4)',
     killedBy,
@@ -68,7 +76,7 @@ export const watchMutants: readonly Mutant[] = [
     replace: "else this.#emit({ type: 'events', revision: this.#latestRevision, events: error ? [] : [] });",
     story: 'a recipe that takes whatever ends its wait for the deletion it waits for (locks.md, R2)',
     killedBy,
-    invariant: 'WATCH-4 WATCH-2',
+    invariant: 'WATCH-4 WATCH-2 WATCH-1',
   },
   {
     name: 'joiner-not-greeted',

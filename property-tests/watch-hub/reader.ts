@@ -40,9 +40,13 @@ export class Reader {
   take(report: WatchReport): void {
     if (this.hasLeft) broken('WATCH-4', `${this.name} was told of ${report.type} after it had left`);
     this.reports.push(report);
-    if (report.type === 'opened' || report.type === 'events') {
-      this.#position = Math.max(this.#position, report.revision);
-    }
+    const isNews = report.type === 'events' || (report.type === 'opened' && this.#startsAfresh());
+    if (isNews) this.#position = Math.max(this.#position, report.revision);
+  }
+
+  /** What is below the revision at which its watch has just opened will not follow. */
+  #startsAfresh(): boolean {
+    return this.kind !== 'resuming' || (this.fromRevision === 0 && this.reports.length === 1);
   }
 
   check(history: History, completeTo: number | undefined): WatchCounts {

@@ -6,6 +6,9 @@ import { type HubItem, type Subscription, WatchHub } from '../../src/watch/index
 import { Reader } from './reader.js';
 import { type Scope, type Step, scopes, type WatchWorkload } from './workload.js';
 
+/** No watch opens again so soon. */
+const cutForMs = 3;
+
 export interface WatcherParts {
   readonly context: ProcessContext;
   readonly process: SimulatedProcess;
@@ -14,6 +17,7 @@ export interface WatcherParts {
   /** An error where it would be taken for one of a listener. */
   readonly fail: (error: unknown) => void;
   readonly revision: () => number;
+  readonly compactRevision: () => number;
   /** Lets a fault begin now. */
   readonly inject: (kind: FaultKind, target: number, durationMs: number) => void;
 }
@@ -59,9 +63,12 @@ export class Watcher {
       }
       case 'shake': {
         const { inject, process } = this.#parts;
-        inject('member-lag', step.member, step.ms);
+        for (let member = 0; member < step.members; member += 1) inject('member-lag', member, 2 * step.ms);
         await this.#pause(step.ms / 2);
         inject('broken-watches', process.index, 1);
+        await this.#pause(cutForMs);
+        const [cut] = this.#subscriptions.keys();
+        if (cut !== undefined) this.#subscribe(scopes.indexOf(cut.scope), false);
         return;
       }
       case 'renew': {
@@ -79,6 +86,14 @@ export class Watcher {
       case 'subscribe': {
         const reader = this.#subscribe(step.scope, step.within);
         this.#leaveAfter(step.ms, () => this.#unsubscribe(reader));
+        return;
+      }
+      case 'return': {
+        const first = this.#subscribe(step.scope, false);
+        await this.#pause(20);
+        this.#unsubscribe(first);
+        await this.#pause(step.ms);
+        this.#subscribe(step.scope, false);
         return;
       }
       case 'watch':
@@ -139,7 +154,9 @@ export class Watcher {
 
   #watch({ scope: index, ms, back, resume, progress }: Extract<Step, { do: 'watch' }>): void {
     const scope = scopeAt(index);
-    const fromRevision = back === 0 ? 0 : Math.max(1, this.#parts.revision() - back);
+    const { revision, compactRevision } = this.#parts;
+    const far = back < 0 ? Math.max(0, compactRevision()) : Math.max(1, revision() - back);
+    const fromRevision = back === 0 ? 0 : far;
     const reader = this.#reader(scope, resume === 'now' ? 'from-now' : 'resuming', fromRevision);
     const { range, ...filters } = scope;
     const request: WatchRequest = { ...range, ...filters, resume, progress, fromRevision };

@@ -22,7 +22,9 @@ export const scopes: readonly Scope[] = [
 export type Step =
   /** Subscribes to a shared watch, and leaves it after `ms`, if not 0. `within`: out of its first news it subscribes another. */
   | { readonly do: 'subscribe'; readonly scope: number; readonly ms: number; readonly within: boolean }
-  /** Opens a watch of its own, so many revisions back, and closes it after `ms`, if not 0. */
+  /** Subscribes, leaves, and is back after `ms`. */
+  | { readonly do: 'return'; readonly scope: number; readonly ms: number }
+  /** Opens a watch of its own, so many revisions back, -1: at the compacted one, and closes it after `ms`, if not 0. */
   | {
       readonly do: 'watch';
       readonly scope: number;
@@ -34,8 +36,8 @@ export type Step =
   | { readonly do: 'wait'; readonly ms: number }
   /** Compacts history up to so many revisions back. */
   | { readonly do: 'compact'; readonly back: number }
-  /** Its watches break, and a member that they may open at lags behind. */
-  | { readonly do: 'shake'; readonly member: number; readonly ms: number }
+  /** Members lag behind, its watches break, and it subscribes once more during the cut. */
+  | { readonly do: 'shake'; readonly members: number; readonly ms: number }
   /** Closes the hub and makes another. */
   | { readonly do: 'renew' };
 
@@ -66,9 +68,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     do: fc.constant('watch'),
     scope,
     ms: stay,
-    back: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 30 })),
+    back: fc.oneof(fc.constant(0), fc.constant(-1), fc.integer({ min: 0, max: 30 })),
     resume: fc.constantFrom('revision', 'now'),
     progress: fc.boolean(),
+  }),
+  stepOf<Extract<Step, { do: 'return' }>>(2, {
+    do: fc.constant('return'),
+    scope,
+    ms: fc.integer({ min: 1, max: 400 }),
   }),
   stepOf<Extract<Step, { do: 'wait' }>>(4, {
     do: fc.constant('wait'),
@@ -80,7 +87,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   stepOf<Extract<Step, { do: 'shake' }>>(2, {
     do: fc.constant('shake'),
-    member: fc.nat({ max: 4 }),
+    members: fc.nat({ max: 3 }),
     ms: fc.integer({ min: 100, max: 2_000 }),
   }),
   stepOf<Extract<Step, { do: 'renew' }>>(1, { do: fc.constant('renew') }),
