@@ -4,21 +4,15 @@
  * whole history; once all or a core is healed, every call is answered and every lane goes on.
  */
 import { History } from '../src/checkers/index.js';
+import { isQuorateError } from '../src/errors.js';
 import { sleep } from '../src/runtime/index.js';
 import type { FaultKind, ProcessContext, Simulation } from '../src/simulator/index.js';
-import { prefixRange, type Store, txnOf } from '../src/store/index.js';
 import { Attempts } from './commit/attempts.js';
 import { Calls } from './commit/calls.js';
 import { CommitProcess, countsOf } from './commit/commit-process.js';
+import { intervene } from './commit/interventions.js';
 import { judge } from './commit/judge.js';
-import {
-  type Intervention,
-  type LanesWorkload,
-  lanesWorkload,
-  requestOf,
-  type Step,
-  sometimesLease,
-} from './commit/lanes-workload.js';
+import { type LanesWorkload, lanesWorkload, requestOf, type Step } from './commit/lanes-workload.js';
 import { countCalls, laneSituations } from './commit/situations.js';
 import type { Property } from './support/property.js';
 import type { World } from './support/world.js';
@@ -30,6 +24,8 @@ const laneFaults: readonly FaultKind[] = [
   ...(['leader-change', 'member-lag', 'member-mute', 'member-isolated', 'member-crash'] as const),
 ];
 const safetyMs = 10_000;
+/** How long an intervention waits for the worst moment. */
+const longestChanceMs = 3_000;
 /**
  * What may follow one on another after the healing, at the worst: a client notices that its connection is gone, or the cluster
  * answers what has waited in it (8 s); a lane backs off and its attempt times out, and again for a fence (8 s); a new lease
@@ -45,7 +41,7 @@ async function run(world: World<LanesWorkload>): Promise<void> {
   const { simulation, workload } = world;
   const { lanes, laneTtlSeconds, weather } = workload;
   const calls = new Calls(() => simulation.nowMs);
-  const attempts = new Attempts(simulation.engine, lanePrefix);
+  const attempts = new Attempts({ engine: simulation.engine, nowMs: () => simulation.nowMs, lanePrefix });
   let isHealed = false;
   const processes = workload.processes.map((steps, index) => {
     const process = new CommitProcess({
@@ -67,8 +63,13 @@ async function run(world: World<LanesWorkload>): Promise<void> {
   const administrator = simulation.connect();
   for (const intervention of workload.interventions) {
     const { afterMs, atWorst, process } = intervention;
-    await simulation.runUntil(() => atWorst && attempts.isInDoubt(lanePrefixOf(process)), afterMs);
-    intervene(simulation, administrator, intervention);
+    await world.run(afterMs);
+    const inDoubt = () => attempts.isInDoubt(lanePrefixOf(process));
+    const leftMs = Math.max(0, safetyMs - simulation.nowMs);
+    if (atWorst) await simulation.runUntil(inDoubt, Math.min(longestChanceMs, leftMs));
+    void intervene(simulation, administrator, { ...intervention, prefix: lanePrefixOf(process) }).catch(
+      ignore,
+    );
   }
   await world.safetyPhase(() => false, Math.max(0, safetyMs - simulation.nowMs));
   world.heal();
@@ -86,6 +87,11 @@ async function run(world: World<LanesWorkload>): Promise<void> {
   const { groups } = judged();
   const counts = countsOf(processes, lanes + 1);
   countCalls(world, { calls, attempts, groups, counts, history: simulation.history });
+}
+
+/** What fails of an administrator's work is left as it is. */
+function ignore(error: unknown): void {
+  if (!isQuorateError(error)) throw error;
 }
 
 function lanePrefixOf(process: number): string {
@@ -106,30 +112,6 @@ async function take(process: CommitProcess, context: ProcessContext, step: Step)
 /** What goes past the lanes has nobody to send it again. */
 function longestPatienceMs({ deed, inOwnLane }: Step): number {
   return deed === 'read' && !inOwnLane ? 5_000 : Number.POSITIVE_INFINITY;
-}
-
-/** Asks for it over a connection that nothing befalls; what comes of it may be late, or nothing. */
-function intervene({ engine, cluster }: Simulation, store: Store, { what, process }: Intervention): void {
-  const range = prefixRange(lanePrefixOf(process));
-  const ask = (work: Promise<unknown>) => void work.catch(() => {});
-  switch (what) {
-    case 'grant lease':
-      ask(store.leaseGrant({ id: sometimesLease, ttlSeconds: 600 }));
-      break;
-    case 'end lease':
-      ask(store.leaseRevoke(sometimesLease));
-      break;
-    case 'end lanes': {
-      const leases = new Set(engine.range(range).kvs.map(({ lease }) => lease));
-      for (const lease of leases) ask(store.leaseRevoke(lease));
-      break;
-    }
-    case 'delete lanes':
-      ask(store.txn(txnOf({ success: [{ type: 'delete', ...range }] })));
-      break;
-    case 'compact':
-      if (engine.revision > engine.compactRevision) cluster.compact(engine.revision);
-  }
 }
 
 function unfinished({ processes }: Simulation): string | undefined {

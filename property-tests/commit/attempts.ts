@@ -11,6 +11,16 @@ interface Attempt {
   wasApplied: boolean;
 }
 
+/** Replies that are not lost take no longer. */
+const longestReplyMs = 60;
+
+export interface AttemptsOptions {
+  readonly engine: Engine;
+  /** True time. */
+  readonly nowMs: () => number;
+  readonly lanePrefix: Key;
+}
+
 /** What lanes did, as somebody sees it who stands between them and the store, and behind the store. */
 export interface AttemptCounts {
   fencesWon: number;
@@ -38,15 +48,19 @@ export class Attempts {
   };
   /** Revisions of groups whose reply arrived. */
   readonly answered = new Set<number>();
+  /** Markers of the members of groups that the store refused as a whole. */
+  readonly refusedGroups: (readonly Key[])[] = [];
   /** Markers of the transactions that were handed to a connection. */
   readonly sent = new Set<Key>();
-  /** Lanes of which nobody knows whether they were moved on. */
-  readonly #inDoubt = new Set<Key>();
+  /** Lanes that do not know whether they were moved on, and since when. */
+  readonly #inDoubt = new Map<Key, number>();
+  readonly #nowMs: () => number;
   readonly #lanePrefix: Key;
   readonly #attempts = new WeakMap<TxnRequest, Attempt>();
 
-  constructor(engine: Engine, lanePrefix: Key) {
+  constructor({ engine, nowMs, lanePrefix }: AttemptsOptions) {
     this.#lanePrefix = lanePrefix;
+    this.#nowMs = nowMs;
     const apply = engine.txn.bind(engine);
     engine.txn = (request) => {
       const reply = apply(request);
@@ -55,9 +69,11 @@ export class Attempts {
     };
   }
 
-  /** A lane under this prefix has sent a group of which it does not know whether it was applied. */
+  /** A lane under this prefix has sent a group whose reply is lost. */
   isInDoubt(prefix: Key): boolean {
-    for (const lane of this.#inDoubt) if (lane.startsWith(prefix)) return true;
+    for (const [lane, sinceMs] of this.#inDoubt) {
+      if (lane.startsWith(prefix) && this.#nowMs() - sinceMs > longestReplyMs) return true;
+    }
     return false;
   }
 
@@ -67,7 +83,8 @@ export class Attempts {
       const attempt = this.#attemptOf(request);
       const sent = { ...request };
       this.#attempts.set(sent, attempt);
-      if (attempt.kind === 'group') this.#noteMarkers(request);
+      const markers = attempt.kind === 'group' ? markersOf(request) : [];
+      for (const marker of markers) this.sent.add(marker);
       try {
         const reply = await store.txn(sent, options);
         this.#answered(attempt, reply);
@@ -75,7 +92,10 @@ export class Attempts {
       } catch (error) {
         if (attempt.wasApplied && isQuorateError(error, 'no-space')) this.counts.appliedWithoutSpace += 1;
         if (attempt.kind === 'group' && isQuorateError(error) && error.outcome === 'unknown') {
-          this.#inDoubt.add(attempt.lane);
+          this.#inDoubt.set(attempt.lane, Number.NEGATIVE_INFINITY);
+        }
+        if (markers.length > 1 && isQuorateError(error) && error.outcome === 'not-applied') {
+          this.refusedGroups.push(markers);
         }
         throw error;
       } finally {
@@ -102,13 +122,6 @@ export class Attempts {
     return { ...attempt, kind: success.length === 1 ? 'fence' : 'group', lane };
   }
 
-  #noteMarkers({ success }: TxnRequest): void {
-    for (const op of success) {
-      const first = op.type === 'txn' ? op.success[0] : undefined;
-      if (first?.type === 'put') this.sent.add(first.key);
-    }
-  }
-
   #answered({ kind, lane }: Attempt, { succeeded, revision }: TxnReply): void {
     if (kind === 'other') return;
     this.#inDoubt.delete(lane);
@@ -123,8 +136,17 @@ export class Attempts {
     const attempt = this.#attempts.get(request);
     if (attempt?.kind !== 'group') return;
     attempt.wasApplied = succeeded;
+    if (succeeded) this.#inDoubt.set(attempt.lane, this.#nowMs());
     if (!attempt.isOver) return;
     if (succeeded) this.counts.lateApplied += 1;
     else this.counts.lateRefused += 1;
   }
+}
+
+/** The first key that each member puts. */
+function markersOf({ success }: TxnRequest): readonly Key[] {
+  return success.flatMap((op) => {
+    const first = op.type === 'txn' ? op.success[0] : undefined;
+    return first?.type === 'put' ? [first.key] : [];
+  });
 }

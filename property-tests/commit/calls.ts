@@ -1,6 +1,7 @@
 import type { ObservedTxn } from '../../src/checkers/index.js';
 import type { CommitStore, Lane } from '../../src/commit/index.js';
 import { type ErrorCode, isQuorateError, type Outcome } from '../../src/errors.js';
+import type { Timer } from '../../src/runtime/index.js';
 import type { ProcessContext } from '../../src/simulator/index.js';
 import type { TxnReply, TxnRequest } from '../../src/store/index.js';
 
@@ -14,6 +15,8 @@ export interface Asked {
   readonly abortAfterMs?: number | undefined;
   /** Only reads, and so puts no marker. */
   readonly isRead: boolean;
+  /** Its leased put is guarded by the key that goes with the lease. */
+  readonly isGuardedByAnchor: boolean;
   /** Goes through the lane of its own, not the shared ones. */
   readonly inOwnLane: boolean;
 }
@@ -28,6 +31,7 @@ export interface Call {
   readonly storeId: string;
   readonly inOwnLane: boolean;
   readonly isRead: boolean;
+  readonly isGuardedByAnchor: boolean;
   /** It goes past the lanes, straight to the store underneath. */
   readonly passesBy: boolean;
   readonly startedAtMs: number;
@@ -58,36 +62,46 @@ export class Calls {
 
   /** Resolves once the call has settled, however. */
   async make(context: ProcessContext, opened: OpenedStore, asked: Asked): Promise<Call> {
-    const { marker, request, timeoutMs, inOwnLane, isRead } = asked;
+    const { marker, request, timeoutMs, inOwnLane, isRead, isGuardedByAnchor } = asked;
     const startMs = context.runtime.monotonicMs();
     const call: Call = {
-      ...{ marker, request, timeoutMs, inOwnLane, isRead, process: context.name, storeId: opened.id },
+      ...{
+        marker,
+        request,
+        timeoutMs,
+        inOwnLane,
+        isRead,
+        isGuardedByAnchor,
+        process: context.name,
+        storeId: opened.id,
+      },
       ...{ startedAtMs: this.#nowMs(), isAborted: false, isClosed: false, passesBy: isRead && !inOwnLane },
     };
     this.all.push(call);
-    const controller = new AbortController();
-    const timer =
-      asked.abortAfterMs === undefined
-        ? undefined
-        : context.runtime.setTimer(asked.abortAfterMs, () => {
-            call.isAborted = true;
-            controller.abort(new Error('called off'));
-          });
+    const callOff =
+      asked.abortAfterMs === undefined ? undefined : this.#callOff(context, call, asked.abortAfterMs);
     try {
-      call.reply = await (inOwnLane ? opened.lane : opened.store).txn(request, {
-        timeoutMs,
-        signal: controller.signal,
-      });
+      const lane = inOwnLane ? opened.lane : opened.store;
+      call.reply = await lane.txn(request, { timeoutMs, signal: callOff?.signal });
     } catch (error) {
       if (!isQuorateError(error)) throw error;
       const { code, outcome, details } = error;
       call.error = { code, outcome, details };
     }
-    timer?.cancel();
+    callOff?.timer.cancel();
     call.settledAtMs = this.#nowMs();
     call.elapsedMs = context.runtime.monotonicMs() - startMs;
     call.isClosed = opened.isClosing;
     return call;
+  }
+
+  #callOff({ runtime }: ProcessContext, call: Call, afterMs: number): { signal: AbortSignal; timer: Timer } {
+    const controller = new AbortController();
+    const timer = runtime.setTimer(afterMs, () => {
+      call.isAborted = true;
+      controller.abort(new Error('called off'));
+    });
+    return { signal: controller.signal, timer };
   }
 
   /** What a checker is told. */

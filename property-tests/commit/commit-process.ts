@@ -2,10 +2,11 @@ import { type CommitStore, openCommitStore } from '../../src/commit/index.js';
 import { isQuorateError } from '../../src/errors.js';
 import { sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, Simulation } from '../../src/simulator/index.js';
-import { type Key, put, type TxnRequest, txnOf } from '../../src/store/index.js';
+import { type Key, type TxnRequest, txnOf } from '../../src/store/index.js';
 import { NotLive } from '../support/failure.js';
 import type { Attempts } from './attempts.js';
 import type { Call, Calls, OpenedStore } from './calls.js';
+import { marked } from './random-txn.js';
 
 const retryMs = 100;
 /** After the healing, everything that hangs on a timer or a timeout has had its time by then. */
@@ -34,6 +35,7 @@ export interface Asking {
   readonly inOwnLane: boolean;
   /** Writes nothing, and so has no marker. Default false. */
   readonly isRead?: boolean;
+  readonly isGuardedByAnchor?: boolean;
 }
 
 /** Figures of commit stores that were closed, or died. */
@@ -66,11 +68,12 @@ export class CommitProcess {
   /** Asks, and does not wait for the answer. */
   async ask(context: ProcessContext, asking: Asking): Promise<void> {
     const opened = await this.open(context);
-    const { request, timeoutMs, abortAfterMs, inOwnLane, isRead = false } = asking;
+    const { request, timeoutMs, abortAfterMs, inOwnLane } = asking;
+    const { isRead = false, isGuardedByAnchor = false } = asking;
     this.#markers += 1;
     const marker = `t/${context.name}/${this.#markers}`;
     const call = this.#options.calls.make(context, opened, {
-      ...{ marker, timeoutMs, abortAfterMs, inOwnLane, isRead },
+      ...{ marker, timeoutMs, abortAfterMs, inOwnLane, isRead, isGuardedByAnchor },
       request: isRead ? request : marked(request, marker),
     });
     this.#underWay.push(call);
@@ -167,13 +170,4 @@ export function countsOf(processes: readonly CommitProcess[], lanesAtFirst: numb
     counts.lanesReopened += Math.max(0, stats.lanesOpened - lanesAtFirst);
   }
   return counts;
-}
-
-/** The same with a put of `marker` in both branches, so that history shows when it was applied. */
-export function marked(request: TxnRequest, marker: Key): TxnRequest {
-  return {
-    compare: request.compare,
-    success: [put(marker, 'success'), ...request.success],
-    failure: [put(marker, 'failure'), ...request.failure],
-  };
 }

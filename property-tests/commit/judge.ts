@@ -4,7 +4,16 @@ import { PastView } from '../../src/checkers/past-view.js';
 import { broken } from '../../src/checkers/sentences.js';
 import { isQuorateError } from '../../src/errors.js';
 import type { Simulation } from '../../src/simulator/index.js';
-import { evaluateTxn, type Key, type Op, type TxnRequest, validateTxn } from '../../src/store/index.js';
+import {
+  evaluateTxn,
+  inRange,
+  type Key,
+  type KeyRange,
+  type Op,
+  type TxnReply,
+  type TxnRequest,
+  validateTxn,
+} from '../../src/store/index.js';
 import type { Attempts } from './attempts.js';
 import type { Call, Calls } from './calls.js';
 
@@ -14,6 +23,8 @@ export interface JudgedRun {
   readonly attempts: Attempts;
   readonly lanePrefix: Key;
   readonly simulation: Simulation;
+  /** Keys that others write. Default: none. */
+  readonly isForeign?: (key: Key) => boolean;
 }
 
 /** Clocks of processes and timers are not exact. */
@@ -21,12 +32,12 @@ const toleranceMs = 0.1;
 
 /** Everything that must hold of calls of commit stores, of whatever run. */
 export function judge(run: JudgedRun): CommitsCounts {
-  const { calls, history, lanePrefix } = run;
-  const counts = checkCommits({ history, observed: calls.observed(), lanePrefix });
+  const { calls, history, lanePrefix, isForeign = () => false } = run;
+  const counts = checkCommits({ history, observed: calls.observed(), lanePrefix, isForeign });
   for (const call of calls.all) {
     checkUnknown(run, call);
     checkRefusal(run, call);
-    if (call.isRead) checkRead(history, call);
+    if (call.isRead) checkRead(run, call);
   }
   checkLanes(calls.all, history);
   checkRealTime(calls.all);
@@ -72,16 +83,44 @@ function checkRefusal({ simulation }: JudgedRun, call: Call): void {
   broken('COMMIT-2', `${tell(call)} was refused as ${error.code}, for which there was no reason`);
 }
 
-/** What only reads shows the state of the revision that it names. */
-function checkRead(history: History, call: Call): void {
-  const { request, reply } = call;
+/**
+ * What only reads shows the state of the revision that it names. In a lane, its compares are decided before the lane is moved
+ * on, and its ranges after.
+ */
+function checkRead({ history, lanePrefix }: JudgedRun, call: Call): void {
+  const { request, reply, passesBy } = call;
   if (reply === undefined) return;
   const { revision } = reply;
-  const before = new Map(history.rangeAt({ key: '\0', rangeEnd: '\0' }, revision).map((kv) => [kv.key, kv]));
-  const { succeeded, replies } = evaluateTxn(request, new PastView({ history, before, revision }));
-  const difference = differenceOf(reply, { revision, succeeded, replies }, 'reply');
-  if (difference !== undefined)
+  const after = answerTo(request, { history, stateAt: revision, revision, first: [] });
+  const moved = passesBy ? [] : (history.entryAt(revision)?.events ?? []);
+  const first = moved.flatMap(({ type, kv }): Op[] =>
+    type === 'put' && kv.key.startsWith(lanePrefix) ? [{ ...kv, type: 'put' }] : [],
+  );
+  const inLane = answerTo(request, { history, stateAt: revision - 1, revision, first });
+  const seesLane = first.some((op) =>
+    rangesOf(request).some((range) => op.type === 'put' && inRange(range, op.key)),
+  );
+  for (const expected of passesBy ? [after] : seesLane ? [inLane] : [inLane, after]) {
+    const difference = differenceOf(reply, { revision, ...expected }, 'reply');
+    if (difference === undefined) continue;
     broken('COMMIT-1', `${tell(call)}, which only reads, was answered otherwise: ${difference}`);
+  }
+}
+
+interface Moment {
+  readonly history: History;
+  readonly stateAt: number;
+  readonly revision: number;
+  /** What is done before, in the same revision. */
+  readonly first: readonly Op[];
+}
+
+function answerTo(request: TxnRequest, { history, stateAt, revision, first }: Moment): Partial<TxnReply> {
+  const before = new Map(history.rangeAt({ key: '\0', rangeEnd: '\0' }, stateAt).map((kv) => [kv.key, kv]));
+  const success: Op[] = [...first, { type: 'txn', ...request }];
+  const view = new PastView({ history, before, revision });
+  const reply = evaluateTxn({ compare: [], success, failure: [] }, view).replies.at(-1);
+  return reply?.type === 'txn' ? { succeeded: reply.succeeded, replies: reply.replies } : {};
 }
 
 /** In a lane of one's own, the order of revisions is the order of the calls. */
@@ -132,6 +171,14 @@ function checkRealTime(calls: readonly Call[]): void {
 
 function opsOf(request: TxnRequest): readonly Op[] {
   return [...request.success, ...request.failure].flatMap((op) => (op.type === 'txn' ? opsOf(op) : [op]));
+}
+
+/** All that it compares and reads, in every branch. */
+function rangesOf(request: TxnRequest): readonly KeyRange[] {
+  const inner = [...request.success, ...request.failure].flatMap((op) =>
+    op.type === 'txn' ? rangesOf(op) : op.type === 'range' ? [op] : [],
+  );
+  return [...request.compare, ...inner];
 }
 
 function codeOf(work: () => void): string | undefined {

@@ -19,9 +19,17 @@ export interface Step {
 /** What an administrator does after a while, or anybody who has the keys. */
 export interface Intervention {
   readonly afterMs: number;
-  /** At the worst moment within that time: when a lane does not know whether its group was applied. */
+  /** Only when a lane does not know whether its group was applied, if that comes soon. */
   readonly atWorst: boolean;
-  readonly what: 'grant lease' | 'end lease' | 'end lanes' | 'delete lanes' | 'compact';
+  readonly what:
+    | 'grant lease'
+    | 'end lease'
+    | 'end lanes'
+    /** And compacts history up to that very revision. */
+    | 'end lanes and history'
+    /** Deletes them, creates them once more, as an opening does that arrives late, and compacts history. */
+    | 'replace lanes'
+    | 'compact';
   /** Whose lanes. */
   readonly process: number;
 }
@@ -60,11 +68,12 @@ const step: fc.Arbitrary<Step> = fc.record(
 
 const intervention: fc.Arbitrary<Intervention> = fc.record(
   {
-    afterMs: logInteger({ min: 1, max: 4_000 }),
+    afterMs: logInteger({ min: 1, max: 2_000 }),
     atWorst: fc.boolean(),
     what: pickFrom<Intervention['what']>([
-      ...(['grant lease', 'grant lease', 'end lease', 'end lanes', 'end lanes', 'end lanes'] as const),
-      ...(['delete lanes', 'compact', 'compact', 'compact'] as const),
+      ...(['grant lease', 'grant lease', 'end lease', 'end lanes', 'end lanes'] as const),
+      ...(['end lanes and history', 'end lanes and history', 'replace lanes', 'replace lanes'] as const),
+      ...(['compact', 'compact'] as const),
     ]),
     process: fc.nat({ max: 2 }),
   },

@@ -4,6 +4,9 @@ import type { Attempts } from './attempts.js';
 import type { Call, Calls } from './calls.js';
 import type { ProcessCounts } from './commit-process.js';
 
+/** A group of so many has no room left, or next to none. */
+const fullGroup = 120;
+
 /** Of any run of commit stores. */
 const common = [
   'an attempt without a reply had been applied, as its lane showed',
@@ -33,7 +36,7 @@ export const laneSituations = [
 export const groupSituations = [
   ...common,
   'a refused member next to one that was applied',
-  'a lease had ended, and refused its own member alone',
+  'a lease had ended, and only its own member was refused',
   'a full group',
 ] as const;
 
@@ -101,4 +104,25 @@ function situationOf(call: Call, isApplied: boolean): (typeof laneSituations)[nu
 /** Every key that was ever put. */
 function appliedIn(history: readonly HistoryEntry[]): ReadonlySet<string> {
   return new Set(history.flatMap(({ events }) => events.map(({ kv }) => kv.key)));
+}
+
+/** Counts what happened in a run of groups. */
+export function countGroups<W>(world: World<W>, counted: Counted & { readonly largestGroup: number }): void {
+  countCommon(world, counted);
+  const { attempts, calls, largestGroup } = counted;
+  const reached = (situation: (typeof groupSituations)[number]) => world.reached(situation);
+  const called = new Map(calls.all.map((call) => [call.marker, call]));
+  for (const markers of attempts.refusedGroups) {
+    const members = markers.map((marker) => called.get(marker));
+    const isRefused = members.some((call) => call?.error?.outcome === 'not-applied');
+    if (isRefused && members.some((call) => call?.reply !== undefined)) {
+      reached('a refused member next to one that was applied');
+    }
+  }
+  for (const { isGuardedByAnchor, reply } of calls.all) {
+    if (isGuardedByAnchor && reply?.succeeded === false) {
+      reached('a lease had ended, and only its own member was refused');
+    }
+  }
+  if (largestGroup >= fullGroup) reached('a full group');
 }

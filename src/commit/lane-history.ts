@@ -28,16 +28,21 @@ export async function firstChangeAfter(
   stopper: Stopper,
   request: ChangeRequest,
 ): Promise<FirstChange> {
-  // A watch is silent of a deletion at the very revision up to which history was compacted.
-  const next = await lookAt(store, stopper, request, request.revision + 1);
-  if (next.type !== 'unchanged' && next.type !== 'compacted') return next;
   const change = await watchFrom(store, runtime, stopper, request);
   if (change.type !== 'compacted') return change;
   const revision = change.compactRevision;
   const left = await lookAt(store, stopper, request, revision);
-  // It is gone, and the history that would tell whether it was put before is gone too.
-  if (left.type === 'delete' || left.type === 'compacted') return change;
-  return left.type === 'unchanged' ? watchFrom(store, runtime, stopper, { ...request, revision }) : left;
+  switch (left.type) {
+    case 'unchanged':
+      return watchFrom(store, runtime, stopper, { ...request, revision });
+    case 'delete':
+      // Else the history is gone that would tell whether it was put before.
+      return revision === request.revision + 1 ? left : change;
+    case 'compacted':
+      return change;
+    default:
+      return left;
+  }
 }
 
 /** What has become of the key up to `revision`. */

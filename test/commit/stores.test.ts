@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { marked, randomRequest } from '../../property-tests/commit/random-txn.js';
 import { type CommitStore, openCommitStore } from '../../src/commit/index.js';
 import { isQuorateError, QuorateError } from '../../src/errors.js';
 import { systemRuntime } from '../../src/runtime/index.js';
@@ -16,7 +17,6 @@ import {
 import { faultyStore } from '../support/faulty-store.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { propertyRuns } from '../support/property-runs.js';
-import { marked, randomRequest } from '../support/random-txn.js';
 import { describeStores, uniqueName } from '../support/stores.js';
 import { failureOf } from './scene.js';
 
