@@ -1,7 +1,13 @@
 /** Every mutant that `npm run mutants` plants. */
+import { commitMutants } from './commit.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
 import { sessionMutants } from './session.js';
 import { watchMutants } from './watch.js';
 
-export const mutants: readonly Mutant[] = [...sessionMutants, ...watchMutants, ...queueMutants];
+export const mutants: readonly Mutant[] = [
+  ...sessionMutants,
+  ...watchMutants,
+  ...commitMutants,
+  ...queueMutants,
+];
