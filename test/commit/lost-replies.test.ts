@@ -150,6 +150,24 @@ describe('a request that the store refuses', () => {
     expect(commits.stats).toMatchObject({ fenced: 1, resolvedByLane: 1 });
   });
 
+  it('COMMIT-4 a fence that is refused is sent again until it is not, and then the lane goes on', async () => {
+    const { commits, hooked, engine } = await openScene();
+    let attempts = 0;
+    hooked.hook = async (_request, send) => {
+      attempts += 1;
+      if (attempts === 1) throw lost();
+      if (attempts <= 5) throw new QuorateError('unauthenticated', 'token expired');
+      return send();
+    };
+    const pending = commits.txn(guardedCreate('k'));
+    const next = commits.txn(txnOf({ success: [put('k', '', { prevKv: true })] }));
+    expect(await failureOf(pending)).toMatchObject({ code: 'unauthenticated', outcome: 'not-applied' });
+    expect((await next).replies).toEqual([{ type: 'put' }]);
+    expect(attempts).toBe(7);
+    expect(engine.range({ key: 'k' }).kvs[0]).toMatchObject({ version: 1 });
+    expect(commits.stats).toMatchObject({ fenced: 1, members: 1 });
+  });
+
   it('COMMIT-2 a fence whose reply is lost is sent again', async () => {
     const { commits, network, engine } = await openScene();
     network.script('txn', 'lose-request', 'deliver', 'lose-reply', 'lose-request', 'deliver');
