@@ -1,8 +1,9 @@
-/** The processes of a run, each with a candidate or an observer, which may crash and start anew at any moment. */
+/** The processes of a run, each with a client, candidates and observers, which may crash and start anew at any moment. */
+import { AssertionError } from 'node:assert';
 import { broken } from '../../src/checkers/sentences.js';
-import { Election, type Leadership, type LeaderView } from '../../src/election/index.js';
+import { Election, type Leadership } from '../../src/election/index.js';
 import { isQuorateError } from '../../src/errors.js';
-import { sleep } from '../../src/runtime/index.js';
+import { sleep, type WaitOptions } from '../../src/runtime/index.js';
 import type { Client } from '../../src/session/index.js';
 import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import { type Key, Keyspace, type WatchItem, type WatchRequest } from '../../src/store/index.js';
@@ -10,52 +11,50 @@ import { Administrator } from '../support/administrator.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace, openClient } from '../support/open-client.js';
 import type { World } from '../support/world.js';
-import { SeenLeadership } from './seen-leadership.js';
+import { SeenObserver } from './seen-observer.js';
+import { SeenTerm } from './seen-term.js';
 import type { Situation } from './situations.js';
-import type { CandidatePlan, ElectionWorkload } from './workload.js';
+import type { CandidatePlan, ElectionWorkload, ProcessPlan } from './workload.js';
 
-/** Between two looks of a leader at its term. */
+/** Between two looks at a term. */
 const lookEveryMs = 40;
-/** Terms are no longer than that once everything is healed. */
-const healedTermMs = 10;
 /** A stall is decided within a turn of the event loop; that a term is lost may be seen before. */
 const decisionMs = 5;
+/** Terms are no longer than that once everything is healed. */
+const healedTermMs = 10;
+/** How long a write is waited for that nobody waits for. */
+const leftWriteMs = 250;
 
 /** A process that has its client. */
-interface Seat {
+export interface Seat {
   readonly process: SimulatedProcess;
+  readonly incarnation: number;
   readonly client: Client;
   readonly election: Election;
 }
 
-/** What one incarnation of a process saw as it looked on. */
-export interface Observation {
-  readonly process: SimulatedProcess;
-  readonly incarnation: number;
-  readonly views: LeaderView[];
-}
-
 export class Scene {
-  readonly electionName = 'e';
-  /** The prefix of the election's keys. */
-  readonly prefix: Key = new Keyspace(namespace).prefix('election', this.electionName);
-  readonly terms: SeenLeadership[] = [];
-  readonly observations: Observation[] = [];
-  readonly traffic: LineTraffic;
-  readonly administrator: Administrator;
+  readonly prefix: Key = new Keyspace(namespace).prefix('election', 'e');
+  readonly line: Key = `${this.prefix}l/`;
+  readonly leader: Key = `${this.prefix}leader`;
+  readonly terms: SeenTerm[] = [];
+  readonly observers: SeenObserver[] = [];
   readonly strokes: FaultWindow[] = [];
+  readonly seats = new Map<SimulatedProcess, Seat>();
+  readonly administrator: Administrator;
+  readonly traffic: LineTraffic;
   readonly #world: World<ElectionWorkload>;
   readonly #processes: SimulatedProcess[] = [];
-  readonly #seats = new Map<SimulatedProcess, Seat>();
   readonly #struck = new Set<CandidatePlan>();
-  readonly #cutAt = new Map<SimulatedProcess, number>();
+  readonly #waiting = new Map<SimulatedProcess, number>();
+  /** Revisions at which watches were cut: of a process's line, and of its observers. */
+  readonly #cutAt = new Map<string, number>();
   isHealed = false;
 
   constructor(world: World<ElectionWorkload>) {
     this.#world = world;
-    const line = `${this.prefix}l/`;
-    const clientOf = (target: number) => this.#clientOf(target);
-    this.administrator = new Administrator({ world, line, clientOf });
+    const { line } = this;
+    this.administrator = new Administrator({ world, line, clientOf: (target) => this.#clientOf(target) });
     this.traffic = new LineTraffic({ nowMs: () => this.nowMs, line });
   }
 
@@ -67,132 +66,169 @@ export class Scene {
     return this.#processes;
   }
 
-  /** The seat of a process that is left after the healing, for a last term. */
-  get coreSeats(): readonly Seat[] {
-    return this.#processes.flatMap((process) => {
-      const seat = this.#seats.get(process);
-      return process.isCore && seat !== undefined ? [seat] : [];
-    });
-  }
-
   reached(situation: Situation): void {
     this.#world.reached(situation);
   }
 
-  startProcess(plan: CandidatePlan): void {
-    let termsLeft = plan.way === 'observe' ? 0 : plan.terms;
+  startProcess({ candidates, observers }: ProcessPlan): void {
+    const roundsLeft = candidates.map(({ rounds }) => rounds);
     const process = this.#world.start(`process ${this.#processes.length}`, async (context) => {
-      for (const seen of this.terms) if (seen.process === process) this.#buried(seen);
+      for (const term of this.terms) if (term.process === process) this.#buried(term);
       const seat = await this.#open(process, context);
-      this.#seats.set(process, seat);
-      if (plan.way === 'observe' || plan.observes) void this.#observe(seat, plan, context);
-      await sleep(context.runtime, plan.startMs);
-      while (termsLeft > 0) {
-        termsLeft -= 1;
-        if (plan.way === 'lead') await this.#lead(seat, plan);
-        else await this.#campaign(seat, plan);
+      this.seats.set(process, seat);
+      for (const slowMs of observers) {
+        const observer = new SeenObserver({ context, process, slowMs, nowMs: () => this.nowMs });
+        this.observers.push(observer);
+        void observer.follow(seat.election);
       }
+      const work = candidates.map(async (plan, index) => {
+        await sleep(context.runtime, plan.startMs);
+        while ((roundsLeft[index] ?? 0) > 0) {
+          roundsLeft[index] = (roundsLeft[index] ?? 0) - 1;
+          await this.#round(seat, plan);
+          await sleep(context.runtime, plan.gapMs);
+        }
+      });
+      await Promise.all(work);
     });
     this.#processes.push(process);
   }
 
   #clientOf(target: number): Client | undefined {
     const process = this.#processes[target % this.#processes.length];
-    return process && this.#seats.get(process)?.client;
+    return process && this.seats.get(process)?.client;
   }
 
   /** What it led when it crashed. */
-  #buried({ belief }: SeenLeadership): void {
-    if (belief.endedAtMs !== undefined) return;
-    belief.end();
+  #buried(term: SeenTerm): void {
+    if (term.belief.endedAtMs !== undefined) return;
+    term.belief.end();
     this.reached('a process crashed while it led');
   }
 
   async #open(process: SimulatedProcess, context: ProcessContext): Promise<Seat> {
+    const { ttlMs } = this.#world.workload;
     const { knobs } = this.#world.plan;
+    this.#waiting.set(process, 0);
     const store = this.traffic.watched(context.store, (request, item) =>
-      this.#onWatchItem(process, request, item),
+      this.#onWatchItem(process, context, request, item),
     );
-    const client = await openClient(context, { store, ttlMs: this.#world.workload.ttlMs, knobs });
-    return { process, client, election: new Election(client, this.electionName) };
+    const client = await openClient(context, { store, ttlMs, knobs });
+    return { process, incarnation: context.incarnation, client, election: new Election(client, 'e') };
   }
 
-  async #observe({ process, client, election }: Seat, { readMs }: CandidatePlan, context: ProcessContext) {
-    const views: LeaderView[] = [];
-    this.observations.push({ process, incarnation: context.incarnation, views });
-    for await (const view of election.observe()) {
-      views.push(view);
-      context.note(`sees ${view.status === 'leader' ? `leader of term ${view.term}` : view.status}`);
-      if (readMs > 0 && !this.isHealed) await sleep(client.runtime, readMs);
-    }
-  }
-
-  async #campaign(seat: Seat, plan: CandidatePlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.isHealed;
-    try {
-      const leadership = await seat.election.campaign(isPatient ? {} : { timeoutMs: plan.patienceMs });
-      const seen = this.#won(seat, leadership);
-      await this.#serve(seat, plan, seen, leadership);
-      seen.belief.end();
-      await leadership.resign();
-    } catch (error) {
-      if (!isQuorateError(error, 'timeout') || isPatient) throw error;
-      this.reached('a candidate withdrew before it won');
-    }
-  }
-
-  async #lead(seat: Seat, plan: CandidatePlan): Promise<void> {
-    let runs = 0;
-    await seat.election.lead(async ({ leadership }) => {
-      runs += 1;
-      if (runs === 2) this.reached('the work of a leader ran again after its term had been lost');
-      const seen = this.#won(seat, leadership);
-      await this.#serve(seat, plan, seen, leadership);
-      seen.belief.end();
-    });
-  }
-
-  #won({ process }: Seat, leadership: Leadership): SeenLeadership {
-    const seen = new SeenLeadership(process, leadership, () => this.nowMs);
-    this.terms.push(seen);
-    return seen;
-  }
-
-  async #serve(seat: Seat, plan: CandidatePlan, seen: SeenLeadership, leadership: Leadership): Promise<void> {
-    if (plan.stroke !== 'none' && !this.isHealed && !this.#struck.has(plan)) this.#strike(plan, seen);
+  async #round(seat: Seat, plan: CandidatePlan): Promise<void> {
     const { runtime } = seat.client;
+    const isPatient = plan.patienceMs === 0 || this.isHealed;
+    const impatience = new AbortController();
+    const bySignal = !isPatient && (plan.givesUpBy === 'signal' || plan.way === 'lead');
+    const timer = bySignal
+      ? runtime.setTimer(plan.patienceMs, () => impatience.abort(new Error('gave up')))
+      : undefined;
+    const wait = bySignal ? { signal: impatience.signal } : isPatient ? {} : { timeoutMs: plan.patienceMs };
+    this.#wait(seat.process, 1);
+    try {
+      if (plan.way === 'lead') await this.#lead(seat, plan, wait);
+      else await this.#campaign(seat, plan, wait);
+    } catch (error) {
+      if (!isQuorateError(error) || isPatient) throw error;
+      if (error.code !== 'timeout' && error.code !== 'aborted') throw error;
+      this.reached('a candidate was given up');
+    } finally {
+      this.#wait(seat.process, -1);
+      timer?.cancel();
+    }
+  }
+
+  async #campaign(
+    { election, process, client }: Seat,
+    plan: CandidatePlan,
+    wait: WaitOptions,
+  ): Promise<void> {
+    const leadership = await election.campaign({ ...wait, value: 'won' });
+    const term = new SeenTerm(process, leadership, () => this.nowMs);
+    this.terms.push(term);
+    try {
+      await this.#reign(client, plan, term, leadership);
+    } finally {
+      term.belief.end();
+      await leadership.resign();
+    }
+  }
+
+  async #lead({ election, process, client }: Seat, plan: CandidatePlan, wait: WaitOptions): Promise<void> {
+    let terms = 0;
+    let lostWithin = false;
+    await election.lead(
+      async ({ leadership }) => {
+        terms += 1;
+        if (terms > 1) this.reached('lead stood again after a loss');
+        const term = new SeenTerm(process, leadership, () => this.nowMs);
+        this.terms.push(term);
+        await this.#reign(client, plan, term, leadership);
+        lostWithin = leadership.signal.aborted;
+        term.belief.end();
+      },
+      { ...wait, value: 'won' },
+    );
+    if (lostWithin) throw new AssertionError({ message: 'a term that was lost was told to have gone well' });
+  }
+
+  /** Leads for its time, or until the term is lost; looks often whether it is. */
+  async #reign(
+    { runtime }: Client,
+    plan: CandidatePlan,
+    term: SeenTerm,
+    leadership: Leadership,
+  ): Promise<void> {
+    if (plan.stroke !== 'none' && !this.isHealed && !this.#struck.has(plan)) this.#strike(plan, term);
+    await this.#publish(plan, leadership, 'begins');
     const untilMs = runtime.monotonicMs() + plan.termMs;
-    for (let step = 0; ; step += 1) {
-      await this.#write(() => leadership.checkpoint(`${seen.term}:${step}`));
-      await this.#write(() => leadership.proclaim(`step ${step}`));
-      const stoodStill = seen.belief.stoodStill;
-      if (!seen.belief.look()) {
+    for (;;) {
+      const { stoodStill } = term.belief;
+      if (!term.belief.look()) {
         await sleep(runtime, decisionMs);
-        if (seen.belief.recover()) continue;
+        if (term.belief.recover()) continue;
         if (stoodStill) this.reached('the first look after a standstill found the term lost');
-        if (leadership.signal.aborted) return;
+        if (leadership.signal.aborted) break;
         broken(
           'ELECTION-6',
-          `${seen.process.name} found term ${seen.term} lost, and its signal has not fired`,
+          `${term.process.name} found term ${term.term} lost, and its signal has not fired`,
         );
       }
-      const leftMs = Math.min(untilMs - runtime.monotonicMs(), this.isHealed ? healedTermMs : plan.termMs);
-      if (leftMs <= 0 || (this.isHealed && step > 0)) return;
-      await sleep(runtime, Math.min(lookEveryMs, leftMs));
+      const leftMs = untilMs - runtime.monotonicMs();
+      if (leftMs <= 0 || (this.isHealed && plan.termMs - leftMs >= healedTermMs)) break;
+      await sleep(runtime, Math.min(lookEveryMs, leftMs, this.isHealed ? healedTermMs : lookEveryMs));
+    }
+    await this.#publish(plan, leadership, 'ends');
+  }
+
+  async #publish(
+    { steps, waitsForWrites }: CandidatePlan,
+    leadership: Leadership,
+    what: string,
+  ): Promise<void> {
+    for (let step = 0; step < steps; step += 1) {
+      const options = waitsForWrites ? {} : { timeoutMs: leftWriteMs };
+      const writes = [
+        this.#outcome(leadership.checkpoint(`${leadership.term}:${what} ${step}`, options)),
+        this.#outcome(leadership.proclaim(`${what} ${step}`, options)),
+      ];
+      if (waitsForWrites) await Promise.all(writes);
     }
   }
 
-  async #write(write: () => Promise<void>): Promise<void> {
+  async #outcome(write: Promise<void>): Promise<void> {
     try {
-      await write();
+      await write;
     } catch (error) {
       if (!isQuorateError(error) || error.code === 'internal') throw error;
-      if (error.code === 'fenced') this.reached('a write of a past leader was refused by the store');
+      if (error.code === 'fenced') this.reached('a write of a deposed leader was refused by the store');
       else if (error.outcome === 'unknown') this.reached('nobody knew what became of a write of a leader');
     }
   }
 
-  #strike(plan: CandidatePlan, { process }: SeenLeadership): void {
+  #strike(plan: CandidatePlan, { process }: SeenTerm): void {
     const { stroke, strokeMs } = plan;
     if (stroke === 'none') return;
     this.#struck.add(plan);
@@ -201,16 +237,40 @@ export class Scene {
     this.#world.simulation.inject(window);
   }
 
-  #onWatchItem(process: SimulatedProcess, request: WatchRequest, item: WatchItem): void {
-    if (request.key !== `${this.prefix}leader`) return;
+  #wait(process: SimulatedProcess, by: 1 | -1): void {
+    this.#waiting.set(process, (this.#waiting.get(process) ?? 0) + by);
+  }
+
+  #onWatchItem(
+    process: SimulatedProcess,
+    context: ProcessContext,
+    request: WatchRequest,
+    item: WatchItem,
+  ): void {
     const { engine } = this.#world.simulation;
-    if (item.type === 'interrupted') this.#cutAt.set(process, engine.revision);
-    else if (item.type === 'opened') {
-      const cutAt = this.#cutAt.get(process);
-      this.#cutAt.delete(process);
-      if (cutAt !== undefined && engine.compactRevision > cutAt) {
-        this.reached('history was compacted while an observer was cut off');
+    const watch = `${context.name} ${request.key}`;
+    const isOfLine = request.key === this.line;
+    if (!isOfLine && request.key !== this.leader) return;
+    const isCut = item.type === 'interrupted' || item.type === 'compacted';
+    const hasDeeds = this.#world.workload.deedsAtCuts && !this.isHealed && isOfLine;
+    if (isCut) this.#cutAt.set(watch, engine.revision);
+    if (isCut && isOfLine && (this.#waiting.get(process) ?? 0) > 0) {
+      this.reached('the watch of a waiting candidate was cut');
+      if (hasDeeds) void this.administrator.deletePlaceOf(`${context.name}.${context.incarnation}`);
+    }
+    if (isCut && !isOfLine) {
+      for (const observer of this.observers) {
+        const isOwn = observer.process === process && observer.incarnation === context.incarnation;
+        if (isOwn) void observer.onCut();
       }
+    }
+    if (item.type !== 'opened') return;
+    const cutAt = this.#cutAt.get(watch);
+    this.#cutAt.delete(watch);
+    if (cutAt === undefined) return;
+    if (hasDeeds) void this.administrator.deleteOldestPlace();
+    if (!isOfLine && engine.compactRevision > cutAt) {
+      this.reached('history was compacted while an observer was cut off');
     }
   }
 }

@@ -1,5 +1,7 @@
 /** Every mutant that `npm run mutants` plants. */
 import { commitMutants } from './commit.js';
+import { electionMutants } from './election.js';
+import { lockMutants } from './locks.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
 import { sessionMutants } from './session.js';
@@ -9,5 +11,7 @@ export const mutants: readonly Mutant[] = [
   ...sessionMutants,
   ...watchMutants,
   ...commitMutants,
+  ...lockMutants,
+  ...electionMutants,
   ...queueMutants,
 ];

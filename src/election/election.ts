@@ -32,6 +32,7 @@ import {
 } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { compare, get, type Key, type Op, type OpReply, put, remove } from '../store/index.js';
+import { clearLeader } from './clear-leader.js';
 import { encodeLeader, saidBytes } from './leader-record.js';
 import { Leadership } from './leadership.js';
 import { type LeaderView, observeLeader } from './observe.js';
@@ -201,9 +202,12 @@ export class Election {
     });
   }
 
-  /** Only the oldest place can have won, so only then is `leader` ours to delete. */
-  #withdraw(place: Place): Promise<void> {
-    return this.#line.leave(place, place.state.status === 'oldest' ? [remove(this.#leaderKey)] : []);
+  /** Only the oldest place can have won, so only then is `leader` ours to delete; if it was deleted, it may have won before. */
+  async #withdraw(place: Place): Promise<void> {
+    const alongside = place.state.status === 'oldest' ? [remove(this.#leaderKey)] : [];
+    if (await this.#line.leave(place, alongside)) return;
+    const { key, session } = place;
+    await clearLeader({ client: this.#client, leaderKey: this.#leaderKey, place: key, session });
   }
 }
 

@@ -5,13 +5,13 @@ import type { Client } from '../session/index.js';
 import {
   type CallOptions,
   type Compare,
-  compare,
   type Key,
   put,
   remove,
   type TxnReply,
   type TxnRequest,
 } from '../store/index.js';
+import { clearLeader } from './clear-leader.js';
 import { encodeLeader, saidBytes } from './leader-record.js';
 
 export interface LeadershipOptions {
@@ -41,13 +41,17 @@ export class Leadership implements AsyncDisposable {
   readonly #controller = sharedController();
   readonly #offGone: () => void;
   #resigned: Promise<void> | undefined;
+  #clearing: Promise<void> | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
     this.term = options.term;
     this.lastCheckpoint = options.lastCheckpoint;
     this.#writes = new FencedWrites(options.client, options.place);
-    this.#offGone = options.place.onGone((error) => this.#controller.abort(error));
+    this.#offGone = options.place.onGone((error) => {
+      this.#controller.abort(error);
+      void this.#clearUp();
+    });
     options.line.guardAgainstDeletion(options.place);
   }
 
@@ -111,22 +115,12 @@ export class Leadership implements AsyncDisposable {
     const { line, place, leaderKey } = this.#options;
     await this.#writes.settled();
     this.#offGone();
-    if (place.state.status === 'gone') await this.#clearUp();
-    else await line.leave(place, [remove(leaderKey)]);
+    if (!(await line.leave(place, [remove(leaderKey)]))) await this.#clearUp();
   }
 
-  /**
-   * The place was deleted by somebody, and `leader` may still name this one: if nobody stands, nobody leads, so it goes.
-   * Else it is for the next to overwrite. One attempt; the lease ends it anyway.
-   */
-  async #clearUp(): Promise<void> {
-    const { client, line, place, leaderKey } = this.#options;
-    if (!place.session.isLive()) return;
-    const request = {
-      compare: [compare.create(line.range, 'equal', 0)],
-      success: [remove(leaderKey)],
-      failure: [],
-    };
-    await client.store.txn(request, { signal: place.session.signal }).catch(() => {});
+  #clearUp(): Promise<void> {
+    const { client, leaderKey, place } = this.#options;
+    this.#clearing ??= clearLeader({ client, leaderKey, place: place.key, session: place.session });
+    return this.#clearing;
   }
 }

@@ -130,11 +130,13 @@ export class Line {
   }
 
   /**
-   * Gives a place up. Resolves once it is certainly gone: deleted, or its session over. Never rejects. Repeats
-   * while the store is away; the lease bounds that. A store that is out of space refuses every put, those that make a
-   * write exactly-once too; so it is asked by itself then, which this request, being guarded, may be, again and again.
+   * Gives a place up. Resolves once it is certainly gone: true if this has deleted it; false if somebody else had, or its
+   * session is over, or the client is closed. Never rejects. Repeats while the store is away; the lease bounds that.
+   *
+   * A store that is out of space refuses every put, those that make a write exactly-once too; so it is asked by itself
+   * then, which this request, being guarded, may be, again and again.
    */
-  async leave(place: Place, alongside: readonly Op[] = []): Promise<void> {
+  async leave(place: Place, alongside: readonly Op[] = []): Promise<boolean> {
     const { session } = place;
     this.#watch.forget(place);
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
@@ -146,14 +148,18 @@ export class Line {
         const { succeeded } = isFull
           ? await plainStore.txn(request, { signal: session.signal })
           : await store.txn(request, { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY });
-        if (succeeded) this.#given(place);
-        else place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
+        if (succeeded) {
+          this.#given(place);
+          return true;
+        }
+        place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
       } catch (error) {
         isFull ||= isQuorateError(error, 'no-space');
         if (isQuorateError(error, 'closed')) place.end(error);
         else await sleep(this.#client.runtime, backoff.nextMs(), { signal: session.signal }).catch(() => {});
       }
     }
+    return false;
   }
 
   /** Has the line watched for this place although it does not wait: its deletion by somebody else will end it. */
