@@ -124,6 +124,8 @@ async function explained(
     } else index -= 1;
   }
   const { failure, timeline } = await replay(makeScenario, plan, options);
-  const unrepeatable = new Error('it did not fail again: something in it comes from outside of the simulation');
+  const unrepeatable = new Error(
+    'it did not fail again: something in it comes from outside of the simulation',
+  );
   return new ScenarioFailed(plan, timeline, failure === undefined ? unrepeatable : failure.error);
 }
