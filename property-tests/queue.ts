@@ -35,6 +35,7 @@ const freshWorker: WorkerPlan = {
     frailWatches: false,
     hesitateMs: 0,
     hesitateAt: 'window',
+    hesitateBy: 'pause',
     hesitateNth: 1,
   },
 };
@@ -49,6 +50,9 @@ async function run(world: World<QueueWorkload>): Promise<void> {
   const { compactEveryMs: everyMs } = workload;
   for (let atMs = everyMs; everyMs > 0 && atMs < safetyMs; atMs += everyMs) {
     simulation.inject({ atMs, durationMs: everyMs, kind: 'compaction', target: 0 });
+  }
+  for (const { index: target } of workload.slowLinks ? simulation.processes : []) {
+    simulation.inject({ atMs: 0, durationMs: safetyMs, kind: 'slow-link', target });
   }
   await world.safetyPhase(() => scene.producers.every(({ status }) => status === 'finished'), safetyMs);
   world.heal();

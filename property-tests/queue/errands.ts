@@ -1,9 +1,9 @@
 /** What the queue's transactions are about, told from their keys: for counting what happened to which. */
-import type { QueueKeys } from '../../src/queues/keys.js';
+import type { ItemId, QueueKeys } from '../../src/queues/keys.js';
 import { inRange, type Op, type TxnReply, type TxnRequest, textOf } from '../../src/store/index.js';
 
 export type Errand =
-  | { readonly type: 'enqueue' }
+  | { readonly type: 'enqueue'; readonly first: ItemId }
   /** Of the dispatcher of this term. */
   | {
       readonly type: 'dispatch';
@@ -41,8 +41,8 @@ export function errandsOf(keys: QueueKeys, request: TxnRequest): readonly SentEr
 
 function errandOf(keys: QueueKeys, { compare, success }: TxnRequest): Errand | undefined {
   const puts = flattened(success).flatMap((op) => (op.type === 'put' ? [op] : []));
-  const isEnqueue = puts.some(({ key }) => inRange(keys.items, key));
-  if (isEnqueue) return { type: 'enqueue' };
+  const item = puts.find(({ key }) => inRange(keys.items, key));
+  if (item !== undefined) return { type: 'enqueue', first: keys.nameIn(keys.items, item.key) };
   const [first] = compare;
   if (first?.target === 'create' && inRange(keys.candidates, first.key) && first.operand > 0) {
     const gate = puts.find(({ key }) => key === keys.gate);

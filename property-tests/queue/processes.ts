@@ -49,6 +49,7 @@ export class Scene {
       const client = await this.#client(process, context, {
         ...{ at: 'enqueue', kind: 'cut-requests', nth: 2 },
         durationMs: context.incarnation === 0 ? plan.cutOffMs : 0,
+        holdsUp: plan.laggard,
       });
       const queue = new FifoQueue<string>(client, queueName);
       const producer = `${name}.${context.incarnation}`;
@@ -71,7 +72,7 @@ export class Scene {
     const process = this.world.start(name, async (context) => {
       const { runtime } = context;
       const client = await this.#client(process, context, {
-        ...{ at: plan.hesitateAt, kind: 'pause', nth: plan.hesitateNth },
+        ...{ at: plan.hesitateAt, kind: plan.hesitateBy, nth: plan.hesitateNth },
         durationMs: context.incarnation === 0 ? plan.hesitateMs : 0,
       });
       const queue = new FifoQueue<string>(client, queueName);

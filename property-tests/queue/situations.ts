@@ -1,25 +1,29 @@
 /** Counts what befell the queue's requests and watches, looking at them as they leave a process and come back. */
 import type { QueueKeys } from '../../src/queues/keys.js';
+import type { Runtime } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
-import type {
-  CallOptions,
-  KeyRange,
-  RangeRequest,
-  RangeResult,
-  Store,
-  TxnReply,
-  TxnRequest,
-  Watch,
-  WatchItem,
-  WatchRequest,
+import {
+  type CallOptions,
+  type KeyRange,
+  type RangeRequest,
+  type RangeResult,
+  type Store,
+  type TxnReply,
+  type TxnRequest,
+  textOf,
+  type Watch,
+  type WatchItem,
+  type WatchRequest,
 } from '../../src/store/index.js';
 import type { World } from '../support/world.js';
 import { type Errand, errandsOf, type SentErrand } from './errands.js';
+import { HeldWrites } from './held-writes.js';
 
 export const situations = [
   'an enqueue of unknown outcome had been applied',
   'an enqueue of unknown outcome had not been applied',
   'an enqueue came too late and was refused by the gate',
+  'the gate was not moved past an item that came after the reading',
   'an acknowledgement was applied and its reply lost',
   'the leader of the cluster changed during a claim',
   'two took themselves for the dispatcher',
@@ -48,11 +52,13 @@ interface Claim {
 /** A fault that befalls a process while one of its requests is on its way. */
 export interface Mishap {
   readonly at: 'enqueue' | 'window' | 'dispatch';
-  readonly kind: 'cut-requests' | 'pause';
+  readonly kind: 'cut-requests' | 'pause' | 'leader-change';
   /** At which of these requests, from 1. */
   readonly nth: number;
   /** 0: never. */
   readonly durationMs: number;
+  /** Half of its writes of items are held up until the gate is about to pass them. */
+  readonly holdsUp?: boolean;
 }
 
 /** What is going on in all processes at the same time. */
@@ -60,6 +66,7 @@ export class Traffic {
   readonly #world: World;
   readonly #keys: QueueKeys;
   readonly #claims = new Set<Claim>();
+  readonly held = new HeldWrites();
   readonly #terms = new Map<SimulatedProcess, { incarnation: number; term: number }>();
 
   constructor(world: World, keys: QueueKeys) {
@@ -87,8 +94,8 @@ export class Traffic {
   }
 
   /** The process's store, looked at. */
-  watched(process: SimulatedProcess, { store }: ProcessContext, mishap?: Mishap): Store {
-    const look = new Look(this, process, this.#world, this.#keys, mishap);
+  watched(process: SimulatedProcess, { store, runtime }: ProcessContext, mishap?: Mishap): Store {
+    const look = new Look(this, { process, runtime, mishap, world: this.#world, keys: this.#keys });
     return {
       range: (request, options) => look.range(request, () => store.range(request, options)),
       txn: (request, options) => look.txn(request, () => store.txn(request, options)),
@@ -117,10 +124,19 @@ function isAlive({ process, incarnation }: { process: SimulatedProcess; incarnat
   return process.incarnation === incarnation && process.status !== 'crashed';
 }
 
+interface LookParts {
+  readonly process: SimulatedProcess;
+  readonly runtime: Runtime;
+  readonly mishap: Mishap | undefined;
+  readonly world: World;
+  readonly keys: QueueKeys;
+}
+
 /** One incarnation's requests and watches. */
 class Look {
   readonly #traffic: Traffic;
   readonly #process: SimulatedProcess;
+  readonly #runtime: Runtime;
   readonly #world: World;
   readonly #keys: QueueKeys;
   readonly #mishap: Mishap | undefined;
@@ -128,18 +144,13 @@ class Look {
   /** The dispatcher leaves the rest of the queue in the store. */
   #inBacklog = false;
 
-  constructor(
-    traffic: Traffic,
-    process: SimulatedProcess,
-    world: World,
-    keys: QueueKeys,
-    mishap: Mishap | undefined,
-  ) {
-    this.#mishap = mishap;
+  constructor(traffic: Traffic, { process, runtime, mishap, world, keys }: LookParts) {
     this.#traffic = traffic;
     this.#process = process;
+    this.#runtime = runtime;
     this.#world = world;
     this.#keys = keys;
+    this.#mishap = mishap;
   }
 
   async range(request: RangeRequest, read: () => Promise<RangeResult>): Promise<RangeResult> {
@@ -161,8 +172,10 @@ class Look {
     const { cluster } = this.#world.simulation;
     const term = cluster.term;
     const { incarnation } = this.#process;
-    for (const type of ['enqueue', 'dispatch'] as const) {
-      if (errands.some(({ errand }) => errand.type === type)) this.#befall(type);
+    for (const { errand } of errands) {
+      if (errand.type === 'acknowledge') continue;
+      this.#befall(errand.type);
+      await this.#holdUp(errand);
     }
     const settled = errands.flatMap(({ errand }) =>
       errand.type === 'dispatch' && errand.assigns
@@ -204,6 +217,14 @@ class Look {
     return { close: () => watch.close(), [Symbol.asyncIterator]: items };
   }
 
+  async #holdUp(errand: Exclude<Errand, { type: 'acknowledge' }>): Promise<void> {
+    if (errand.type === 'enqueue') {
+      if (this.#mishap?.holdsUp && this.#runtime.random() < 0.5) {
+        await this.#traffic.held.hold(errand.first, this.#runtime);
+      }
+    } else if (errand.gate !== undefined) await this.#traffic.held.letGo(errand.gate, this.#runtime);
+  }
+
   #befall(at: Mishap['at']): void {
     const mishap = this.#mishap;
     if (mishap?.at !== at || mishap.durationMs === 0) return;
@@ -228,7 +249,11 @@ class Look {
   #gateMoved(to: string): void {
     const { engine } = this.#world.simulation;
     const [gate] = engine.range({ key: this.#keys.gate }).kvs;
-    if (gate === undefined || Buffer.from(gate.value).toString('latin1') < to) return;
+    if (gate === undefined) return;
+    if (textOf(gate.value) < to) {
+      this.#traffic.reached('the gate was not moved past an item that came after the reading');
+      return;
+    }
     // A place in the middle of the items that wait: the rest stays in the store.
     if (!to.includes('/')) {
       if (!this.#inBacklog) this.#traffic.reached('the gate followed the newest items');

@@ -16,6 +16,8 @@ export interface ProducerPlan {
   readonly long: number;
   /** Between its second look at the gate and the write that follows it is cut off for so long; 0: it is not. */
   readonly cutOffMs: number;
+  /** Half of its writes are held up until the gate is about to pass them. */
+  readonly laggard: boolean;
 }
 
 export interface WorkerPlan {
@@ -38,6 +40,8 @@ export interface WorkerPlan {
   /** As dispatcher it stands still for so long while it reads a window, or writes, for the n-th time; 0: it does not. */
   readonly hesitateMs: number;
   readonly hesitateAt: 'window' | 'dispatch';
+  /** `leader-change`: it does not stand still, but the cluster's leader changes at that moment. */
+  readonly hesitateBy: 'pause' | 'leader-change';
   readonly hesitateNth: number;
 }
 
@@ -47,6 +51,8 @@ export interface QueueWorkload {
   readonly ttlMs: number;
   /** History is compacted so often until all is healed; 0: only by faults. */
   readonly compactEveryMs: number;
+  /** Everything takes up to 300 ms each way. */
+  readonly slowLinks: boolean;
   readonly producers: readonly ProducerPlan[];
   readonly workers: readonly WorkerPlan[];
 }
@@ -63,6 +69,7 @@ const producer: fc.Arbitrary<ProducerPlan> = fc.record(
     poison: fc.constantFrom(0, 0, 5),
     long: fc.constantFrom(0, 0, 6),
     cutOffMs: fc.constantFrom(0, 0, 1_500, 9_000),
+    laggard: fc.constantFrom(false, false, true),
   },
   plain,
 );
@@ -81,6 +88,7 @@ const worker: fc.Arbitrary<WorkerPlan> = fc.record(
     frailWatches: fc.constantFrom(false, false, false, true),
     hesitateMs: fc.constantFrom(0, 0, 1_500, 4_000),
     hesitateAt: fc.constantFrom('window', 'dispatch', 'dispatch'),
+    hesitateBy: fc.constantFrom('pause', 'pause', 'leader-change'),
     hesitateNth: fc.integer({ min: 1, max: 8 }),
   },
   plain,
@@ -91,6 +99,7 @@ export const queueWorkload: fc.Arbitrary<QueueWorkload> = fc.record(
     mirror: fc.constantFrom(20_000, 12, 4),
     ttlMs: fc.constantFrom(2_000, 3_000),
     compactEveryMs: fc.constantFrom(0, 250),
+    slowLinks: fc.constantFrom(false, false, true),
     producers: fc.array(producer, { minLength: 1, maxLength: 3 }),
     workers: fc.array(worker, { minLength: 1, maxLength: 3 }),
   },

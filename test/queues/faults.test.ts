@@ -7,7 +7,17 @@ import type { FaultKind, FaultWindow } from '../../src/simulator/index.js';
 import { Keyspace, textOf } from '../../src/store/index.js';
 
 const producer: ProducerPlan = {
-  ...{ items: 60, burst: 4, inOne: false, gapMs: 40, patienceMs: 20_000, poison: 0, long: 0, cutOffMs: 0 },
+  ...{
+    items: 60,
+    burst: 4,
+    inOne: false,
+    gapMs: 40,
+    patienceMs: 20_000,
+    poison: 0,
+    long: 0,
+    cutOffMs: 0,
+    laggard: false,
+  },
 };
 const worker: WorkerPlan = {
   ...{ concurrency: 2, prefetch: 2, handlerMs: 40, failing: 0, refused: 0, stubborn: false },
@@ -18,11 +28,12 @@ const worker: WorkerPlan = {
     frailWatches: false,
     hesitateMs: 0,
     hesitateAt: 'window',
+    hesitateBy: 'pause',
     hesitateNth: 1,
   },
 };
 const steady: QueueWorkload = {
-  ...{ mirror: 20_000, ttlMs: 2_000, compactEveryMs: 0 },
+  ...{ mirror: 20_000, ttlMs: 2_000, compactEveryMs: 0, slowLinks: false },
   producers: [producer, producer],
   workers: [worker, worker, worker],
 };
