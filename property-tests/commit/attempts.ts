@@ -4,7 +4,7 @@ import type { Key, Store, TxnReply, TxnRequest } from '../../src/store/index.js'
 
 interface Attempt {
   readonly kind: 'group' | 'fence' | 'ending fence' | 'other';
-  /** The key that it is guarded by. */
+  /** The lane's key. */
   readonly lane: Key;
   /** Its sender has its answer, or has given it up. */
   isOver: boolean;
@@ -113,13 +113,14 @@ export class Attempts {
 
   #attemptOf({ compare, success }: TxnRequest): Attempt {
     const attempt = { isOver: false, wasApplied: false };
-    const [guard] = compare;
-    if (guard?.target !== 'mod' || !guard.key.startsWith(this.#lanePrefix)) {
+    const [first, second] = success;
+    if ((first?.type !== 'put' && first?.type !== 'delete') || !first.key.startsWith(this.#lanePrefix)) {
       return { ...attempt, kind: 'other', lane: '' };
     }
-    const lane = guard.key;
-    if (success[0]?.type === 'delete') return { ...attempt, kind: 'ending fence', lane };
-    return { ...attempt, kind: success.length === 1 ? 'fence' : 'group', lane };
+    const lane = first.key;
+    if (second?.type === 'txn') return { ...attempt, kind: 'group', lane };
+    if (compare[0]?.target !== 'mod') return { ...attempt, kind: 'other', lane };
+    return { ...attempt, kind: first.type === 'delete' ? 'ending fence' : 'fence', lane };
   }
 
   #answered({ kind, lane }: Attempt, { succeeded, revision }: TxnReply): void {
