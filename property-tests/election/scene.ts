@@ -6,7 +6,14 @@ import { isQuorateError } from '../../src/errors.js';
 import { sleep, type WaitOptions } from '../../src/runtime/index.js';
 import type { Client } from '../../src/session/index.js';
 import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
-import { type Key, Keyspace, type WatchItem, type WatchRequest } from '../../src/store/index.js';
+import {
+  type Key,
+  Keyspace,
+  type Store,
+  type TxnRequest,
+  type WatchItem,
+  type WatchRequest,
+} from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace, openClient } from '../support/open-client.js';
@@ -110,9 +117,14 @@ export class Scene {
     const { ttlMs } = this.#world.workload;
     const { knobs } = this.#world.plan;
     this.#waiting.set(process, 0);
-    const store = this.traffic.watched(context.store, (request, item) =>
+    const watched = this.traffic.watched(context.store, (request, item) =>
       this.#onWatchItem(process, context, request, item),
     );
+    const txn: Store['txn'] = (request, options) => {
+      if (this.#asksToWin(request)) this.#onWin();
+      return watched.txn(request, options);
+    };
+    const store = { ...watched, txn };
     const client = await openClient(context, { store, ttlMs, knobs });
     return { process, incarnation: context.incarnation, client, election: new Election(client, 'e') };
   }
@@ -235,6 +247,19 @@ export class Scene {
     const window = { kind: stroke, atMs: this.nowMs, durationMs: strokeMs, target: process.index };
     this.strokes.push(window);
     this.#world.simulation.inject(window);
+  }
+
+  /** It writes who leads, provided that nobody older stands. */
+  #asksToWin({ compare, success }: Pick<TxnRequest, 'compare' | 'success'>): boolean {
+    const isOldest = compare.some(({ target, result }) => target === 'create' && result === 'greater');
+    const puts = success.some((op) => op.type === 'put' && op.key === this.leader);
+    return (isOldest && puts) || success.some((op) => op.type === 'txn' && this.#asksToWin(op));
+  }
+
+  #onWin(): void {
+    if (!this.#world.workload.deedsAtWins || this.isHealed) return;
+    this.reached('a place was deleted as it was to win');
+    void this.administrator.deleteOldestPlace();
   }
 
   #wait(process: SimulatedProcess, by: 1 | -1): void {

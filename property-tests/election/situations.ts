@@ -20,6 +20,7 @@ export const situations = [
   'an observer was told of a cut',
   'history was compacted while an observer was cut off',
   'an observer missed a leader',
+  'a place was deleted as it was to win',
   'the leader key outlived the place, and was cleared up',
   'every candidate got on when only a core was healed',
   'beliefs of leaders were held against each other',

@@ -34,6 +34,8 @@ export interface ElectionWorkload {
   readonly deeds: readonly Deed[];
   /** While the watch of who waits is cut, its place is deleted, and as it opens again, the oldest: what was missed counts. */
   readonly deedsAtCuts: boolean;
+  /** As a candidate whose turn has come asks to win, its place is deleted. */
+  readonly deedsAtWins: boolean;
   /** History is compacted so often, and no reply can be made up from it; 0: only where that is one of the faults. */
   readonly compactEveryMs: number;
 }
@@ -80,6 +82,7 @@ export const electionWorkload: fc.Arbitrary<ElectionWorkload> = fc.record(
   {
     ttlMs: pickFrom([2_000, 2_000, 3_000]),
     compactEveryMs: pickFrom([0, 0, 0, 150]),
+    deedsAtWins: pickFrom([false, false, false, true]),
     deedsAtCuts: pickFrom([false, false, true]),
     processes: fc.array(process, { minLength: 2, maxLength: 4, size: 'max' }),
     deeds: fc.oneof(fc.constant([]), deedsOf({ withinMs, maxLength: 3 })),

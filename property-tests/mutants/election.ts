@@ -22,7 +22,7 @@ const wins: readonly Mutant[] = [
     find: "? [nested({ compare: [compare.create(this.range, 'equal', 0)], success: options.ifAlone })]",
     replace: '? [nested({ compare: [], success: options.ifAlone })]',
     story: 'microsoft/etcd3 #158: two leaders, since who comes takes itself for the first',
-    ...{ killedBy, invariant: 'ELECTION-1' },
+    ...{ killedBy, invariant: 'ELECTION-1, ELECTION-6' },
   },
   {
     name: 'election-term-of-the-place',
