@@ -1,6 +1,7 @@
 /**
- * `npm run mutants -- [--only NAME] [--seed N] [--runs N]`: plants known bugs one at a time in a copy of the sources, and
- * fails if the property that should find one does not, within the runs that it has in CI.
+ * `npm run mutants -- [--only NAME] [--seed N] [--runs N] [--tries N]`: plants known bugs one at a time in a copy of the
+ * sources, and fails if the property that should find one does not, within the runs that it has in CI, by any of three
+ * seeds. `--tries 3` goes on to all three when it was found, to tell how many runs it takes.
  */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
@@ -15,7 +16,7 @@ import { median, type Trial, tryMutant } from './trial.js';
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
   options: {
-    ...{ only: { type: 'string', multiple: true }, seed: text, runs: text },
+    ...{ only: { type: 'string', multiple: true }, seed: text, runs: text, tries: { ...text, default: '1' } },
     mutants: { type: 'string', default: resolve(root, 'property-tests/mutants/index.ts') },
   },
 });
@@ -26,6 +27,9 @@ const list = await loadProperties(resolve(root, properties));
 const { seed, origin } =
   values.seed === undefined ? defaultSeed(root) : { seed: Number(values.seed), origin: 'given' };
 if (!Number.isSafeInteger(seed)) throw new Error(`--seed is ${values.seed}; accepted: a whole number`);
+
+const tries = Number(values.tries);
+if (![1, 2, 3].includes(tries)) throw new Error(`--tries is ${values.tries}; accepted: 1, 2 or 3`);
 
 const all = ((await import(pathToFileURL(resolve(values.mutants)).href)) as { mutants: readonly Mutant[] })
   .mutants;
@@ -49,8 +53,10 @@ function tell({ mutant, killedBy, runs, complaint }: Trial): void {
     return;
   }
   const each = runs.map((run) => (Number.isFinite(run) ? String(run) : 'none')).join(' / ');
-  console.log(row(name, property, killedBy, `${median(runs)} of ${each}`, story));
+  console.log(row(name, property, killedBy, `${runsToKill(runs)} of ${each}`, story));
 }
+
+const runsToKill = (runs: readonly number[]) => median(runs.filter(Number.isFinite));
 
 const left = [...chosen];
 const trials: Trial[] = [];
@@ -58,7 +64,7 @@ const work = async () => {
   for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
     const property = propertyNamed(list, mutant.killedBy);
     const budget = values.runs === undefined ? property.runs : Number(values.runs);
-    const trial = await tryMutant(mutant, property, { root, properties, seed, stuckAfterMs, budget });
+    const trial = await tryMutant(mutant, property, { root, properties, seed, stuckAfterMs, budget, tries });
     trials.push(trial);
     tell(trial);
   }
@@ -67,7 +73,9 @@ await Promise.all(Array.from({ length: availableParallelism() }, work));
 
 const killed = trials.filter(({ killedBy }) => killedBy !== undefined);
 const typical =
-  killed.length > 0 ? `; ${median(killed.map(({ runs }) => median(runs)))} runs to kill one (median)` : '';
+  killed.length > 0
+    ? `; ${median(killed.map(({ runs }) => runsToKill(runs)))} runs to kill one (median)`
+    : '';
 console.log(`\n${killed.length} of ${trials.length} mutants killed${typical}`);
 if (trials.length === 0) console.log('FAILED: nothing was planted, so nothing is proved');
 console.log(`\n${killed.length} passed, ${trials.length - killed.length} failed`);
