@@ -17,9 +17,9 @@ const safetyMs = 9_000;
  * What may follow one on another after the healing, at the worst: a client notices that its connection is gone (8 s) or its
  * watch silent (20 s); the leases of the lost run on, anew under a new leader, and late (2 * 4 s and 1 s); a call that was
  * lost times out before it is sent again, once for the opening of a session, once for the join (5 s each, and 5 s of
- * backing off); and everybody's turn comes, of whom each may have found a member that stays broken (5 s for each of 24).
+ * backing off); and everybody's turn comes, of whom each may have found a member that stays broken (5 s for each of 32).
  */
-const livenessMs = 8_000 + 20_000 + 9_000 + 15_000 + 24 * 5_000;
+const livenessMs = 8_000 + 20_000 + 9_000 + 15_000 + 32 * 5_000;
 /** Requests may arrive so late; and by then everybody has noticed what became of its connection. */
 const afterlifeMs = 9_000;
 

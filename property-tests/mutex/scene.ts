@@ -27,10 +27,12 @@ import type { CallerPlan, MutexWorkload } from './workload.js';
 const lookEveryMs = 40;
 /** Holds are no longer than that once everything is healed. */
 const healedHoldMs = 10;
+/** Nor do callers come more often. */
+const healedRounds = 2;
 /** A stall is decided within a turn of the event loop; that a hold is lost may be seen before. */
 const decisionMs = 5;
 /** How long a write is waited for that nobody waits for. */
-const leftWriteMs = 250;
+const leftWriteMs = 60;
 const outsideLatencyMs = { min: 1, max: 400 };
 
 /** A process that has its client. */
@@ -105,8 +107,10 @@ export class Scene {
       this.seats.set(process, seat);
       const work = callers.map(async (plan, index) => {
         await sleep(context.runtime, plan.startMs);
-        while ((roundsLeft[index] ?? 0) > 0) {
-          roundsLeft[index] = (roundsLeft[index] ?? 0) - 1;
+        let left = roundsLeft[index] ?? 0;
+        while (left > 0) {
+          left = Math.min(left, this.isHealed ? healedRounds : left) - 1;
+          roundsLeft[index] = left;
           await this.#round(seat, plan);
           await sleep(context.runtime, plan.gapMs);
         }

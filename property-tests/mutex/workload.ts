@@ -45,15 +45,15 @@ const plain = { noNullPrototype: true } as const;
 
 const caller: fc.Arbitrary<CallerPlan> = fc.record(
   {
-    object: pickFrom<0 | 1>([0, 0, 0, 1]),
+    object: pickFrom<0 | 1>([0, 0, 0, 0, 0, 1]),
     way: pickFrom<Way>(['acquire', 'acquire', 'acquire', 'run-exclusive', 'try-acquire']),
-    rounds: fc.integer({ min: 1, max: 5 }),
-    startMs: pickFrom([0, 0, 50, 500, 1_500]),
+    rounds: pickFrom([1, 2, 3, 5, 8]),
+    startMs: pickFrom([0, 0, 0, 50, 500, 1_500]),
     gapMs: pickFrom([0, 0, 20, 300, 1_000]),
     holdMs: pickFrom([0, 0, 3, 10, 60, 300, 1_000, 4_000]),
     patienceMs: pickFrom([0, 0, 0, 3, 40, 400, 2_000]),
     givesUpBy: pickFrom<'timeout' | 'signal'>(['timeout', 'signal']),
-    write: pickFrom<CallerPlan['write']>(['none', 'awaited', 'left']),
+    write: pickFrom<CallerPlan['write']>(['none', 'awaited', 'left', 'left']),
     stroke: pickFrom<CallerPlan['stroke']>([
       'none',
       'none',
@@ -73,10 +73,10 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
 export const mutexWorkload: fc.Arbitrary<MutexWorkload> = fc.record(
   {
     ttlMs: pickFrom([2_000, 2_000, 3_000]),
-    sliceGrants: pickFrom([64, 1, 2, 3]),
-    sliceMs: pickFrom([20, 5, 300]),
+    sliceGrants: pickFrom([64, 64, 1, 2, 3]),
+    sliceMs: pickFrom([20, 5, 1_000, 1_000]),
     watchHoldAfterMs: pickFrom([250, 0]),
-    processes: fc.array(fc.array(caller, { minLength: 1, maxLength: 3, size: 'max' }), {
+    processes: fc.array(fc.array(caller, { minLength: 1, maxLength: 4, size: 'max' }), {
       minLength: 2,
       maxLength: 4,
       size: 'max',
