@@ -4,7 +4,7 @@ import { Election } from '../../src/election/index.js';
 import { QuorateError } from '../../src/errors.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
-import type { Store } from '../../src/store/index.js';
+import { prefixRange, type Store } from '../../src/store/index.js';
 import { cuttingWatches } from '../support/cut-watches.js';
 import { gatedReads } from '../support/gated-reads.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
@@ -82,5 +82,32 @@ describe('Election, when things go wrong', () => {
       await expect(leadership.proclaim(value)).rejects.toMatchObject({ code: 'invalid-argument' });
       await expect(leadership.checkpoint(value)).rejects.toMatchObject({ code: 'invalid-argument' });
     }
+  });
+
+  it('ELECTION-3 a leader whose place was deleted is not named any more, whoever stands next', async () => {
+    const server = new MemoryServer();
+    const [client, other] = [await openClient(server.connect()), await openClient(server.connect())];
+    const views: string[] = [];
+    const stop = new AbortController();
+    const observing = (async () => {
+      for await (const { status } of new Election(other, 'e').observe({ signal: stop.signal }))
+        views.push(status);
+    })();
+    const leadership = await new Election(client, 'e').campaign();
+    await expect.poll(() => views.at(-1)).toBe('leader');
+    // Somebody waits at that moment, and never wins.
+    const impatience = new AbortController();
+    const waiting = new Election(other, 'e').campaign({ signal: impatience.signal });
+    waiting.catch(() => {});
+    const admin = server.connect();
+    const line = prefixRange(`${client.keys.prefix('election', 'e')}l/`);
+    await expect.poll(async () => (await admin.range(line)).count).toBe(2);
+    impatience.abort();
+    await admin.txn({ compare: [], success: [{ type: 'delete', ...line }], failure: [] });
+    await expect.poll(() => leadership.signal.aborted).toBe(true);
+    // It does not resign: it has lost.
+    await expect.poll(() => views.at(-1)).toBe('none');
+    stop.abort();
+    await observing;
   });
 });

@@ -17,6 +17,28 @@ async function openClient(store: Store, options: { runtime?: ManualRuntime } = {
   return client;
 }
 
+/** Watches of a store that can be made to fail, the newest of them. */
+function failingWatches(inner: Store) {
+  let failNewest: (error: Error) => void = () => {};
+  const watch = (request: WatchRequest): Watch => {
+    const opened = inner.watch(request);
+    const failure = new Promise<never>((_resolve, reject) => {
+      failNewest = reject;
+    });
+    failure.catch(() => {});
+    async function* items() {
+      const reader = opened[Symbol.asyncIterator]();
+      for (;;) {
+        const { value, done } = await Promise.race([reader.next(), failure]);
+        if (done) return;
+        yield value;
+      }
+    }
+    return { close: () => opened.close(), [Symbol.asyncIterator]: items };
+  };
+  return { watch, fail: (error: Error) => failNewest(error) };
+}
+
 describe('LineWatch', () => {
   it('LOCK-1 a read from before a cut does not prove a turn that came in or after it', async () => {
     const server = new MemoryServer();
@@ -56,23 +78,7 @@ describe('LineWatch', () => {
     const runtime = new ManualRuntime();
     const server = new MemoryServer({ runtime });
     const inner = server.connect();
-    let fail: (error: Error) => void = () => {};
-    const watch = (request: WatchRequest): Watch => {
-      const opened = inner.watch(request);
-      const failure = new Promise<never>((_resolve, reject) => {
-        fail = reject;
-      });
-      failure.catch(() => {});
-      async function* items() {
-        const reader = opened[Symbol.asyncIterator]();
-        for (;;) {
-          const { value, done } = await Promise.race([reader.next(), failure]);
-          if (done) return;
-          yield value;
-        }
-      }
-      return { close: () => opened.close(), [Symbol.asyncIterator]: items };
-    };
+    const { watch, fail } = failingWatches(inner);
     const holding = new Mutex(await openClient(server.connect(), { runtime }), 'm');
     const store = Object.assign(gatedReads(inner).store, { watch });
     const waiting = new Mutex(await openClient(store, { runtime }), 'm');
@@ -93,5 +99,52 @@ describe('LineWatch', () => {
     const got = await Promise.race([next, settle()]);
     expect(got?.isHeld).toBe(true);
     await got?.release();
+  });
+
+  it('a watch that failed for good is opened again while somebody waits', async () => {
+    const runtime = new ManualRuntime();
+    const server = new MemoryServer({ runtime });
+    const inner = server.connect();
+    const { watch, fail } = failingWatches(inner);
+    const holding = new Mutex(await openClient(server.connect(), { runtime }), 'm');
+    const waiting = new Mutex(
+      await openClient(Object.assign({ ...gatedReads(inner).store }, { watch }), { runtime }),
+      'm',
+    );
+    const hold = await holding.acquire();
+    const next = waiting.acquire();
+    await runtime.advance(200);
+    fail(new QuorateError('permission-denied', 'no watch for now'));
+    await settle();
+    // Far less than a TTL, after which it would look anyway.
+    await runtime.advance(300);
+    await hold.release();
+    await settle();
+    const got = await Promise.race([next, settle()]);
+    expect(got?.isHeld).toBe(true);
+    await got?.release();
+  });
+
+  it('LOCK-6 a hold learns of its deletion though the standing watch told of it before it was watched', async () => {
+    const runtime = new ManualRuntime();
+    const server = new MemoryServer({ runtime });
+    const [first, second] = [
+      await openClient(server.connect(), { runtime }),
+      await openClient(server.connect(), { runtime }),
+    ];
+    const mutex = new Mutex(second, 'm');
+    const opener = await new Mutex(first, 'm').acquire();
+    const opening = mutex.acquire();
+    await runtime.advance(200);
+    await opener.release();
+    await (await opening).release();
+    // Its watch stands still, and this hold is uncontended.
+    const hold = await mutex.acquire();
+    await server.connect().txn({ compare: [], success: [remove(hold.guard().key)], failure: [] });
+    await runtime.advance(100);
+    expect(hold.signal.aborted).toBe(false);
+    await runtime.advance(300);
+    expect(hold.signal.reason).toMatchObject({ code: 'hold-lost' });
+    await hold.release();
   });
 });
