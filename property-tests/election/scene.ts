@@ -6,14 +6,7 @@ import { isQuorateError } from '../../src/errors.js';
 import { sleep, type WaitOptions } from '../../src/runtime/index.js';
 import type { Client } from '../../src/session/index.js';
 import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
-import {
-  type Key,
-  Keyspace,
-  type Store,
-  type TxnRequest,
-  type WatchItem,
-  type WatchRequest,
-} from '../../src/store/index.js';
+import { type Key, Keyspace, type Store, type WatchItem, type WatchRequest } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace, openClient } from '../support/open-client.js';
@@ -21,6 +14,7 @@ import type { World } from '../support/world.js';
 import { SeenObserver } from './seen-observer.js';
 import { SeenTerm } from './seen-term.js';
 import type { Situation } from './situations.js';
+import { asksToWin } from './win-request.js';
 import type { CandidatePlan, ElectionWorkload, ProcessPlan } from './workload.js';
 
 /** Between two looks at a term. */
@@ -121,7 +115,7 @@ export class Scene {
       this.#onWatchItem(process, context, request, item),
     );
     const txn: Store['txn'] = (request, options) => {
-      if (this.#asksToWin(request)) this.#onWin();
+      if (asksToWin(this.leader, request)) this.#onWin();
       return watched.txn(request, options);
     };
     const store = { ...watched, txn };
@@ -247,13 +241,6 @@ export class Scene {
     const window = { kind: stroke, atMs: this.nowMs, durationMs: strokeMs, target: process.index };
     this.strokes.push(window);
     this.#world.simulation.inject(window);
-  }
-
-  /** It writes who leads, provided that nobody older stands. */
-  #asksToWin({ compare, success }: Pick<TxnRequest, 'compare' | 'success'>): boolean {
-    const isOldest = compare.some(({ target, result }) => target === 'create' && result === 'greater');
-    const puts = success.some((op) => op.type === 'put' && op.key === this.leader);
-    return (isOldest && puts) || success.some((op) => op.type === 'txn' && this.#asksToWin(op));
   }
 
   #onWin(): void {

@@ -15,7 +15,8 @@
  * **Cost.** One request to win alone, two after waiting; proclaim, checkpoint and resign one each.
  *
  * **Reply lost:** settled by the exactly-once store; where it cannot tell, the win is asked for again, which at most
- * raises the own term, before anybody was told of it. **Session lost:** both leased keys go in one revision; the signal has fired before.
+ * raises the own term, before anybody was told of it. **Session lost:** both leased keys go in one revision; the signal
+ * has fired before. **Place deleted by somebody:** the signal fires, and `leader` is deleted if it still names that place.
  * **Process paused:** its writes are refused by the guard. **Resign:** both keys are deleted in one transaction.
  */
 import { invalidArgument, isPermanent, isQuorateError, QuorateError } from '../errors.js';
