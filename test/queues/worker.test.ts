@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { QuorateError } from '../../src/errors.js';
 import { FifoQueue, type Job, Worker, type WorkerEvent } from '../../src/queues/index.js';
@@ -202,7 +203,12 @@ describeStores('Worker', (server) => {
       prefetch: 0,
     });
     await second.start();
-    for (let n = 0; second.running === 0 && n < 200; n += 1) await queue.enqueue(n);
+    // Until the dispatcher has heard of it, which may take it as long as the machine is busy with other things.
+    for (let n = 0; second.running === 0 && n < 5_000; n += 1) {
+      await queue.enqueue(n);
+      await delay(1);
+    }
+    expect(second.running).toBe(1);
     await expect.poll(() => queue.size()).toBe(1);
     const before = done;
     idle.counts.reset();
