@@ -113,7 +113,7 @@ const terms: readonly Mutant[] = [
   {
     name: 'election-clears-nothing',
     file: 'src/election/clear-leader.ts',
-    find: 'while (session.isLive()) {',
+    find: 'while (!signal.aborted) {',
     replace: 'while (session.isLive() && leaderKey === place) {',
     story: 'our own, found by this property; etcd #11007, #12334: a phantom leader, named long after it led',
     ...{ killedBy, invariant: 'ELECTION-3' },

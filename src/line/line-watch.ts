@@ -41,6 +41,7 @@ export class LineWatch {
   #readAgain = false;
   #linger: Timer | undefined;
   #recheck: Timer | undefined;
+  #reopen: Timer | undefined;
 
   constructor(client: Client, range: KeyRange) {
     this.#client = client;
@@ -75,6 +76,7 @@ export class LineWatch {
 
   /** The same for a place that was not followed from its beginning: what was delivered since then may have told of its end. */
   followFromNow(place: Place): void {
+    if (this.#followed.get(place.key) === place) return;
     const missed = this.#deliveredAt > place.asOf;
     this.follow(place);
     if (missed && this.#followed.has(place.key) && this.#openedAt !== undefined) this.#read();
@@ -87,6 +89,8 @@ export class LineWatch {
     this.#reading?.abort();
     this.#recheck?.cancel();
     this.#recheck = undefined;
+    this.#reopen?.cancel();
+    this.#reopen = undefined;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     this.#linger ??= this.#client.runtime.setTimer(lingerMs, () => this.#close(), { background: true });
@@ -122,8 +126,12 @@ export class LineWatch {
 
   /** For those who are followed; the next place would open it too. */
   #openAgain(): void {
-    if (this.#followed.size === 0) return;
-    this.#later(this.#reopening.nextMs(), () => this.#open());
+    if (this.#followed.size === 0 || this.#reopen !== undefined) return;
+    const open = () => {
+      this.#reopen = undefined;
+      this.#open();
+    };
+    this.#reopen = this.#client.runtime.setTimer(this.#reopening.nextMs(), open, { background: true });
   }
 
   /** Not any more once nobody is followed. */

@@ -68,6 +68,7 @@ export class Membership {
   #intake: Promise<void> | undefined;
   #cleanUp: Timer | undefined;
   #leaving = false;
+  #hasLeft = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -113,7 +114,9 @@ export class Membership {
       throw new QuorateError('session-lost', 'the session ended before the worker could join');
     }
     this.#create = reply.revision;
-    this.signal.throwIfAborted();
+    if (!this.signal.aborted) return;
+    void this.#deletePresence();
+    throw this.signal.reason;
   }
 
   async #putPresence(): Promise<TxnReply> {
@@ -124,7 +127,9 @@ export class Membership {
       success: [put(presence, this.#presence(slots), { lease: session.leaseId })],
     });
     try {
-      return await client.store.txn(request, { signal: this.signal, timeoutMs: Number.POSITIVE_INFINITY });
+      // Whatever else ends this life meanwhile: a deletion must not overtake what it is to delete.
+      const options = { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY };
+      return await client.store.txn(request, options);
     } catch (error) {
       void leaveBehindNothing(client, session, txnOf({ success: [remove(presence)] }));
       throw error;
@@ -152,14 +157,8 @@ export class Membership {
   /** Deletes what this life has left in the store, sooner or later. Whoever waits for its jobs gets them then. */
   async leave(): Promise<void> {
     await this.#intake;
-    const { client, session } = this.#options;
-    const presence = this.#keys.presence(this.worker);
-    const records = this.#ledger.takeEmptied();
-    const request = txnOf({
-      compare: [compare.create(presence, 'equal', this.#create)],
-      success: [remove(presence), ...records.map((record) => remove(record))],
-    });
-    const left = leaveBehindNothing(client, session, request);
+    this.#hasLeft = true;
+    const left = this.#deletePresence(this.#ledger.takeEmptied());
     await waitFor(this.#runtime, left, { timeoutMs: leaveTimeoutMs }, 'leaving').catch(() => {});
     this.end(new QuorateError('closed', 'the worker has left the queue'));
   }
@@ -169,6 +168,19 @@ export class Membership {
     this.#cleanUp?.cancel();
     this.#subscription?.close();
     this.#ended.abort(reason);
+    // The session may live on, and the dispatcher would go on assigning to whom nobody is any more.
+    if (this.#create !== 0 && !this.#hasLeft) void this.#deletePresence();
+  }
+
+  /** The presence of this life, and these records. */
+  #deletePresence(records: readonly string[] = []): Promise<void> {
+    const { client, session } = this.#options;
+    const presence = this.#keys.presence(this.worker);
+    const request = txnOf({
+      compare: [compare.create(presence, 'equal', this.#create)],
+      success: [remove(presence), ...records.map((record) => remove(record))],
+    });
+    return leaveBehindNothing(client, session, request);
   }
 
   #open(): Promise<void> {
