@@ -4,9 +4,11 @@ import { Election } from '../../src/election/index.js';
 import { QuorateError } from '../../src/errors.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
-import { prefixRange, type Store } from '../../src/store/index.js';
+import { prefixRange, remove, type Store, txnOf } from '../../src/store/index.js';
+import { countingStore } from '../support/counting-store.js';
 import { cuttingWatches } from '../support/cut-watches.js';
 import { gatedReads } from '../support/gated-reads.js';
+import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
 
 async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
@@ -40,6 +42,38 @@ describe('Election, when things go wrong', () => {
     });
     await expect(result).rejects.toMatchObject({ code: 'fenced' });
     expect(runs).toBe(1);
+  });
+
+  it('a win after a wait costs one request, and no read', async () => {
+    const server = new MemoryServer();
+    const counting = countingStore(server.connect());
+    const [first, second] = [await openClient(server.connect()), await openClient(counting.store)];
+    const leadership = await new Election(first, 'e').campaign();
+    const next = new Election(second, 'e').campaign();
+    // By then the reads that back a fresh watch have been made.
+    await delay(200);
+    counting.counts.reset();
+    await leadership.resign();
+    await next;
+    await delay(50);
+    expect(counting.counts.calls).toMatchObject({ txn: 1, range: 0 });
+  });
+
+  it('a leader whose place was deleted can resign in a store without space, and is named no longer', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const client = await openClient(hooked.store);
+    const leadership = await new Election(client, 'e').campaign();
+    hooked.hook = (request, send) => {
+      if (!JSON.stringify(request).includes('"type":"put"')) return send();
+      throw new QuorateError('no-space', 'database space exceeded', { outcome: 'unknown' });
+    };
+    const admin = server.connect();
+    await admin.txn(txnOf({ success: [remove(leadership.guard().key)] }));
+    await expect.poll(() => leadership.signal.aborted).toBe(true);
+    await leadership.resign();
+    const leader = `${client.keys.prefix('election', 'e')}leader`;
+    expect((await admin.range({ key: leader })).count).toBe(0);
   });
 
   it('observe() returns while its reader waits', async () => {

@@ -9,6 +9,7 @@ import { remove, type Store, type Watch, type WatchRequest } from '../../src/sto
 import { cuttingWatches } from '../support/cut-watches.js';
 import { gatedReads } from '../support/gated-reads.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
+import { storeWith } from '../support/store-with.js';
 
 async function openClient(store: Store, options: { runtime?: ManualRuntime } = {}): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ...options });
@@ -40,6 +41,25 @@ function failingWatches(inner: Store) {
 }
 
 describe('LineWatch', () => {
+  it('is opened again after a failure by one timer, however often it fails', async () => {
+    const server = new MemoryServer();
+    const runtime = new ManualRuntime();
+    const denied = new QuorateError('permission-denied', 'no watches for you');
+    const failing = failingWatches(server.connect());
+    const watch = (request: WatchRequest): Watch => {
+      const opened = failing.watch(request);
+      failing.fail(denied);
+      return opened;
+    };
+    const client = await openClient(storeWith(server.connect(), { watch }), { runtime });
+    await new Mutex(await openClient(server.connect()), 'm').acquire();
+    void new Mutex(client, 'm').acquire().catch(() => {});
+    await runtime.advance(20_000);
+    const timers = runtime.timerCount;
+    await runtime.advance(200_000);
+    expect(runtime.timerCount).toBeLessThanOrEqual(timers + 1);
+  });
+
   it('LOCK-1 a read from before a cut does not prove a turn that came in or after it', async () => {
     const server = new MemoryServer();
     const cutting = cuttingWatches(server.connect());
