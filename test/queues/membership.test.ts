@@ -1,0 +1,54 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../src/errors.js';
+import { MemoryServer } from '../../src/memory/index.js';
+import { FifoQueue, Worker } from '../../src/queues/index.js';
+import { QueueKeys } from '../../src/queues/keys.js';
+import { Client } from '../../src/session/index.js';
+import type { Watch, WatchRequest } from '../../src/store/index.js';
+import { storeWith } from '../support/store-with.js';
+
+describe('a life of a worker', () => {
+  it('QUEUE-7 that a failed watch ends leaves no presence behind, though the session lives on', async () => {
+    const server = new MemoryServer();
+    const inner = server.connect();
+    const failures: ((error: Error) => void)[] = [];
+    const watch = (request: WatchRequest): Watch => {
+      const opened = inner.watch(request);
+      const failure = new Promise<never>((_resolve, reject) => {
+        if (request.key.includes('/a/')) failures.push(reject);
+      });
+      failure.catch(() => {});
+      async function* items() {
+        const reader = opened[Symbol.asyncIterator]();
+        for (;;) {
+          const { value, done } = await Promise.race([reader.next(), failure]);
+          if (done) return;
+          yield value;
+        }
+      }
+      return { close: () => opened.close(), [Symbol.asyncIterator]: items };
+    };
+    const client = await Client.open({ store: storeWith(inner, { watch }), namespace: 'n' });
+    onTestFinished(() => client.close());
+    const queue = new FifoQueue<number>(client, 'q');
+    let done = 0;
+    const worker = new Worker(queue, () => {
+      done += 1;
+    });
+    onTestFinished(() => worker.close());
+    let lives = 0;
+    worker.on((event) => {
+      if (event.type === 'joined') lives += 1;
+    });
+    await worker.start();
+    for (let life = 1; life <= 3; life += 1) {
+      await expect.poll(() => lives).toBe(life);
+      failures.at(-1)?.(new QuorateError('permission-denied', 'no watches for you'));
+    }
+    await expect.poll(() => lives).toBe(4);
+    const { presences } = new QueueKeys(client.keys.prefix('queue', 'q'));
+    await expect.poll(() => server.engine.range(presences).count).toBe(1);
+    await queue.enqueueMany(Array.from({ length: 20 }, (_, job) => job));
+    await expect.poll(() => done).toBe(20);
+  });
+});
