@@ -33,6 +33,8 @@ const freshWorker: WorkerPlan = {
     graceMs: 0,
     noSpaceMs: 0,
     frailWatches: false,
+    muteAfterMs: 0,
+    laggard: false,
     hesitateMs: 0,
     hesitateAt: 'window',
     hesitateBy: 'pause',

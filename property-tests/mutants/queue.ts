@@ -40,16 +40,6 @@ const ofProducers: readonly Mutant[] = [
     killedBy,
     invariant: 'QUEUE-2',
   },
-  {
-    name: 'enqueue-repeated-when-unknown',
-    file: pipeline,
-    find: 'const reply = await this.#retrying(live, isPassing, () => {',
-    replace: 'const reply = await this.#retrying(live, () => true, () => {',
-    story:
-      "A put whose reply was lost is put once more: the lost reply that Curator's protected creates are made for",
-    killedBy,
-    invariant: 'QUEUE-2, QUEUE-3',
-  },
 ];
 
 const ofTheDispatcher: readonly Mutant[] = [
@@ -61,7 +51,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     story:
       'Curator #1137, #1169: two leaders; Kubernetes #44887: a deposed leader writes on, since nothing fences it',
     killedBy,
-    invariant: 'QUEUE-6, QUEUE-8, QUEUE-3',
+    invariant: 'QUEUE-6, QUEUE-8, QUEUE-3, QUEUE-7, QUEUE-4',
   },
   {
     name: 'dispatcher-when-the-one-before-it-stops',

@@ -10,6 +10,7 @@ export type Errand =
       readonly candidate: string;
       readonly term: number;
       readonly assigns: boolean;
+      readonly takesBack: boolean;
       /** Where the gate is to go. */
       readonly gate: string | undefined;
     }
@@ -39,6 +40,11 @@ export function errandsOf(keys: QueueKeys, request: TxnRequest): readonly SentEr
   });
 }
 
+/** A dispatcher's first look at everything but the items. */
+export function isLoading(keys: QueueKeys, { success }: TxnRequest): boolean {
+  return success.some((op) => op.type === 'range' && op.key === keys.records.key);
+}
+
 function errandOf(keys: QueueKeys, { compare, success }: TxnRequest): Errand | undefined {
   const puts = flattened(success).flatMap((op) => (op.type === 'put' ? [op] : []));
   const item = puts.find(({ key }) => inRange(keys.items, key));
@@ -47,11 +53,13 @@ function errandOf(keys: QueueKeys, { compare, success }: TxnRequest): Errand | u
   if (first?.target === 'create' && inRange(keys.candidates, first.key) && first.operand > 0) {
     const gate = puts.find(({ key }) => key === keys.gate);
     const assigns = puts.some(({ key }) => inRange(keys.records, key));
-    const isDispatch = assigns || gate !== undefined || puts.some(({ key }) => key === keys.beat);
+    const takesBack = puts.some(({ key }) => inRange(keys.generations, key));
+    const isDispatch =
+      assigns || takesBack || gate !== undefined || puts.some(({ key }) => key === keys.beat);
     if (!isDispatch) return undefined;
     const candidate = keys.nameIn(keys.candidates, first.key);
     return {
-      ...{ type: 'dispatch', candidate, term: first.operand, assigns },
+      ...{ type: 'dispatch', candidate, term: first.operand, assigns, takesBack },
       gate: gate && textOf(gate.value),
     };
   }

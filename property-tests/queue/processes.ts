@@ -17,6 +17,8 @@ export const effects = `${namespace}/effect/`;
 
 /** Of the phase under faults. */
 export const safetyMs = 12_000;
+/** Longer than any TTL here. */
+const muteMs = 5_000;
 const reopenAfterMs = 300;
 const abortMs = 100;
 const healedHandlerMs = 10;
@@ -74,6 +76,7 @@ export class Scene {
       const client = await this.#client(process, context, {
         ...{ at: plan.hesitateAt, kind: plan.hesitateBy, nth: plan.hesitateNth },
         durationMs: context.incarnation === 0 ? plan.hesitateMs : 0,
+        holdsUp: plan.laggard,
       });
       const queue = new FifoQueue<string>(client, queueName);
       let closeAfterMs = context.incarnation === 0 ? plan.closeAfterMs : 0;
@@ -92,9 +95,13 @@ export class Scene {
       }
     });
     this.workers.push(process);
-    if (!plan.frailWatches) return;
-    for (const kind of ['broken-watches', 'slow-watches'] as const) {
-      this.world.simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target: process.index });
+    const { simulation } = this.world;
+    const { index: target } = process;
+    for (const kind of plan.frailWatches ? (['broken-watches', 'slow-watches'] as const) : []) {
+      simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target });
+    }
+    if (plan.muteAfterMs > 0) {
+      simulation.inject({ atMs: plan.muteAfterMs, durationMs: muteMs, kind: 'lost-keep-alives', target });
     }
   }
 
@@ -206,13 +213,14 @@ export class Scene {
   }
 }
 
-/** A handler that does not give up when it should: it hurries, and is done about when its job is taken from it. */
+/** A handler that does not give up when it should; it may hurry, and is done about when its job is taken from it. */
 async function hurried(runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
   const wasTold = await sleep(runtime, ms, { signal }).then(
     () => false,
     () => true,
   );
-  if (wasTold) await sleep(runtime, runtime.random() * Math.min(ms, longestHurryMs));
+  if (wasTold)
+    await sleep(runtime, runtime.random() * (runtime.random() < 0.5 ? ms : Math.min(ms, longestHurryMs)));
 }
 
 function payloadOf(plan: ProducerPlan, producer: string, index: number): string {

@@ -1,6 +1,6 @@
 /** Counts what befell the queue's requests and watches, looking at them as they leave a process and come back. */
 import type { QueueKeys } from '../../src/queues/keys.js';
-import type { Runtime } from '../../src/runtime/index.js';
+import { type Runtime, sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import {
   type CallOptions,
@@ -16,7 +16,7 @@ import {
   type WatchRequest,
 } from '../../src/store/index.js';
 import type { World } from '../support/world.js';
-import { type Errand, errandsOf, type SentErrand } from './errands.js';
+import { type Errand, errandsOf, isLoading, type SentErrand } from './errands.js';
 import { HeldWrites } from './held-writes.js';
 
 export const situations = [
@@ -43,6 +43,8 @@ export const situations = [
 
 export type Situation = (typeof situations)[number];
 
+const latestMs = 400;
+
 interface Claim {
   readonly process: SimulatedProcess;
   readonly incarnation: number;
@@ -57,7 +59,10 @@ export interface Mishap {
   readonly nth: number;
   /** 0: never. */
   readonly durationMs: number;
-  /** Half of its writes of items are held up until the gate is about to pass them. */
+  /**
+   * Half of its writes of items are held up until the gate is about to pass them. What it reads as dispatcher, and what it
+   * takes back, comes late.
+   */
   readonly holdsUp?: boolean;
 }
 
@@ -156,8 +161,10 @@ class Look {
   async range(request: RangeRequest, read: () => Promise<RangeResult>): Promise<RangeResult> {
     const { items } = this.#keys;
     const limit = request.limit ?? 0;
-    if (request.key.startsWith(items.key) && limit > 1) this.#befall('window');
+    const isOfItems = request.key.startsWith(items.key) && limit > 1;
+    if (isOfItems) this.#befall('window');
     const result = await read();
+    if (isOfItems) await this.#comeLate();
     const isLastWindow = request.rangeEnd === items.rangeEnd && limit > 1 && result.kvs.length < limit;
     if (this.#inBacklog && isLastWindow) {
       this.#inBacklog = false;
@@ -168,7 +175,11 @@ class Look {
 
   async txn(request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> {
     const errands = errandsOf(this.#keys, request);
-    if (errands.length === 0) return send();
+    if (errands.length === 0) {
+      const reply = await send();
+      if (isLoading(this.#keys, request)) await this.#comeLate();
+      return reply;
+    }
     const { cluster } = this.#world.simulation;
     const term = cluster.term;
     const { incarnation } = this.#process;
@@ -222,7 +233,15 @@ class Look {
       if (this.#mishap?.holdsUp && this.#runtime.random() < 0.5) {
         await this.#traffic.held.hold(errand.first, this.#runtime);
       }
-    } else if (errand.gate !== undefined) await this.#traffic.held.letGo(errand.gate, this.#runtime);
+      return;
+    }
+    if (errand.takesBack) await this.#comeLate();
+    if (errand.gate !== undefined) await this.#traffic.held.letGo(errand.gate, this.#runtime);
+  }
+
+  async #comeLate(): Promise<void> {
+    const { holdsUp } = this.#mishap ?? {};
+    if (holdsUp) await sleep(this.#runtime, this.#runtime.random() * latestMs);
   }
 
   #befall(at: Mishap['at']): void {

@@ -37,6 +37,10 @@ export interface WorkerPlan {
   readonly noSpaceMs: number;
   /** Its watches break again and again, and are slow. */
   readonly frailWatches: boolean;
+  /** After so long its keep-alives are lost for a while, so that it loses its session and goes on; 0: they are not. */
+  readonly muteAfterMs: number;
+  /** What it reads to dispatch comes late, behind what its watch has told meanwhile. */
+  readonly laggard: boolean;
   /** As dispatcher it stands still for so long while it reads a window, or writes, for the n-th time; 0: it does not. */
   readonly hesitateMs: number;
   readonly hesitateAt: 'window' | 'dispatch';
@@ -86,6 +90,8 @@ const worker: fc.Arbitrary<WorkerPlan> = fc.record(
     graceMs: fc.constantFrom(0, 200, 2_000),
     noSpaceMs: fc.constantFrom(0, 0, 1_000, 3_000),
     frailWatches: fc.constantFrom(false, false, false, true),
+    muteAfterMs: fc.constantFrom(0, 0, 500, 1_500),
+    laggard: fc.constantFrom(false, false, true),
     hesitateMs: fc.constantFrom(0, 0, 1_500, 4_000),
     hesitateAt: fc.constantFrom('window', 'dispatch', 'dispatch'),
     hesitateBy: fc.constantFrom('pause', 'pause', 'leader-change'),

@@ -26,6 +26,8 @@ const worker: WorkerPlan = {
     graceMs: 0,
     noSpaceMs: 0,
     frailWatches: false,
+    muteAfterMs: 0,
+    laggard: false,
     hesitateMs: 0,
     hesitateAt: 'window',
     hesitateBy: 'pause',
