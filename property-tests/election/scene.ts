@@ -26,10 +26,8 @@ const healedTermMs = 10;
 /** How long a write is waited for that nobody waits for. */
 const leftWriteMs = 250;
 
-/** A process that has its client. */
 export interface Seat {
   readonly process: SimulatedProcess;
-  readonly incarnation: number;
   readonly client: Client;
   readonly election: Election;
 }
@@ -38,6 +36,7 @@ export class Scene {
   readonly prefix: Key = new Keyspace(namespace).prefix('election', 'e');
   readonly line: Key = `${this.prefix}l/`;
   readonly leader: Key = `${this.prefix}leader`;
+  readonly state: Key = `${this.prefix}state`;
   readonly terms: SeenTerm[] = [];
   readonly observers: SeenObserver[] = [];
   readonly strokes: FaultWindow[] = [];
@@ -47,6 +46,7 @@ export class Scene {
   readonly #world: World<ElectionWorkload>;
   readonly #processes: SimulatedProcess[] = [];
   readonly #struck = new Set<CandidatePlan>();
+  readonly #slept = new Set<SimulatedProcess>();
   readonly #waiting = new Map<SimulatedProcess, number>();
   /** Revisions at which watches were cut: of a process's line, and of its observers. */
   readonly #cutAt = new Map<string, number>();
@@ -100,7 +100,6 @@ export class Scene {
     return process && this.seats.get(process)?.client;
   }
 
-  /** What it led when it crashed. */
   #buried(term: SeenTerm): void {
     if (term.belief.endedAtMs !== undefined) return;
     term.belief.end();
@@ -115,12 +114,12 @@ export class Scene {
       this.#onWatchItem(process, context, request, item),
     );
     const txn: Store['txn'] = (request, options) => {
-      if (asksToWin(this.leader, request)) this.#onWin();
+      if (asksToWin(this, request)) this.#onWin(process);
       return watched.txn(request, options);
     };
     const store = { ...watched, txn };
     const client = await openClient(context, { store, ttlMs, knobs });
-    return { process, incarnation: context.incarnation, client, election: new Election(client, 'e') };
+    return { process, client, election: new Election(client, 'e') };
   }
 
   async #round(seat: Seat, plan: CandidatePlan): Promise<void> {
@@ -238,15 +237,27 @@ export class Scene {
     const { stroke, strokeMs } = plan;
     if (stroke === 'none') return;
     this.#struck.add(plan);
-    const window = { kind: stroke, atMs: this.nowMs, durationMs: strokeMs, target: process.index };
+    this.#befall(process, stroke, strokeMs);
+  }
+
+  #befall(process: SimulatedProcess, kind: FaultWindow['kind'], durationMs: number): void {
+    const window = { kind, atMs: this.nowMs, durationMs, target: process.index };
     this.strokes.push(window);
     this.#world.simulation.inject(window);
   }
 
-  #onWin(): void {
-    if (!this.#world.workload.deedsAtWins || this.isHealed) return;
-    this.reached('a place was deleted as it was to win');
-    void this.administrator.deleteOldestPlace();
+  #onWin(process: SimulatedProcess): void {
+    const { deedsAtWins, sleepsAtWins, ttlMs } = this.#world.workload;
+    if (this.isHealed) return;
+    if (deedsAtWins) {
+      this.reached('a place was deleted as it was to win');
+      void this.administrator.deleteOldestPlace();
+    }
+    if (sleepsAtWins && !this.#slept.has(process)) {
+      this.reached('a process slept for about its TTL as it was to win');
+      this.#slept.add(process);
+      this.#befall(process, 'sleep', ttlMs * this.#world.random.between(0.9, 1.5));
+    }
   }
 
   #wait(process: SimulatedProcess, by: 1 | -1): void {

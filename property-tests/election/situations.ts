@@ -21,6 +21,7 @@ export const situations = [
   'history was compacted while an observer was cut off',
   'an observer missed a leader',
   'a place was deleted as it was to win',
+  'a process slept for about its TTL as it was to win',
   'the leader key outlived the place, and was cleared up',
   'every candidate got on when only a core was healed',
   'beliefs of leaders were held against each other',

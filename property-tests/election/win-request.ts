@@ -1,11 +1,16 @@
 import type { Key, TxnRequest } from '../../src/store/index.js';
 
-/** A request, or one of those in it, writes who leads, provided that nobody older stands. */
+export interface ElectionKeys {
+  readonly leader: Key;
+  readonly state: Key;
+}
+
+/** A request, or one of those in it, writes who leads and reads the checkpoint: that is a win. */
 export function asksToWin(
-  leader: Key,
-  { compare, success }: Pick<TxnRequest, 'compare' | 'success'>,
+  { leader, state }: ElectionKeys,
+  { success }: Pick<TxnRequest, 'success'>,
 ): boolean {
-  const isOldest = compare.some(({ target, result }) => target === 'create' && result === 'greater');
   const puts = success.some((op) => op.type === 'put' && op.key === leader);
-  return (isOldest && puts) || success.some((op) => op.type === 'txn' && asksToWin(leader, op));
+  const reads = success.some((op) => op.type === 'range' && op.key === state);
+  return (puts && reads) || success.some((op) => op.type === 'txn' && asksToWin({ leader, state }, op));
 }

@@ -36,6 +36,8 @@ export interface ElectionWorkload {
   readonly deedsAtCuts: boolean;
   /** As a candidate whose turn has come asks to win, its place is deleted. */
   readonly deedsAtWins: boolean;
+  /** As it asks to win for the first time, each process sleeps for about its TTL: the reply is the first thing that it hears. */
+  readonly sleepsAtWins: boolean;
   /** History is compacted so often, and no reply can be made up from it; 0: only where that is one of the faults. */
   readonly compactEveryMs: number;
 }
@@ -83,6 +85,7 @@ export const electionWorkload: fc.Arbitrary<ElectionWorkload> = fc.record(
     ttlMs: pickFrom([2_000, 2_000, 3_000]),
     compactEveryMs: pickFrom([0, 0, 0, 150]),
     deedsAtWins: pickFrom([false, false, false, true]),
+    sleepsAtWins: pickFrom([false, false, false, false, true]),
     deedsAtCuts: pickFrom([false, false, true]),
     processes: fc.array(process, { minLength: 2, maxLength: 4, size: 'max' }),
     deeds: fc.oneof(fc.constant([]), deedsOf({ withinMs, maxLength: 3 })),

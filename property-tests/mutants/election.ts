@@ -135,6 +135,17 @@ const terms: readonly Mutant[] = [
     ...{ killedBy, invariant: 'ELECTION-6' },
   },
   {
+    name: 'election-won-whatever-the-clock',
+    file: election,
+    find: `        await session.settled();
+        if (place.state.status === 'gone') throw place.state.error;
+        session.assertLive();`,
+    replace: `        if (place.state.status === 'gone') throw place.state.error;`,
+    story:
+      'our own, found by this property: a term begun by a reply that a sleeping machine has kept waiting',
+    ...{ killedBy, invariant: 'ELECTION-6' },
+  },
+  {
     name: 'election-deaf-to-its-session',
     file: leadership,
     find: `    this.#offGone = options.place.onGone((error) => {

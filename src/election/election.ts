@@ -153,8 +153,10 @@ export class Election {
         const won = place.aloneReply
           ? { revision: place.revision, replies: place.aloneReply.replies }
           : await this.#win(place, winning, signal);
-        // What ended the place may be known before the reply that won.
+        // What ended the place may be known before the reply that won, and after a pause the clock knows before that.
+        await session.settled();
         if (place.state.status === 'gone') throw place.state.error;
+        session.assertLive();
         return this.#lead(place, won);
       } catch (error) {
         if (place !== undefined) await this.#withdraw(place);
