@@ -25,7 +25,7 @@ export async function clearLeader({ client, leaderKey, place, session }: ClearLe
   while (!signal.aborted) {
     try {
       const [kv] = (await plainStore.range({ key: leaderKey }, { signal })).kvs;
-      if (kv === undefined || decodeLeader(kv)?.record.place !== place) return;
+      if (kv?.lease !== session.leaseId || decodeLeader(kv)?.record.place !== place) return;
       const own = compare.mod(leaderKey, 'equal', kv.modRevision);
       await plainStore.txn({ compare: [own], success: [remove(leaderKey)], failure: [] }, { signal });
       return;

@@ -31,7 +31,7 @@ import {
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import type { Client, Session } from '../session/index.js';
 import { compare, get, type Key, type Op, type OpReply, put, remove } from '../store/index.js';
 import { clearLeader } from './clear-leader.js';
 import { encodeLeader, saidBytes } from './leader-record.js';
@@ -144,11 +144,13 @@ export class Election {
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
     for (;;) {
       let place: Place | undefined;
+      let joining: { readonly place: Key; readonly session: Session } | undefined;
       try {
         if (signal.aborted) throw abortedError(signal, 'standing for election');
         const session = await this.#client.session({ signal });
         const key = this.#line.newKey();
         const winning = this.#winning(key, value, session.leaseId);
+        joining = { place: key, session };
         place = await this.#line.join(session, { key, ifAlone: winning });
         const won = place.aloneReply
           ? { revision: place.revision, replies: place.aloneReply.replies }
@@ -160,6 +162,8 @@ export class Election {
         return this.#lead(place, won);
       } catch (error) {
         if (place !== undefined) await this.#withdraw(place);
+        // Its reply lost with its history, and its place deleted by somebody: then it may have won, and nobody knows.
+        else if (joining !== undefined) await this.#clearLeader(joining);
         if (signal.aborted || isPermanent(error)) throw error;
         await sleep(this.#client.runtime, backoff.nextMs(), { signal });
       }
@@ -209,8 +213,11 @@ export class Election {
   async #withdraw(place: Place): Promise<void> {
     const alongside = place.state.status === 'oldest' ? [remove(this.#leaderKey)] : [];
     if (await this.#line.leave(place, alongside)) return;
-    const { key, session } = place;
-    await clearLeader({ client: this.#client, leaderKey: this.#leaderKey, place: key, session });
+    await this.#clearLeader({ place: place.key, session: place.session });
+  }
+
+  #clearLeader(of: { readonly place: Key; readonly session: Session }): Promise<void> {
+    return clearLeader({ client: this.#client, leaderKey: this.#leaderKey, ...of });
   }
 }
 
