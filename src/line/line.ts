@@ -80,7 +80,8 @@ export class Line {
 
   /**
    * Takes a place at the end of the line, or throws `session-lost`. One request. Goes on until the outcome is
-   * known, as long as the session lives: whoever stops waiting for it must `leave` the place once it is there.
+   * known, as long as the session lives: whoever stops waiting for it must `leave` the place once it is there. It may be
+   * gone already.
    */
   async join(session: Session, options: JoinOptions = {}): Promise<Place> {
     const key = options.key ?? this.newKey();
@@ -107,7 +108,8 @@ export class Line {
       success: [this.#putPlace(key, session), this.#rangeLine()],
       failure: [],
     };
-    return this.#take(session, key, request);
+    const place = await this.#take(session, key, request);
+    return place?.state.status === 'gone' ? undefined : place;
   }
 
   /**
@@ -124,8 +126,11 @@ export class Line {
     };
     this.#watch.forget(place);
     const next = await this.#take(session, key, request);
-    if (next === undefined) await this.leave(place);
-    else this.#given(place);
+    if (next === undefined || next.state.status === 'gone') {
+      await this.leave(place);
+      return undefined;
+    }
+    this.#given(place);
     return next;
   }
 
@@ -235,18 +240,22 @@ export class Line {
 
   /**
    * The request is settled but its reply is lost for good: what the line shows is what came of it. Read until it
-   * is read, since a place that nobody knows of would block the line as long as the session lives.
+   * is read, since a place that nobody knows of would block the line as long as the session lives. A place that is not
+   * there is answered as one that is gone: it may have been, and been deleted by somebody.
    */
-  async #find(session: Session, key: Key): Promise<Place | undefined> {
+  async #find(session: Session, key: Key): Promise<Place> {
     const { revision: asOf, kvs } = await readLine(this.#client, this.range, session.signal).catch(
       (cause: unknown) => {
         throw sessionLost(cause);
       },
     );
     const mine = kvs.find((kv) => kv.key === key);
-    if (mine === undefined) return undefined;
-    const older = kvs.filter((kv) => kv.createRevision < mine.createRevision);
-    return new Place({ key, session, revision: mine.modRevision, asOf, older: createdAt(older) });
+    const older = createdAt(kvs.filter((kv) => kv.createRevision < (mine?.createRevision ?? asOf)));
+    const place = new Place({ key, session, revision: mine?.modRevision ?? asOf, asOf, older });
+    if (mine === undefined) {
+      place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
+    }
+    return place;
   }
 }
 
