@@ -19,8 +19,8 @@ const wins: readonly Mutant[] = [
   {
     name: 'election-win-with-the-place',
     file: line,
-    find: "? [nested({ compare: [compare.create(this.range, 'equal', 0)], success: options.ifAlone })]",
-    replace: '? [nested({ compare: [], success: options.ifAlone })]',
+    find: "? [nested({ compare: [compare.create(this.range, 'equal', 0)], success: ifAlone })]",
+    replace: '? [nested({ compare: [], success: ifAlone })]',
     story: 'microsoft/etcd3 #158: two leaders, since who comes takes itself for the first',
     ...{ killedBy, invariant: 'ELECTION-1, ELECTION-6' },
   },
@@ -80,7 +80,7 @@ const terms: readonly Mutant[] = [
   {
     name: 'election-writes-unguarded',
     file: 'src/line/fenced-writes.ts',
-    find: 'compare: [this.#place.guard()], success: [nested(request)]',
+    find: 'compare: this.#place.guards(), success: [nested(request)]',
     replace: 'compare: [], success: [nested(request)]',
     story: 'kubernetes #44887: client-go does not fence what a leader does',
     ...{ killedBy, invariant: 'ELECTION-5' },
@@ -97,8 +97,8 @@ const terms: readonly Mutant[] = [
   {
     name: 'election-resigns-for-another',
     file: line,
-    find: 'compare: [place.guard()], success: [remove(place.key), ...alongside], failure: [] };',
-    replace: 'compare: [], success: [remove(place.key), ...alongside], failure: [] };',
+    find: 'compare: place.guards(), success: [remove(first.key), ...alongside], failure: [] };',
+    replace: 'compare: [], success: [remove(first.key), ...alongside], failure: [] };',
     story: 'etcd Go Mutex.Unlock, Redlock: an unconditional delete by who has lost the lease long ago',
     ...{ killedBy, invariant: 'ELECTION-5' },
   },
@@ -129,8 +129,8 @@ const terms: readonly Mutant[] = [
   {
     name: 'election-leads-whatever-the-clock',
     file: leadership,
-    find: "place.state.status === 'oldest' && place.session.isLive();",
-    replace: "place.state.status === 'oldest';",
+    find: "place.state.status === 'admitted' && place.session.isLive();",
+    replace: "place.state.status === 'admitted';",
     story: 'client-go IsLeader: compares what was last observed and ignores time',
     ...{ killedBy, invariant: 'ELECTION-6' },
   },

@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.js';
 
 const place = 'src/line/place.ts';
 const line = 'src/line/line.ts';
+const joining = 'src/line/joining.ts';
 const lineWatch = 'src/line/line-watch.ts';
 const writes = 'src/line/fenced-writes.ts';
 const mutex = 'src/locks/mutex.ts';
@@ -14,26 +15,24 @@ const turns: readonly Mutant[] = [
   {
     name: 'lock-any-older-gone',
     file: place,
-    find: 'if (complete && this.#older.size === 0) this.#become(',
-    replace: 'if (complete) this.#become(',
+    find: 'if (complete && this.#missing === undefined && this.#mayBeAdmitted()) this.#become(',
+    replace: 'if (complete && this.#missing === undefined) this.#become(',
     story: 'npm etcd3 #176: the third in line leads when the second stops',
     ...{ killedBy, invariant: 'LOCK-1' },
   },
   {
     name: 'lock-event-after-gap',
     file: lineWatch,
-    find: `place.strike(kv.key, revision, this.#isComplete(place));
-      for`,
-    replace: `place.strike(kv.key, revision, true);
-      for`,
+    find: 'for (const place of [...this.#followed]) place.apply(events, revision, this.#isComplete(place));',
+    replace: 'for (const place of [...this.#followed]) place.apply(events, revision, true);',
     story: 'etcd Go Mutex before #11408: no look at the own key after the wait',
     ...{ killedBy, invariant: 'LOCK-1' },
   },
   {
     name: 'lock-read-proves-more',
     file: place,
-    find: 'if (this.#older.size === 0 && revision >= this.#lastStruck) this.#become(revision);',
-    replace: 'if (this.#older.size === 0) this.#become(revision);',
+    find: 'if (revision < this.#lastChange) return;',
+    replace: '',
     story: 'our own before 5aa66d8: a read answers for its own revision, however late',
     ...{ killedBy, invariant: 'LOCK-1' },
   },
@@ -44,14 +43,14 @@ const turns: readonly Mutant[] = [
         this.#openedAt = undefined;`,
     replace: `      case 'interrupted':
         this.#openedAt = undefined;
-        for (const one of this.#followed.values()) one.see(new Map([[one.key, one.revision]]), one.asOf);`,
+        for (const one of this.#followed.values()) one.see(new Map(one.claims.map(({ key, created, revision }) => [key, { key, createRevision: created, modRevision: revision, version: 1, value: new Uint8Array(), lease: '0' }])), one.asOf, true);`,
     story: 'etcd Go recipes, waitEvents: a closed channel, by cut or compaction, is taken for the event',
     ...{ killedBy, invariant: 'LOCK-1' },
   },
   {
     name: 'lock-existence-alone',
     file: place,
-    find: 'if (present.get(key) !== created) this.#older.delete(key);',
+    find: 'if (present.get(key)?.createRevision !== created) this.#older.delete(key);',
     replace: 'if (!present.has(key)) this.#older.delete(key);',
     story: 'etcd Go Mutex with a watch from now: a look by existence alone hung, since names come again',
     ...{ killedBy, invariant: 'not live, LOCK-3' },
@@ -59,8 +58,8 @@ const turns: readonly Mutant[] = [
   {
     name: 'lock-deaf-while-joining',
     file: lineWatch,
-    find: 'for (const [key, revision] of struck.deleted) place.strike(key, revision, this.#isComplete(place));',
-    replace: '',
+    find: 'for (const { revision, events } of missed.revisions) {',
+    replace: 'for (const { revision, events } of [] as typeof missed.revisions) {',
     story: 'Redisson #1763, #5070: a release between the try and the subscription is missed',
     ...{ killedBy, invariant: 'LOCK-3' },
   },
@@ -110,7 +109,7 @@ const fencing: readonly Mutant[] = [
   {
     name: 'lock-writes-unguarded',
     file: writes,
-    find: 'compare: [this.#place.guard()], success: [nested(request)]',
+    find: 'compare: this.#place.guards(), success: [nested(request)]',
     replace: 'compare: [], success: [nested(request)]',
     story: 'Redlock, Redisson, client-go #44887: what is done under the lock is not fenced',
     ...{ killedBy, invariant: 'LOCK-5' },
@@ -145,8 +144,8 @@ const holding: readonly Mutant[] = [
   {
     name: 'lock-granted-whatever-the-clock',
     file: mutex,
-    find: "if (place.state.status !== 'oldest' || !place.session.isLive()) return;",
-    replace: "if (place.state.status !== 'oldest') return;",
+    find: "if (place.state.status !== 'admitted' || !place.session.isLive()) return;",
+    replace: "if (place.state.status !== 'admitted') return;",
     story: 'Redisson: a pause between the acquisition and the work',
     ...{ killedBy, invariant: 'LOCK-9' },
   },
@@ -171,16 +170,16 @@ const holding: readonly Mutant[] = [
   },
   {
     name: 'lock-deaf-to-its-own-key',
-    file: lineWatch,
-    find: 'for (const { kv } of events) this.#followed.get(kv.key)?.deleted(revision);',
-    replace: '',
+    file: place,
+    find: "if (events.some(({ type, kv }) => type === 'delete' && this.#isOwn(kv.key, revision))) {",
+    replace: 'if (events.length === 0) {',
     story: 'etcd Go Mutex: nobody watches the own key',
     ...{ killedBy, invariant: 'LOCK-6, LOCK-1' },
   },
   {
     name: 'lock-hold-unwatched',
     file: line,
-    find: "if (place.state.status === 'oldest') this.#watch.followFromNow(place);",
+    find: "if (place.state.status === 'admitted') this.#watch.followFromNow(place);",
     replace: '',
     story: 'etcdctl lock #7983: while the command runs nobody looks after the lock',
     ...{ killedBy, invariant: 'LOCK-6' },
@@ -203,20 +202,21 @@ const holding: readonly Mutant[] = [
   },
 ];
 
-const joining: readonly Mutant[] = [
+const joins: readonly Mutant[] = [
   {
     name: 'lock-unknown-join-is-none',
-    file: line,
-    find: 'return this.#find(session, key);',
+    file: joining,
+    find: 'return Promise.all(joinings.map((joining) => joining.find()));',
     replace: 'return undefined;',
     story: 'Curator before its protected mode, kazoo #412: a create whose reply was lost blocks all',
     ...{ killedBy, invariant: 'not live, LOCK-4' },
   },
   {
     name: 'lock-unknown-join-is-a-hold',
-    file: line,
-    find: 'return this.#find(session, key);',
-    replace: 'return new Place({ key, session, revision: 2, asOf: 2, older: new Map() });',
+    file: joining,
+    find: 'return Promise.all(joinings.map((joining) => joining.find()));',
+    replace:
+      'return joinings.map(({ keys }) => new Place({ claims: keys.map((key) => ({ key, created: 2, revision: 2 })), session, revision: 2, asOf: 2, older: new Map() }));',
     story: 'Curator CURATOR-696: who is first is taken for the owner without asking whose the node is',
     ...{ killedBy, invariant: 'LOCK-1, not live' },
   },
@@ -226,7 +226,7 @@ const joining: readonly Mutant[] = [
     find: `    if (this.#callers.size === 0) {
       await this.#line.leave(place);`,
     replace: `    if (this.#callers.size === 0) {
-      if (place.state.status === 'oldest') await this.#line.leave(place);`,
+      if (place.state.status === 'admitted') await this.#line.leave(place);`,
     story: 'etcd Go TryLock and #9715, kazoo #760: a wait that was given up leaves its key in the line',
     ...{ killedBy, invariant: 'not live, LOCK-4' },
   },
@@ -241,11 +241,11 @@ const joining: readonly Mutant[] = [
   {
     name: 'lock-place-without-lease',
     file: line,
-    find: 'return put(key, bytesOf(value), { lease: session.leaseId });',
-    replace: 'return put(key, bytesOf(value));',
+    find: 'put(key, value, { lease: session.leaseId })',
+    replace: 'put(key, value)',
     story: 'etcd Barrier.Hold: a dead holder blocks for ever',
     ...{ killedBy, invariant: 'not live' },
   },
 ];
 
-export const lockMutants: readonly Mutant[] = [...turns, ...fencing, ...holding, ...joining];
+export const lockMutants: readonly Mutant[] = [...turns, ...fencing, ...holding, ...joins];

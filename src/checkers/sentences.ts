@@ -49,6 +49,29 @@ export const invariants = {
   'LOCK-7': 'First come, first served between processes.',
   'LOCK-8': 'A process waits at most one slice of each process before it.',
   'LOCK-9': 'Within the stated bound of clocks, beliefs in holds of one lock do not overlap in true time.',
+  'LOCK-10':
+    'A hand-over passes the hold to the place that was named, in one revision: nobody between, and the old guard is dead.',
+  'RW-1':
+    'In the order of revisions, a writer holds alone: no other place that stands and holds, reader or writer.',
+  'RW-2':
+    'Writers, and readers behind a writer, are admitted in the order of their places; nobody is passed over.',
+  'RW-3':
+    'A downgrade keeps the place; an upgrade succeeds whole, or fails at once where two would wait for each other.',
+  'SEMAPHORE-1':
+    'At the proof of a hold, the weights of its place and of all older ones are within the limit of that revision.',
+  'SEMAPHORE-2':
+    'First come, first served: no place is admitted before an older one, whatever their weights.',
+  'MULTI-1':
+    'A set of locks is held all or none: at the proof for each name its place stands and none is older.',
+  'MULTI-2':
+    'All places of a set are taken in one revision, so sets that meet never wait for each other in a circle.',
+  'CONDITION-1': 'A wait gives the lock up and begins in one revision, so no notification after it is lost.',
+  'CONDITION-2':
+    'A notification wakes one waiter that is alive, or all, and a waiter that gives up passes its on.',
+  'CONDITION-3': 'Who returns from a wait holds the lock.',
+  'DEADLOCK-1':
+    'A wait fails with `deadlock` only if a circle of owners that wait for each other stood at one revision.',
+  'DEADLOCK-2': 'Of a circle of owners, one is told, so that the others get on.',
   'ELECTION-1': 'At most one leader at any revision: at the win the place stands and none is older.',
   'ELECTION-2': 'Terms strictly increase.',
   'ELECTION-3': 'An observer sees a subsequence of the true leaders, never goes back, and ends at the last.',

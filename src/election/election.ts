@@ -148,10 +148,11 @@ export class Election {
       try {
         if (signal.aborted) throw abortedError(signal, 'standing for election');
         const session = await this.#client.session({ signal });
-        const key = this.#line.newKey();
+        const stem = this.#line.newStem();
+        const key = `${this.#line.prefix}${stem}`;
         const winning = this.#winning(key, value, session.leaseId);
         joining = { place: key, session };
-        place = await this.#line.join(session, { key, ifAlone: winning });
+        place = await this.#line.join(session, { stem, ifAlone: winning });
         const won = place.aloneReply
           ? { revision: place.revision, replies: place.aloneReply.replies }
           : await this.#win(place, winning, signal);
@@ -211,7 +212,7 @@ export class Election {
 
   /** Only the oldest place can have won, so only then is `leader` ours to delete; if it was deleted, it may have won before. */
   async #withdraw(place: Place): Promise<void> {
-    const alongside = place.state.status === 'oldest' ? [remove(this.#leaderKey)] : [];
+    const alongside = place.state.status === 'admitted' ? [remove(this.#leaderKey)] : [];
     if (await this.#line.leave(place, alongside)) return;
     await this.#clearLeader({ place: place.key, session: place.session });
   }

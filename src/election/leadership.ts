@@ -63,7 +63,7 @@ export class Leadership implements AsyncDisposable {
   /** Whether the term goes on, as far as can be known here; compares the clock first. */
   get isLeader(): boolean {
     const { place } = this.#options;
-    return this.#resigned === undefined && place.state.status === 'oldest' && place.session.isLive();
+    return this.#resigned === undefined && place.state.status === 'admitted' && place.session.isLive();
   }
 
   /** Resolves once a stall of the session that is being decided is decided; at once if there is none. */

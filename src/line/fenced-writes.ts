@@ -46,7 +46,7 @@ export class FencedWrites {
   async #send(request: TxnRequest, options: CallOptions): Promise<TxnReply> {
     const { session } = this.#place;
     session.assertLive();
-    const guarded = { compare: [this.#place.guard()], success: [nested(request)], failure: [] };
+    const guarded = { compare: this.#place.guards(), success: [nested(request)], failure: [] };
     const link = linkedSignal(options.signal, session.signal);
     const reply = await this.#client.store
       .txn(guarded, { signal: link.signal, timeoutMs: options.timeoutMs })

@@ -1,4 +1,8 @@
 export { FencedWrites } from './fenced-writes.js';
 export { fencingToken, grantsPerRevision } from './fencing-token.js';
-export { type JoinOptions, Line } from './line.js';
-export { Place, type PlaceState } from './place.js';
+export { type HandOver, handOver } from './hand-over.js';
+export { type Joining, type JoinRequest, type PlaceShape, sendJoinings } from './joining.js';
+export { type JoinOptions, Line, type LineOptions } from './line.js';
+export { type Admission, type Claim, Place, type PlaceOptions, type PlaceState } from './place.js';
+export { decodePlace, encodePlace, type PlaceRecord } from './place-record.js';
+export { readLine } from './read-line.js';

@@ -1,13 +1,20 @@
 import { Backoff, type Timer } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
-import type { Key, KeyEvent, KeyRange } from '../store/index.js';
+import type { KeyEvent, KeyRange, KeyValue } from '../store/index.js';
 import type { HubItem, Subscription } from '../watch/index.js';
 import type { Place } from './place.js';
 import { readLine } from './read-line.js';
 
-/** Keys seen to go while a join is under way, with the revision at which they went last. */
-export interface Struck {
-  readonly deleted: Map<Key, number>;
+/** What happened to the line while a join was under way. */
+export interface Missed {
+  readonly revisions: { readonly revision: number; readonly events: readonly KeyEvent[] }[];
+}
+
+export interface LineWatchOptions {
+  /** Which events it takes: that a key has gone is all that most lines need to know. Default `'deletions'`. */
+  readonly of?: 'deletions' | 'everything' | undefined;
+  /** Looks read the values too. Default: only where a key has gone and may have been handed the hold. */
+  readonly values?: boolean | undefined;
 }
 
 /** How long the watch stays open after its last use: long enough to serve the next contention without a read. */
@@ -27,9 +34,10 @@ const reopenDelay = { firstMs: 100, longestMs: 5_000 };
 export class LineWatch {
   readonly #client: Client;
   readonly #range: KeyRange;
+  readonly #options: LineWatchOptions;
   /** Places that wait, or that hold and want to know of their deletion. */
-  readonly #followed = new Map<Key, Place>();
-  readonly #joins = new Set<Struck>();
+  readonly #followed = new Set<Place>();
+  readonly #joins = new Set<Missed>();
   readonly #timers = new Set<Timer>();
   #subscription: Subscription | undefined;
   /** Every event above this revision is delivered; undefined while the watch is not open. */
@@ -43,31 +51,33 @@ export class LineWatch {
   #recheck: Timer | undefined;
   #reopen: Timer | undefined;
 
-  constructor(client: Client, range: KeyRange) {
+  constructor(client: Client, range: KeyRange, options: LineWatchOptions = {}) {
     this.#client = client;
     this.#range = range;
+    this.#options = options;
     this.#reopening = new Backoff(client.runtime, reopenDelay);
   }
 
-  /** Notes what goes from here on, so that a place which is about to be taken can be told. */
-  beginJoin(): Struck {
-    const struck: Struck = { deleted: new Map() };
-    this.#joins.add(struck);
-    return struck;
+  /** Notes what happens from here on, so that a place which is about to be taken can be told. */
+  beginJoin(): Missed {
+    const missed: Missed = { revisions: [] };
+    this.#joins.add(missed);
+    return missed;
   }
 
-  /** Tells the place, if there is one now, what went meanwhile. */
-  endJoin(struck: Struck, place: Place | undefined): void {
-    this.#joins.delete(struck);
+  /** Tells the place, if there is one now, what happened meanwhile; and follows it if it waits. */
+  endJoin(missed: Missed, place: Place | undefined): void {
+    this.#joins.delete(missed);
     if (place === undefined) return;
-    const deletedAt = struck.deleted.get(place.key);
-    if (deletedAt !== undefined) place.deleted(deletedAt);
-    for (const [key, revision] of struck.deleted) place.strike(key, revision, this.#isComplete(place));
+    for (const { revision, events } of missed.revisions) {
+      place.apply(events, revision, this.#isComplete(place));
+    }
+    if (place.state.status === 'waiting') this.follow(place);
   }
 
   follow(place: Place): void {
-    if (this.#followed.has(place.key) || place.state.status === 'gone') return;
-    this.#followed.set(place.key, place);
+    if (this.#followed.has(place) || place.state.status === 'gone') return;
+    this.#followed.add(place);
     place.onGone(() => this.forget(place));
     this.#open();
     if (this.#openedAt !== undefined && this.#mustLook(place)) this.#read();
@@ -76,15 +86,14 @@ export class LineWatch {
 
   /** The same for a place that was not followed from its beginning: what was delivered since then may have told of its end. */
   followFromNow(place: Place): void {
-    if (this.#followed.get(place.key) === place) return;
+    if (this.#followed.has(place)) return;
     const missed = this.#deliveredAt > place.asOf;
     this.follow(place);
-    if (missed && this.#followed.has(place.key) && this.#openedAt !== undefined) this.#read();
+    if (missed && this.#followed.has(place) && this.#openedAt !== undefined) this.#read();
   }
 
   forget(place: Place): void {
-    if (this.#followed.get(place.key) !== place) return;
-    this.#followed.delete(place.key);
+    if (!this.#followed.delete(place)) return;
     if (this.#followed.size > 0) return;
     this.#reading?.abort();
     this.#recheck?.cancel();
@@ -109,7 +118,8 @@ export class LineWatch {
     this.#linger?.cancel();
     this.#linger = undefined;
     if (this.#subscription !== undefined) return;
-    this.#subscription = this.#client.hub.subscribe({ ...this.#range, without: ['put'] }, (item) =>
+    const filter = this.#options.of === 'everything' ? {} : { without: ['put'] as const };
+    this.#subscription = this.#client.hub.subscribe({ ...this.#range, ...filter }, (item) =>
       this.#receive(item),
     );
     // A watch that stood open already has said so by now, before there was a subscription to ask for its age.
@@ -148,7 +158,7 @@ export class LineWatch {
       case 'opened':
         this.#openedAt = item.revision;
         this.#reopening.reset();
-        if ([...this.#followed.values()].some((place) => this.#mustLook(place))) this.#read();
+        if ([...this.#followed].some((place) => this.#mustLook(place))) this.#read();
         if (this.#subscription !== undefined) this.#backFreshWatch(this.#subscription);
         return;
       case 'events':
@@ -175,14 +185,12 @@ export class LineWatch {
     }
   }
 
-  /** All deletions of one revision. A place that goes in it did not outlive the older ones that go with it. */
+  /** Everything of one revision. Who follows may be told by the same event to follow no more. */
   #deliverRevision(events: readonly KeyEvent[], revision: number): void {
     this.#deliveredAt = revision;
-    for (const { kv } of events) this.#followed.get(kv.key)?.deleted(revision);
-    for (const { kv } of events) {
-      for (const place of this.#followed.values()) place.strike(kv.key, revision, this.#isComplete(place));
-      for (const join of this.#joins) join.deleted.set(kv.key, revision);
-    }
+    for (const place of [...this.#followed]) place.apply(events, revision, this.#isComplete(place));
+    for (const join of this.#joins) join.revisions.push({ revision, events });
+    if (this.#openedAt !== undefined && this.#someone('isMissing')) this.#read();
   }
 
   /** One read at a time; asked for meanwhile, it is done once more, since the first may have been too early. */
@@ -194,15 +202,16 @@ export class LineWatch {
     const reading = new AbortController();
     this.#reading = reading;
     this.#readAgain = false;
-    readLine(this.#client, this.#range, reading.signal).then(
+    const values = this.#options.values === true || this.#someone('isMissing');
+    readLine(this.#client, this.#range, { signal: reading.signal, values }).then(
       ({ kvs, revision }) => {
         this.#reading = undefined;
-        const present = new Map(kvs.map((kv) => [kv.key, kv.createRevision]));
-        // A place taken after this read is not in it, and knows more.
-        for (const place of [...this.#followed.values()])
-          if (place.asOf <= revision) place.see(present, revision);
-        const places = [...this.#followed.values()];
-        if ((this.#readAgain && places.length > 0) || places.some((place) => place.needsLook)) this.#read();
+        const present = new Map<string, KeyValue>(kvs.map((kv) => [kv.key, kv]));
+        for (const place of [...this.#followed]) {
+          // A place taken after this read is not in it, and knows more.
+          if (place.asOf <= revision) place.see(present, revision, values);
+        }
+        if ((this.#readAgain && this.#followed.size > 0) || this.#someone('needsLook')) this.#read();
       },
       () => {
         this.#reading = undefined;
@@ -223,7 +232,7 @@ export class LineWatch {
   /** A watch that goes silent unnoticed must not hold up the line: about once a TTL, with jitter, look. */
   #armRecheck(): void {
     if (this.#recheck !== undefined) return;
-    const ttlMs = Math.min(...[...this.#followed.values()].map((place) => place.session.ttlMs));
+    const ttlMs = Math.min(...[...this.#followed].map((place) => place.session.ttlMs));
     const delayMs = ttlMs * (0.75 + this.#client.runtime.random() / 2);
     this.#recheck = this.#client.runtime.setTimer(
       delayMs,
@@ -239,6 +248,10 @@ export class LineWatch {
   }
 
   #hasWaiting(): boolean {
-    return [...this.#followed.values()].some((place) => place.state.status === 'waiting');
+    return [...this.#followed].some((place) => place.state.status === 'waiting');
+  }
+
+  #someone(state: 'isMissing' | 'needsLook'): boolean {
+    return [...this.#followed].some((place) => place[state]);
   }
 }

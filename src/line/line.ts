@@ -1,17 +1,20 @@
 /**
  * The waiting line that locks and elections stand in.
  *
- * **Keys.** `{prefix}l/{id}.{n}`, one a place, on the session's lease. The id is random per `Line` object; n counts its
- * places, and is used again once the place that had it is certainly deleted, since etcd walks over every key that a
- * range ever held until it is compacted: a name per hold would slow the line by 60 ms a million holds. So a place is
- * its key *and* the revision that created it. That revision is its rank; nothing else ever writes the key, so the
- * same revision, as the mod revision, guards it.
+ * **Keys.** `{prefix}l/{id}.{n}`, one a place (a lock that needs more than a key a place gives it a shape of its own), on
+ * the session's lease. The id is random per `Line` object; n counts its places, and is used again once the place that had
+ * it is certainly deleted, since etcd walks over every key that a range ever held until it is compacted: a name per hold
+ * would slow the line by 60 ms a million holds. So a place is its key *and* the revision that created it, which is its
+ * rank. The revision that last wrote the key guards it: the same one, but for a place that was handed over.
  *
  * **Transactions**, all through the exactly-once store, so each is applied at most once and its reply is known:
  * - join: `IF anchor stands THEN put k, range line` (two joins of one line never share a request, since each ranges
  *   what the other writes). The range sees the put: one reply tells the rank and who is older.
  * - step back: `IF mod(k) = m, anchor stands THEN delete k, put k2, range line`: leaves and queues again in one.
  * - leave: `IF mod(k) = m THEN delete k`. May be repeated, so it goes past the exactly-once store where that has no space.
+ * - hand over, from a holder h to a waiter w: `IF mod(h) = m, mod(w) = n THEN put h (saying w, on w's lease), delete w`. The
+ *   holder's key keeps its rank, so nobody behind stirs and nobody comes between; its old guard is dead. A waiter whose
+ *   own key goes reads the line: either a key says that it was handed over to it, or it was deleted by somebody.
  *
  * **Who waits for what.** A place waits until no older key is left. The older keys are known from the join's
  * reply and are struck off by the DELETE events of one standing watch on the whole line, shared by everybody in
@@ -31,50 +34,64 @@
  * with the lease and a late join is refused by the anchor. **Pause:** whoever holds compares the clock.
  */
 import { isQuorateError, QuorateError } from '../errors.js';
-import { Backoff, invariant, sleep } from '../runtime/index.js';
+import { Backoff, sleep } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
 import {
-  bytesOf,
   compare,
   getPrefix,
   type Key,
   type KeyRange,
-  type KeyValue,
   nested,
   type Op,
-  type OpReply,
   prefixRange,
   put,
   remove,
   type TxnRequest,
 } from '../store/index.js';
-import { LineWatch } from './line-watch.js';
-import { Place } from './place.js';
+import { Joining, type PlaceShape, sendJoinings } from './joining.js';
+import { LineWatch, type LineWatchOptions } from './line-watch.js';
+import type { Place } from './place.js';
+import { encodePlace, type PlaceRecord } from './place-record.js';
 import { readLine } from './read-line.js';
 
+export interface LineOptions extends LineWatchOptions {
+  /** What places are made of, and whom they wait for, unless a join says otherwise. */
+  readonly shape?: PlaceShape | undefined;
+  /** The keys of the line end so, below its prefix. Default `'l/'`. */
+  readonly suffix?: string | undefined;
+}
+
 export interface JoinOptions {
-  /** The place's key, of `newKey()`, for who must know it beforehand. */
-  readonly key?: Key;
+  /** Names the place's keys, of `newStem()`, for who must know them beforehand. */
+  readonly stem?: string | undefined;
+  readonly shape?: PlaceShape | undefined;
   /** Done in the same transaction if the line was empty before it. */
-  readonly ifAlone?: readonly Op[];
+  readonly ifAlone?: readonly Op[] | undefined;
+  /** What the place says beside its session and its client. */
+  readonly says?: Pick<PlaceRecord, 'owner'> | undefined;
+  /** Bytes that the place comes with. */
+  readonly attached?: Uint8Array | undefined;
 }
 
 export class Line {
   /** All places of the line. */
   readonly range: Required<KeyRange>;
+  /** Of every key in it. */
+  readonly prefix: Key;
   readonly #client: Client;
-  readonly #prefix: Key;
+  readonly #options: LineOptions;
   readonly #watch: LineWatch;
   readonly #id: string;
-  /** Keys of places of this object that are certainly gone. */
-  readonly #free: Key[] = [];
+  /** Stems of places of this object that are certainly gone. */
+  readonly #free: string[] = [];
   #taken = 0;
 
-  constructor(client: Client, prefix: Key) {
+  constructor(client: Client, prefix: Key, options: LineOptions = {}) {
     this.#client = client;
-    this.#prefix = `${prefix}l/`;
-    this.range = prefixRange(this.#prefix);
-    this.#watch = new LineWatch(client, this.range);
+    this.#options = options;
+    this.prefix = `${prefix}${options.suffix ?? 'l/'}`;
+    this.range = prefixRange(this.prefix);
+    this.#watch = new LineWatch(client, this.range, options);
     this.#id = client.runtime.newId();
   }
 
@@ -84,16 +101,7 @@ export class Line {
    * gone already.
    */
   async join(session: Session, options: JoinOptions = {}): Promise<Place> {
-    const key = options.key ?? this.newKey();
-    const ifAlone = options.ifAlone
-      ? [nested({ compare: [compare.create(this.range, 'equal', 0)], success: options.ifAlone })]
-      : [];
-    const request = {
-      compare: [session.guard()],
-      success: [this.#putPlace(key, session), ...ifAlone, this.#rangeLine()],
-      failure: [],
-    };
-    const place = await this.#take(session, key, request);
+    const [place] = (await this.#take(session, this.joining(session, options))) ?? [];
     if (place !== undefined) return place;
     // Refused by the anchor: the lease is over, or somebody deleted the anchor, which ends the session too.
     await session.verify({ signal: session.signal }).catch(() => {});
@@ -101,14 +109,9 @@ export class Line {
   }
 
   /** Takes a place only if the line is empty. One request, and it leaves nothing behind otherwise. */
-  async joinIfEmpty(session: Session): Promise<Place | undefined> {
-    const key = this.newKey();
-    const request = {
-      compare: [session.guard(), compare.create(this.range, 'equal', 0)],
-      success: [this.#putPlace(key, session), this.#rangeLine()],
-      failure: [],
-    };
-    const place = await this.#take(session, key, request);
+  async joinIfEmpty(session: Session, options: JoinOptions = {}): Promise<Place | undefined> {
+    const empty = compare.create(this.range, 'equal', 0);
+    const [place] = (await this.#take(session, this.joining(session, options), { compare: [empty] })) ?? [];
     return place?.state.status === 'gone' ? undefined : place;
   }
 
@@ -116,21 +119,18 @@ export class Line {
    * Gives a place up for a new one at the end of the line, in one request. Undefined if that could not be had,
    * since the place or its session was gone; the old place is gone in any case, unless this throws.
    */
-  async stepBack(place: Place): Promise<Place | undefined> {
-    const { session } = place;
-    const key = this.newKey();
-    const request = {
-      compare: [place.guard(), session.guard()],
-      success: [remove(place.key), this.#putPlace(key, session), this.#rangeLine()],
-      failure: [],
-    };
+  async stepBack(place: Place, options: JoinOptions = {}): Promise<Place | undefined> {
     this.#watch.forget(place);
-    const next = await this.#take(session, key, request);
+    const [next] =
+      (await this.#take(place.session, this.joining(place.session, options), {
+        compare: place.guards(),
+        success: place.claims.map(({ key }) => remove(key)),
+      })) ?? [];
     if (next === undefined || next.state.status === 'gone') {
       await this.leave(place);
       return undefined;
     }
-    this.#given(place);
+    this.given(place);
     return next;
   }
 
@@ -145,18 +145,20 @@ export class Line {
     const { session } = place;
     this.#watch.forget(place);
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
-    const request = { compare: [place.guard()], success: [remove(place.key), ...alongside], failure: [] };
     const { store, plainStore } = this.#client;
     let isFull = false;
     while (place.state.status !== 'gone') {
+      const request = leaving(place, alongside);
       try {
-        const { succeeded } = isFull
+        const { succeeded, replies } = isFull
           ? await plainStore.txn(request, { signal: session.signal })
           : await store.txn(request, { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY });
-        if (succeeded) {
-          this.#given(place);
+        if (succeeded && replies.every((reply) => reply.type !== 'txn' || reply.succeeded)) {
+          this.given(place);
           return true;
         }
+        // Who waited may have been handed the hold at the very moment, and must give that up.
+        if (place.state.status === 'waiting' && (await this.#takeOver(place))) continue;
         place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
       } catch (error) {
         isFull ||= isQuorateError(error, 'no-space');
@@ -169,109 +171,78 @@ export class Line {
 
   /** Has the line watched for this place although it does not wait: its deletion by somebody else will end it. */
   guardAgainstDeletion(place: Place): void {
-    if (place.state.status === 'oldest') this.#watch.followFromNow(place);
+    if (place.state.status === 'admitted') this.#watch.followFromNow(place);
   }
 
-  /** A key for one place. */
-  newKey(): Key {
+  /** Has the line watched for a place that was not taken by a join, and tells it what it does not know. */
+  follow(place: Place): void {
+    this.#watch.follow(place);
+  }
+
+  /** A name for the keys of one place. */
+  newStem(): string {
     const used = this.#free.pop();
     if (used !== undefined) return used;
     this.#taken += 1;
-    return `${this.#prefix}${this.#id}.${this.#taken}`;
+    return `${this.#id}.${this.#taken}`;
   }
 
-  /** The place is certainly deleted, by us: its key can serve another. */
-  #given(place: Place): void {
+  /** A place about to be taken, by a transaction that does more: see `sendJoinings`. */
+  joining(session: Session, options: JoinOptions = {}): Joining {
+    const { ifAlone, says } = options;
+    const record = { session: session.id, label: this.#client.label, ...says };
+    const value = encodePlace(record, options.attached);
+    const alone = ifAlone
+      ? [nested({ compare: [compare.create(this.range, 'equal', 0)], success: ifAlone })]
+      : [];
+    return new Joining({
+      client: this.#client,
+      watch: this.#watch,
+      range: this.range,
+      prefix: this.prefix,
+      session,
+      stem: options.stem ?? this.newStem(),
+      shape: options.shape ?? this.#options.shape ?? {},
+      puts: (keys) => [...keys.map((key) => put(key, value, { lease: session.leaseId })), ...alone],
+      look: getPrefix(this.prefix, { keysOnly: !this.#options.values }),
+      free: (stem) => this.#free.push(stem),
+    });
+  }
+
+  /** The place is certainly deleted, by us: its keys can serve another. */
+  given(place: Place): void {
     if (place.state.status === 'gone') return;
     place.end(new QuorateError('hold-lost', 'the place was given up'));
-    this.#free.push(place.key);
+    if (place.stem !== undefined) this.#free.push(place.stem);
   }
 
-  #putPlace(key: Key, session: Session): Op {
-    const value = JSON.stringify({ session: session.id, label: this.#client.label });
-    return put(key, bytesOf(value), { lease: session.leaseId });
+  #take(
+    session: Session,
+    joining: Joining,
+    more: Partial<Pick<TxnRequest, 'compare' | 'success'>> = {},
+  ): Promise<readonly Place[] | undefined> {
+    const { compare: compares = [], success: before = [] } = more;
+    const request = { client: this.#client, session, joinings: [joining] };
+    return sendJoinings({ ...request, compare: [session.guard(), ...compares], before });
   }
 
-  #rangeLine(): Op {
-    return getPrefix(this.#prefix, { keysOnly: true });
-  }
-
-  async #take(session: Session, key: Key, request: TxnRequest): Promise<Place | undefined> {
-    const struck = this.#watch.beginJoin();
-    let place: Place | undefined;
-    try {
-      place = await this.#send(session, key, request);
-    } finally {
-      this.#watch.endJoin(struck, place);
-    }
-    if (place?.state.status === 'waiting') this.#watch.follow(place);
-    return place;
-  }
-
-  async #send(session: Session, key: Key, request: TxnRequest): Promise<Place | undefined> {
-    session.assertLive();
-    try {
-      const { succeeded, revision, replies } = await this.#client.store.txn(request, {
-        signal: session.signal,
-        timeoutMs: Number.POSITIVE_INFINITY,
-      });
-      if (!succeeded) {
-        this.#free.push(key);
-        return undefined;
-      }
-      const alone = replies.find((reply) => reply.type === 'txn');
-      const aloneReply = alone?.type === 'txn' && alone.succeeded ? alone : undefined;
-      return new Place({
-        key,
-        session,
-        revision,
-        asOf: revision,
-        older: olderThan(key, revision, replies.at(-1)),
-        aloneReply,
-      });
-    } catch (error) {
-      if (session.signal.aborted) {
-        throw sessionLost(error);
-      }
-      if (!isQuorateError(error) || error.outcome !== 'unknown' || error.code === 'closed') throw error;
-      return this.#find(session, key);
-    }
-  }
-
-  /**
-   * The request is settled but its reply is lost for good: what the line shows is what came of it. Read until it
-   * is read, since a place that nobody knows of would block the line as long as the session lives. A place that is not
-   * there is answered as one that is gone: it may have been, and been deleted by somebody.
-   */
-  async #find(session: Session, key: Key): Promise<Place> {
-    const { revision: asOf, kvs } = await readLine(this.#client, this.range, session.signal).catch(
-      (cause: unknown) => {
-        throw sessionLost(cause);
-      },
-    );
-    const mine = kvs.find((kv) => kv.key === key);
-    const older = createdAt(kvs.filter((kv) => kv.createRevision < (mine?.createRevision ?? asOf)));
-    const place = new Place({ key, session, revision: mine?.modRevision ?? asOf, asOf, older });
-    if (mine === undefined) {
-      place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
-    }
-    return place;
+  /** Whether a place whose key is gone turns out to have been handed the hold. */
+  async #takeOver(place: Place): Promise<boolean> {
+    const look = { signal: place.session.signal, values: true };
+    const { revision, kvs } = await readLine(this.#client, this.range, look);
+    place.see(new Map(kvs.map((kv) => [kv.key, kv])), revision, true);
+    return place.state.status === 'admitted';
   }
 }
 
-function sessionLost(cause: unknown): QuorateError {
-  return new QuorateError('session-lost', 'the session ended while the place was taken', { cause });
-}
-
-/** Everybody else in the line as the place was taken: they came before. */
-function olderThan(key: Key, revision: number, reply: OpReply | undefined): ReadonlyMap<Key, number> {
-  invariant(reply?.type === 'range', 'the last operation of a join is the range over the line');
-  const older = new Map(createdAt(reply.kvs));
-  invariant(older.get(key) === revision, 'a place is taken under a key that was free');
-  older.delete(key);
-  return older;
-}
-
-function createdAt(kvs: readonly KeyValue[]): ReadonlyMap<Key, number> {
-  return new Map(kvs.map((kv) => [kv.key, kv.createRevision]));
+/** Where somebody deleted one of its keys, the others go all the same. */
+function leaving(place: Place, alongside: readonly Op[]): TxnRequest {
+  const [first, ...others] = place.claims;
+  if (first !== undefined && others.length === 0) {
+    return { compare: place.guards(), success: [remove(first.key), ...alongside], failure: [] };
+  }
+  const each = place.claims.map(({ key, revision }) =>
+    nested({ compare: [compare.mod(key, 'equal', revision)], success: [remove(key)] }),
+  );
+  return { compare: [], success: [...each, ...alongside], failure: [] };
 }

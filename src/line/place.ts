@@ -1,65 +1,111 @@
 import { QuorateError } from '../errors.js';
+import { invariant } from '../runtime/index.js';
 import type { Session } from '../session/index.js';
-import { type Compare, compare, type Key, type NestedTxnReply } from '../store/index.js';
+import {
+  type Compare,
+  compare,
+  type Key,
+  type KeyEvent,
+  type KeyValue,
+  type NestedTxnReply,
+} from '../store/index.js';
+import { decodePlace } from './place-record.js';
+
+/** A key of a place. */
+export interface Claim {
+  readonly key: Key;
+  /** Revision that created it, by which it is known: names come again. */
+  readonly created: number;
+  /** Revision that last wrote it, by which it is guarded. */
+  readonly revision: number;
+}
+
+/** When the turn of a place has come, where that is not simply when nobody is left whom it waits for. */
+export interface Admission {
+  /** All keys of the line, in the newest state that the place knows. */
+  seen(present: ReadonlyMap<Key, KeyValue>): void;
+  /** A key that the place does not wait for was written since, or, `undefined`, deleted. */
+  changed(key: Key, kv: KeyValue | undefined): void;
+  /** `older`: the places that it waits for and that are left. */
+  admits(older: ReadonlyMap<Key, number>): boolean;
+}
 
 /** What a place has come to. It only ever moves downwards in this list. */
 export type PlaceState =
   /** Older places are still in the line: these keys, each with the revision that created it. */
   | { readonly status: 'waiting'; readonly older: ReadonlyMap<Key, number> }
-  /** In the store's state at `revision` the place stood, and none was older. */
-  | { readonly status: 'oldest'; readonly revision: number }
-  /** The place is no more: left, deleted by somebody, or gone with its session. */
+  /** In the store's state at `revision` the place stood, and nothing was left that it waits for. */
+  | { readonly status: 'admitted'; readonly revision: number }
+  /** The place is no more: left, handed over, deleted by somebody, or gone with its session. */
   | { readonly status: 'gone'; readonly error: QuorateError };
 
 export interface PlaceOptions {
-  readonly key: Key;
+  /** Its keys, the first of which ranks it. */
+  readonly claims: readonly Claim[];
   readonly session: Session;
   /** Revision at which the place was taken, which is its rank in the line. */
   readonly revision: number;
   /** Revision of the state in which `older` was seen. */
   readonly asOf: number;
-  /** The older places: their keys, each with the revision that created it. */
+  /** The older places that it waits for: their keys, each with the revision that created it. */
   readonly older: ReadonlyMap<Key, number>;
+  /** Default: its turn is when nobody is left in `older`. */
+  readonly admission?: Admission | undefined;
+  /** The name that its keys are made of, to be used again once they are gone. */
+  readonly stem?: string | undefined;
   /** The reply of what was to be done if the line was empty, if that was asked for and it was. */
   readonly aloneReply?: NestedTxnReply | undefined;
 }
 
+const untilNobodyIsLeft: Admission = {
+  seen: () => {},
+  changed: () => {},
+  admits: (older) => older.size === 0,
+};
+
 /**
- * One place in a {@link Line}. The older places only ever become fewer, so once a place has been seen as the
- * oldest it stays that until it is gone. The line moves it; whoever took it reads it.
+ * One place in a {@link Line}. The older places only ever become fewer, so once its turn has come it stays that until
+ * it is gone. The line moves it; whoever took it reads it.
  *
  * Keys are used again for later places, so a place is known by its key and the revision that created it: what went at
  * or before that revision was an earlier one.
  */
 export class Place {
-  readonly key: Key;
   readonly session: Session;
-  readonly revision: number;
+  readonly stem: string | undefined;
   readonly aloneReply: NestedTxnReply | undefined;
-  /** Resolves with the revision that proves the place to be the oldest; rejects with what ended it before. */
+  /** Resolves with the revision that proves its turn; rejects with what ended it before. */
   readonly turn: Promise<number>;
+  #claims: readonly Claim[];
+  #revision: number;
   #state: PlaceState;
   #older: Map<Key, number>;
   #asOf: number;
-  #lastStruck = 0;
+  #lastChange = 0;
+  /** Revision at which its key went while it waited: deleted, or taken over together with the hold before it. */
+  #missing: number | undefined;
+  readonly #admission: Admission;
   readonly #onGone = new Set<(error: QuorateError) => void>();
   #resolveTurn: (revision: number) => void = () => {};
   #rejectTurn: (error: QuorateError) => void = () => {};
 
   constructor(options: PlaceOptions) {
-    this.key = options.key;
+    invariant(options.claims.length > 0, 'a place has a key');
+    this.#claims = options.claims;
     this.session = options.session;
-    this.revision = options.revision;
+    this.stem = options.stem;
     this.aloneReply = options.aloneReply;
+    this.#revision = options.revision;
     this.#asOf = options.asOf;
     this.#older = new Map(options.older);
+    this.#admission = options.admission ?? untilNobodyIsLeft;
     this.#state = { status: 'waiting', older: this.#older };
     this.turn = new Promise((resolve, reject) => {
       this.#resolveTurn = resolve;
       this.#rejectTurn = reject;
     });
     this.turn.catch(() => {});
-    if (this.#older.size === 0) this.#become(options.asOf);
+    if (this.#mayBeAdmitted()) this.#become(options.asOf);
     if (options.session.signal.aborted) this.endWithSession();
     else options.session.signal.addEventListener('abort', this.endWithSession, { once: true });
   }
@@ -68,19 +114,45 @@ export class Place {
     return this.#state;
   }
 
+  /** Its keys, the first of which ranks it. */
+  get claims(): readonly Claim[] {
+    return this.#claims;
+  }
+
+  /** The key that ranks it. */
+  get key(): Key {
+    return (this.#claims[0] as Claim).key;
+  }
+
+  /** Revision at which the key was created, which is its rank in the line. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   /** Revision of the newest state in which the whole line was seen. */
   get asOf(): number {
     return this.#asOf;
   }
 
-  /** Holds as long as the place stands. What is guarded by it is refused by the store afterwards. */
-  guard(): Compare {
-    return compare.mod(this.key, 'equal', this.revision);
+  /** Each holds as long as the place stands. What is guarded by them is refused by the store afterwards. */
+  guards(): readonly Compare[] {
+    return this.#claims.map(({ key, revision }) => compare.mod(key, 'equal', revision));
   }
 
-  /** No older place is left, as far as is known, but nothing that was seen so far proves that this one still stands. */
+  /** The first of them: all of them, for a place of one key. */
+  guard(): Compare {
+    const [claim] = this.#claims as [Claim];
+    return compare.mod(claim.key, 'equal', claim.revision);
+  }
+
+  /** Its turn may have come, or its key gone to be handed another, but nothing that was seen so far proves it. */
   get needsLook(): boolean {
-    return this.#state.status === 'waiting' && this.#older.size === 0;
+    return this.#state.status === 'waiting' && (this.isMissing || this.#mayBeAdmitted());
+  }
+
+  /** Its key is gone, and only what the other keys say can tell whether it was handed the hold. */
+  get isMissing(): boolean {
+    return this.#state.status === 'waiting' && this.#missing !== undefined;
   }
 
   /** Calls `listener` once, when the place is gone; at once if it is. Returns the function that takes it off. */
@@ -96,42 +168,71 @@ export class Place {
   }
 
   /**
-   * An older place went, at `revision`. `complete`: nothing was missed between the state this place knows and that
-   * event. Otherwise the own place may be gone unnoticed, and only the next look at the line can prove its turn.
-   * A join that is told afterwards what went meanwhile hears of it in any order, so the last to go counts.
+   * Everything that happened to the line at `revision`. `complete`: nothing was missed between the state this place knows
+   * and that. Otherwise the own place may be gone unnoticed, and only the next look at the line can prove its turn.
+   * A join that is told afterwards what happened meanwhile hears of it in any order, so the last change counts. A place
+   * that goes in this revision did not outlive the older ones that go with it.
    */
-  strike(key: Key, revision: number, complete: boolean): void {
-    if (this.#state.status !== 'waiting' || !((this.#older.get(key) ?? revision) < revision)) return;
-    this.#older.delete(key);
-    this.#lastStruck = Math.max(this.#lastStruck, revision);
-    if (complete && this.#older.size === 0) this.#become(Math.max(this.#lastStruck, this.#asOf));
+  apply(events: readonly KeyEvent[], revision: number, complete: boolean): void {
+    if (this.#state.status === 'gone' || revision <= this.#asOf) return;
+    if (events.some(({ type, kv }) => type === 'delete' && this.#isOwn(kv.key, revision))) {
+      this.deleted(revision);
+      return;
+    }
+    if (this.#state.status !== 'waiting') return;
+    let changed = false;
+    for (const { type, kv } of events) {
+      if (this.#older.has(kv.key)) {
+        if (type !== 'delete' || (this.#older.get(kv.key) ?? revision) >= revision) continue;
+        this.#older.delete(kv.key);
+      } else this.#admission.changed(kv.key, type === 'delete' ? undefined : kv);
+      changed = true;
+    }
+    if (!changed) return;
+    this.#lastChange = Math.max(this.#lastChange, revision);
+    if (complete && this.#missing === undefined && this.#mayBeAdmitted()) this.#become(this.#lastChange);
   }
 
   /**
-   * The whole line was seen at `revision`: these keys, each with the revision that created it. That proves nothing about
-   * later revisions: where an older place went after that, unproved, the own one may have gone before it, and it takes
+   * The whole line was seen at `revision`, with the values of its keys or without. That proves nothing about later
+   * revisions: where an older place went after that, unproved, the own one may have gone before it, and it takes
    * another look.
    */
-  see(present: ReadonlyMap<Key, number>, revision: number): void {
+  see(present: ReadonlyMap<Key, KeyValue>, revision: number, withValues: boolean): void {
     if (this.#state.status === 'gone') return;
-    if (present.get(this.key) !== this.revision) {
-      this.deleted(revision);
+    if (!this.#claims.every(({ key, created }) => present.get(key)?.createRevision === created)) {
+      if (withValues && this.#isTakenOver(present)) return;
+      if (withValues || this.#state.status !== 'waiting') this.#goneAt(revision);
+      else this.#missing = revision;
       return;
     }
     this.#asOf = Math.max(this.#asOf, revision);
     if (this.#state.status !== 'waiting') return;
-    for (const [key, created] of this.#older) if (present.get(key) !== created) this.#older.delete(key);
-    if (this.#older.size === 0 && revision >= this.#lastStruck) this.#become(revision);
+    for (const [key, created] of this.#older) {
+      if (present.get(key)?.createRevision !== created) this.#older.delete(key);
+    }
+    if (revision < this.#lastChange) return;
+    this.#admission.seen(present);
+    if (this.#mayBeAdmitted()) this.#become(revision);
   }
 
-  /** The place itself was deleted at `revision`, and not by who took it. */
+  /** A key of the place was deleted at `revision`, and not by who took it. */
   deleted(revision: number): void {
-    if (revision <= this.revision) return;
-    this.end(
-      new QuorateError('hold-lost', 'the place in the line was deleted by somebody else', {
-        details: { revision },
-      }),
-    );
+    if (this.#claims.every((claim) => revision <= claim.created)) return;
+    // Who waits may have been handed the hold, which takes its own key away; who holds was handed it before.
+    if (this.#state.status === 'waiting') this.#missing = revision;
+    else this.#goneAt(revision);
+  }
+
+  /** One of its keys was written anew by who took it. */
+  rewritten(key: Key, revision: number): void {
+    this.#claims = this.#claims.map((claim) => (claim.key === key ? { ...claim, revision } : claim));
+  }
+
+  /** One of its keys is about to be deleted by who took it, and the place stands by the others. */
+  disclaim(key: Key): void {
+    this.#claims = this.#claims.filter((claim) => claim.key !== key);
+    invariant(this.#claims.length > 0, 'a place has a key');
   }
 
   end(error: QuorateError): void {
@@ -151,8 +252,40 @@ export class Place {
     );
   };
 
+  #isOwn(key: Key, revision: number): boolean {
+    return this.#claims.some((claim) => claim.key === key && claim.created < revision);
+  }
+
+  #mayBeAdmitted(): boolean {
+    return this.#admission.admits(this.#older);
+  }
+
+  /** The holder has handed the hold over: its key says to whom, and stands for this place from then on. */
+  #isTakenOver(present: ReadonlyMap<Key, KeyValue>): boolean {
+    if (this.#state.status !== 'waiting' || this.#claims.length > 1) return false;
+    for (const kv of present.values()) {
+      const handedTo = decodePlace(kv)?.record.handedTo;
+      if (handedTo?.key !== this.key || handedTo.revision !== this.revision) continue;
+      this.#claims = [{ key: kv.key, created: kv.createRevision, revision: kv.modRevision }];
+      this.#revision = kv.createRevision;
+      this.#asOf = Math.max(this.#asOf, kv.modRevision);
+      this.#older.clear();
+      this.#become(kv.modRevision);
+      return true;
+    }
+    return false;
+  }
+
+  #goneAt(revision: number): void {
+    this.end(
+      new QuorateError('hold-lost', 'the place in the line was deleted by somebody else', {
+        details: { revision },
+      }),
+    );
+  }
+
   #become(revision: number): void {
-    this.#state = { status: 'oldest', revision };
+    this.#state = { status: 'admitted', revision };
     this.#resolveTurn(revision);
   }
 }

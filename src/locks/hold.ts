@@ -73,7 +73,7 @@ export class PlaceHold implements Hold {
   }
 
   get isHeld(): boolean {
-    return !this.#isOver && this.#place.session.isLive() && this.#place.state.status === 'oldest';
+    return !this.#isOver && this.#place.session.isLive() && this.#place.state.status === 'admitted';
   }
 
   guard(): Compare {

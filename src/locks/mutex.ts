@@ -161,7 +161,7 @@ export class Mutex {
 
   /** The revision that proves the place to be the oldest; undefined if it is gone first, or nobody waits any more. */
   async #turn(place: Place): Promise<number | undefined> {
-    if (place.state.status === 'oldest') return place.state.revision;
+    if (place.state.status === 'admitted') return place.state.revision;
     const empty = this.#callers.empty();
     try {
       return await Promise.race([place.turn.catch(() => undefined), empty.promise.then(() => undefined)]);
@@ -181,7 +181,7 @@ export class Mutex {
     );
     try {
       for (let grant = 0; grant < this.#sliceGrants; grant += 1) {
-        if (place.state.status !== 'oldest' || !place.session.isLive()) return;
+        if (place.state.status !== 'admitted' || !place.session.isLive()) return;
         const token = fencingToken(proof, grant);
         const hold = this.#callers.serve(() => new PlaceHold(this.#client, place, token));
         if (hold === undefined) return;
@@ -206,7 +206,7 @@ export class Mutex {
     if (place.state.status === 'waiting') return place;
     const next = await this.#line.stepBack(place);
     // None was older as it came: where the older ones went before its reply, there are others who want the lock.
-    const alone = next?.state.status === 'oldest' && next.state.revision === next.revision;
+    const alone = next?.state.status === 'admitted' && next.state.revision === next.revision;
     this.#sliceGrants = alone
       ? Math.min(grantsPerRevision, this.#sliceGrants * 2)
       : this.#options.sliceGrants;

@@ -1,0 +1,93 @@
+import { isQuorateError, QuorateError } from '../errors.js';
+import { Backoff, sleep } from '../runtime/index.js';
+import type { Client } from '../session/index.js';
+import { compare, get, type KeyValue, type Op, put, remove } from '../store/index.js';
+import type { Place } from './place.js';
+import { decodePlace, encodePlace } from './place-record.js';
+
+export interface HandOver {
+  readonly client: Client;
+  /** Whose turn it is. Nothing may be written under its guard any more. */
+  readonly from: Place;
+  /** The key of the place that waits, as it was read. */
+  readonly to: KeyValue;
+  /** Done in the same transaction. */
+  readonly alongside?: readonly Op[];
+}
+
+/**
+ * Passes the turn of one place on to another one that waits, of any process, in one transaction: the key keeps its rank,
+ * says from then on who has it, and goes with that one's session; the key of the one who waited goes. True if that was
+ * done: `from` is gone then. False if the other did not stand any more: `from` stands as before.
+ *
+ * Goes on until the outcome is known, as long as the session lives. Rejects with `hold-lost` or `session-lost` if
+ * `from` was gone before.
+ */
+export async function handOver(options: HandOver): Promise<boolean> {
+  const { client, from, to } = options;
+  const record = decodePlace(to)?.record;
+  if (record === undefined) return false;
+  const handedTo = { key: to.key, revision: to.createRevision };
+  const value = encodePlace({ ...record, handedTo }, decodePlace(to)?.attached);
+  const request = {
+    compare: [...from.guards(), compare.mod(to.key, 'equal', to.modRevision)],
+    success: [put(from.key, value, { lease: to.lease }), remove(to.key), ...(options.alongside ?? [])],
+    failure: [get(from.key, { keysOnly: true })],
+  };
+  const { session } = from;
+  const backoff = new Backoff(client.runtime, { firstMs: 10, longestMs: 1_000 });
+  for (;;) {
+    assertStands(from);
+    try {
+      const { succeeded, replies } = await client.store.txn(request, {
+        signal: session.signal,
+        timeoutMs: Number.POSITIVE_INFINITY,
+      });
+      if (succeeded) return handed(from);
+      const [read] = replies;
+      return judge(from, read?.type === 'range' ? read.kvs[0] : undefined);
+    } catch (error) {
+      assertStands(from);
+      if (isQuorateError(error, 'compacted')) return judge(from, await readOwn(client, from));
+      if (!isPassing(error)) throw error;
+      await sleep(client.runtime, backoff.nextMs(), { signal: session.signal }).catch(() => {});
+    }
+  }
+}
+
+function handed(from: Place): true {
+  from.end(new QuorateError('hold-lost', 'the place was handed over to another'));
+  return true;
+}
+
+/** What has become of the key: as it was, or written for the other, or gone. */
+function judge(from: Place, kv: KeyValue | undefined): boolean {
+  const own = from.claims[0];
+  if (kv?.createRevision !== own?.created) {
+    from.end(new QuorateError('hold-lost', 'the place was deleted before it could be handed over'));
+    assertStands(from);
+  }
+  return kv?.modRevision === own?.revision ? false : handed(from);
+}
+
+function assertStands({ state }: Place): void {
+  if (state.status === 'gone') throw state.error;
+}
+
+/** Failures of the way to the store, and of those the ones after which nobody knows. */
+function isPassing(error: unknown): boolean {
+  return isQuorateError(error, 'unavailable') || isQuorateError(error, 'timeout');
+}
+
+async function readOwn(client: Client, from: Place): Promise<KeyValue | undefined> {
+  const backoff = new Backoff(client.runtime, { firstMs: 20, longestMs: 1_000 });
+  const { signal } = from.session;
+  for (;;) {
+    assertStands(from);
+    try {
+      return (await client.store.range({ key: from.key, keysOnly: true }, { signal })).kvs[0];
+    } catch {
+      await sleep(client.runtime, backoff.nextMs(), { signal }).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import { isQuorateError, QuorateError } from '../errors.js';
+import { invariant } from '../runtime/index.js';
+import type { Client, Session } from '../session/index.js';
+import type {
+  Compare,
+  Key,
+  KeyRange,
+  KeyValue,
+  NestedTxnReply,
+  Op,
+  OpReply,
+  RangeOp,
+} from '../store/index.js';
+import type { LineWatch } from './line-watch.js';
+import { type Admission, Place } from './place.js';
+import { readLine } from './read-line.js';
+
+/** What a place is made of, and whom it waits for. */
+export interface PlaceShape {
+  /** Its keys, without the prefix of the line, made of a stem; the first ranks it. Default: the stem itself. */
+  readonly keys?: (stem: string) => readonly string[];
+  /** Whether it waits for an older key of the line, named without the prefix. Default: for every one. */
+  readonly waitsFor?: (key: string) => boolean;
+  /** When its turn is, if not when nobody is left whom it waits for. One of its own for each place. */
+  readonly admission?: Admission;
+}
+
+export interface JoiningParts {
+  readonly client: Client;
+  readonly watch: LineWatch;
+  readonly range: KeyRange;
+  readonly prefix: Key;
+  readonly session: Session;
+  readonly stem: string;
+  readonly shape: PlaceShape;
+  /** Each puts one of the keys. */
+  readonly puts: (keys: readonly Key[]) => readonly Op[];
+  /** What looks at the line, after the puts. */
+  readonly look: RangeOp;
+  /** The stem can serve another place. */
+  readonly free: (stem: string) => void;
+}
+
+/**
+ * A place that is about to be taken: the operations that take it, for a transaction of whoever sends it, and what their
+ * replies make of it.
+ */
+export class Joining {
+  readonly keys: readonly Key[];
+  /** To be done one after the other, in this order. */
+  readonly ops: readonly Op[];
+  readonly #parts: JoiningParts;
+
+  constructor(parts: JoiningParts) {
+    const { keys = (stem: string) => [stem] } = parts.shape;
+    this.#parts = parts;
+    this.keys = keys(parts.stem).map((key) => `${parts.prefix}${key}`);
+    this.ops = [...parts.puts(this.keys), parts.look];
+  }
+
+  get watch(): LineWatch {
+    return this.#parts.watch;
+  }
+
+  /** The place, as the replies to {@link ops} show it. */
+  place(revision: number, replies: readonly OpReply[]): Place {
+    const seen = replies.at(-1);
+    invariant(seen?.type === 'range', 'the last operation of a join looks at the line');
+    const present = new Map(seen.kvs.map((kv) => [kv.key, kv]));
+    invariant(
+      this.keys.every((key) => present.get(key)?.createRevision === revision),
+      'a place is taken under keys that were free',
+    );
+    const alone = replies.find((reply): reply is NestedTxnReply => reply.type === 'txn' && reply.succeeded);
+    return this.#place(present, revision, alone);
+  }
+
+  /**
+   * The request is settled but its reply is lost for good: what the line shows is what came of it. Read until it
+   * is read, since a place that nobody knows of would block the line as long as the session lives. A place that is not
+   * there, or not whole, is answered as one that is gone: it may have been, and been deleted by somebody.
+   */
+  async find(): Promise<Place> {
+    const { client, range, session } = this.#parts;
+    const look = { signal: session.signal, values: true };
+    const { revision, kvs } = await readLine(client, range, look).catch((cause: unknown) => {
+      throw sessionLost(cause);
+    });
+    return this.#place(new Map(kvs.map((kv) => [kv.key, kv])), revision);
+  }
+
+  /** It was refused, so nothing stands under these keys. */
+  refused(): void {
+    this.#parts.free(this.#parts.stem);
+  }
+
+  #place(present: ReadonlyMap<Key, KeyValue>, asOf: number, aloneReply?: NestedTxnReply): Place {
+    const { session, stem, shape, prefix } = this.#parts;
+    const { waitsFor = () => true, admission } = shape;
+    const claims = this.keys.map((key) => {
+      const { createRevision: created = asOf, modRevision: revision = asOf } = present.get(key) ?? {};
+      return { key, created, revision };
+    });
+    const rank = claims[0]?.created ?? asOf;
+    const older = new Map<Key, number>();
+    for (const { key, createRevision } of present.values()) {
+      if (createRevision < rank && waitsFor(key.slice(prefix.length))) older.set(key, createRevision);
+    }
+    admission?.seen(present);
+    const place = new Place({ claims, session, stem, revision: rank, asOf, older, admission, aloneReply });
+    if (!this.keys.every((key) => present.has(key))) {
+      place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
+    }
+    return place;
+  }
+}
+
+export interface JoinRequest {
+  readonly client: Client;
+  readonly session: Session;
+  /** The places to be taken, all of them or none. */
+  readonly joinings: readonly Joining[];
+  readonly compare: readonly Compare[];
+  /** Done first, in the same transaction. */
+  readonly before?: readonly Op[];
+}
+
+/**
+ * Sends a transaction that takes places, and follows those that wait. Undefined if it was refused. Goes on until the
+ * outcome is known, as long as the session lives.
+ */
+export async function sendJoinings(request: JoinRequest): Promise<readonly Place[] | undefined> {
+  const missed = request.joinings.map(({ watch }) => watch.beginJoin());
+  let places: readonly Place[] | undefined;
+  try {
+    places = await send(request);
+  } finally {
+    for (const [index, { watch }] of request.joinings.entries()) {
+      const one = missed[index];
+      if (one !== undefined) watch.endJoin(one, places?.[index]);
+    }
+  }
+  return places;
+}
+
+async function send(request: JoinRequest): Promise<readonly Place[] | undefined> {
+  const { client, session, joinings, before = [] } = request;
+  session.assertLive();
+  try {
+    const { succeeded, revision, replies } = await client.store.txn(
+      {
+        compare: request.compare,
+        success: [...before, ...joinings.flatMap(({ ops }) => ops)],
+        failure: [],
+      },
+      { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY },
+    );
+    if (!succeeded) {
+      for (const joining of joinings) joining.refused();
+      return undefined;
+    }
+    let from = before.length;
+    return joinings.map((joining) => {
+      const own = replies.slice(from, from + joining.ops.length);
+      from += joining.ops.length;
+      return joining.place(revision, own);
+    });
+  } catch (error) {
+    if (session.signal.aborted) throw sessionLost(error);
+    if (!isQuorateError(error) || error.outcome !== 'unknown' || error.code === 'closed') throw error;
+    return Promise.all(joinings.map((joining) => joining.find()));
+  }
+}
+
+function sessionLost(cause: unknown): QuorateError {
+  return new QuorateError('session-lost', 'the session ended while the place was taken', { cause });
+}
