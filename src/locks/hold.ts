@@ -3,6 +3,7 @@ import { FencedWrites, type Place } from '../line/index.js';
 import { sharedController } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
+import { registerHold } from './mutex-internals.js';
 
 /**
  * One grant of a lock to one caller, from `acquire` to `release` or to its loss, whichever is first.
@@ -66,6 +67,10 @@ export class PlaceHold implements Hold {
       this.#controller.abort(error);
       this.#end();
     });
+    const stop = () => {
+      this.#isOver = true;
+    };
+    registerHold(this, { place, writes: this.#writes, stop });
   }
 
   get signal(): AbortSignal {

@@ -26,6 +26,7 @@ import { Backoff, checkWaitOptions, sleep, type WaitOptions, waitFor } from '../
 import type { Client } from '../session/index.js';
 import { Callers } from './callers.js';
 import { type Hold, PlaceHold } from './hold.js';
+import { registerMutex } from './mutex-internals.js';
 import { checkMutexOptions, type MutexOptions } from './mutex-options.js';
 
 export class Mutex {
@@ -49,6 +50,7 @@ export class Mutex {
     this.#client = client;
     this.#callers = new Callers(client.runtime);
     this.#sliceGrants = this.#options.sliceGrants;
+    registerMutex(this, { client, line: this.#line, options: this.#options });
   }
 
   /**
