@@ -99,6 +99,13 @@ describe('findCycle', () => {
     ).toBeUndefined();
   });
 
+  it('takes two keys of one revision in a line for one place, which does not wait for itself', () => {
+    const keys = ['rwlock/a/r/7', 'rwlock/a/w/7'];
+    const places = keys.map((key): SeenPlace => ({ ...seen('rwlock/a', 1, 'one', 'write'), key }));
+    expect(findCycle(places)).toBeUndefined();
+    expect(findCycle([...places, seen('rwlock/a', 2, 'one', 'read')])?.victim.revision).toBe(2);
+  });
+
   it('goes through a writer that only waits itself: a reader behind it waits for the readers before it', () => {
     const cycle = findCycle([
       seen('rwlock/d', 1, 'early', 'read'),
