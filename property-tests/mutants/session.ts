@@ -2,12 +2,13 @@
 import type { Mutant } from './mutant.js';
 
 const keeper = 'src/session/keeper.ts';
+const loopRenewer = 'src/store/loop-renewer.ts';
 const killedBy = 'session';
 
 export const sessionMutants: readonly Mutant[] = [
   {
     name: 'deadline-from-receipt',
-    file: keeper,
+    file: loopRenewer,
     find: 'this.#acknowledge({ sentAt, ttlMs: ttlSeconds * 1_000 });',
     replace: 'this.#acknowledge({ sentAt: clock.now(), ttlMs: ttlSeconds * 1_000 });',
     story: 'npm etcd3 counts from the receipt of the reply',
@@ -43,7 +44,7 @@ export const sessionMutants: readonly Mutant[] = [
   },
   {
     name: 'monotonic-clock-alone',
-    file: 'src/session/deadline.ts',
+    file: 'src/runtime/age-clock.ts',
     find: `    return Math.max(
       now.elapsedMs - since.elapsedMs,
       now.monotonicMs - since.monotonicMs,
@@ -67,8 +68,10 @@ export const sessionMutants: readonly Mutant[] = [
   {
     name: 'deadline-timer-not-set-anew',
     file: keeper,
-    find: "if (this.#state.status !== 'lost') this.#arm();",
-    replace: "if (this.#state.status !== 'lost') this.#armRenewal();",
+    find: `    if (!this.isLive()) return;
+    this.#arm();`,
+    replace: `    if (!this.isLive()) return;
+    this.#armTick();`,
     story: 'our own: after a short sleep of the machine the timer for the deadline was late by as much',
     killedBy,
     invariant: 'SESSION-1',
@@ -133,7 +136,7 @@ export const sessionMutants: readonly Mutant[] = [
   },
   {
     name: 'reply-of-another-send',
-    file: keeper,
+    file: loopRenewer,
     find: 'this.#acknowledge({ sentAt, ttlMs: ttlSeconds * 1_000 });',
     replace: 'this.#acknowledge({ sentAt: this.#unacknowledged ?? sentAt, ttlMs: ttlSeconds * 1_000 });',
     story: 'replies of one stream of keep-alives not paired with their sends after a cut',
@@ -149,6 +152,15 @@ export const sessionMutants: readonly Mutant[] = [
     story: 'a grant whose reply was lost leaves a lease, where the server chooses the id',
     killedBy,
     invariant: 'SESSION-7',
+  },
+  {
+    name: 'opening-not-shared',
+    file: 'src/session/client.ts',
+    find: 'if (this.#opening === undefined) {',
+    replace: 'if (this.#shared === undefined || this.#opening === undefined) {',
+    story: 'a pool without single flight: each of many callers at a start opens a connection of its own',
+    killedBy,
+    invariant: 'SESSION-10 SESSION-11',
   },
   {
     name: 'doubt-taken-for-loss',

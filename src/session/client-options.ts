@@ -20,6 +20,11 @@ export interface ClientOptions {
   abortMs?: number;
   /** How many groups of transactions may be in flight at a time: see `CommitStore`. */
   lanes?: number;
+  /**
+   * How long in ms the event loop must have stood still before `onStall` or, if nobody listens, a process warning tells
+   * of it. 0 or `Infinity`: never. Default: a tenth of the session's TTL.
+   */
+  stallWarningMs?: number;
   /** Opening the client or a session fails with `unreachable` after so many ms. Default 5,000. */
   connectTimeoutMs?: number;
   /** Close `store` when the client is closed. Default false. */
@@ -35,6 +40,7 @@ export interface ClientSettings {
   readonly ttlSeconds: number;
   readonly bounds: ClockBounds;
   readonly lanes: number | undefined;
+  readonly stallWarningMs: number | undefined;
   readonly connectTimeoutMs: number;
   readonly closeStore: boolean;
 }
@@ -44,7 +50,14 @@ export function checkClientOptions(options: ClientOptions): ClientSettings {
   if (typeof options !== 'object' || options === null) {
     throw invalidArgument(`options are of type ${typeof options}`, 'an object with a store');
   }
-  const { store, lanes, runtime = systemRuntime, closeStore = false, connectTimeoutMs = 5_000 } = options;
+  const {
+    store,
+    lanes,
+    stallWarningMs,
+    runtime = systemRuntime,
+    closeStore = false,
+    connectTimeoutMs = 5_000,
+  } = options;
   if (typeof store !== 'object' || store === null || typeof store.txn !== 'function') {
     throw invalidArgument('store is not a Store', 'what openEtcd3Store resolves to, or another Store');
   }
@@ -57,6 +70,9 @@ export function checkClientOptions(options: ClientOptions): ClientSettings {
   if (lanes !== undefined && !(Number.isInteger(lanes) && lanes >= 1)) {
     throw invalidArgument(`lanes is ${String(lanes)}`, 'a whole number from 1');
   }
+  if (stallWarningMs !== undefined && !(typeof stallWarningMs === 'number' && stallWarningMs >= 0)) {
+    throw invalidArgument(`stallWarningMs is ${String(stallWarningMs)}`, 'a number of milliseconds from 0');
+  }
   if (typeof closeStore !== 'boolean') {
     throw invalidArgument(`closeStore is ${String(closeStore)}`, 'true or false');
   }
@@ -67,5 +83,8 @@ export function checkClientOptions(options: ClientOptions): ClientSettings {
   const id = runtime.newId();
   const label = options.label ?? `client-${id}`;
   checkName(label, 'label');
-  return { store, keys, runtime, id, label, ttlSeconds, bounds, lanes, connectTimeoutMs, closeStore };
+  return {
+    ...{ store, keys, runtime, id, label, ttlSeconds, bounds, lanes },
+    ...{ stallWarningMs, connectTimeoutMs, closeStore },
+  };
 }

@@ -9,13 +9,15 @@ import {
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
-import type { Keyspace, Store } from '../store/index.js';
+import type { Keyspace, LeaseRenewer, Store } from '../store/index.js';
+import { LoopRenewer } from '../store/loop-renewer.js';
 import { WatchHub } from '../watch/index.js';
 import { type ClientOptions, type ClientSettings, checkClientOptions } from './client-options.js';
 import { checkTtl } from './deadline.js';
 import { openSession } from './open-session.js';
 import { isPassing } from './revoke.js';
 import type { Session, SessionChange } from './session.js';
+import { type EventLoopStall, StallMonitor } from './stall-monitor.js';
 
 export interface OpenSessionRequest extends WaitOptions {
   /** TTL of this session in ms, if another than the client's. */
@@ -48,6 +50,8 @@ export class Client implements AsyncDisposable {
   readonly #listeners = new Listeners<SessionChange>();
   readonly #sessions = new Set<Session>();
   readonly #closed = sharedController();
+  readonly #renewer: LeaseRenewer;
+  readonly #stalls: StallMonitor;
   #shared: Session | undefined;
   #opening: Promise<Session> | undefined;
   #closing: Promise<void> | undefined;
@@ -61,6 +65,12 @@ export class Client implements AsyncDisposable {
     this.plainStore = settings.store;
     this.hub = new WatchHub(settings.store, settings.runtime);
     this.#settings = settings;
+    const beside = settings.store.leaseRenewer;
+    this.#renewer = beside ?? new LoopRenewer(settings.store, settings.runtime);
+    this.#stalls = new StallMonitor({
+      ...{ runtime: settings.runtime, warningMs: settings.stallWarningMs },
+      isRenewedBeside: beside !== undefined,
+    });
   }
 
   /** Opens a client. With `closeStore`, the store is closed too if this fails after the options were accepted. */
@@ -121,6 +131,15 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Runs `listener` whenever the event loop of this process has stood still for at least `stallWarningMs`, noticed by the
+   * ticks of sessions, so only while there is one, and only after the stall. In place of the process warning that tells
+   * of it otherwise, once a minute at most. Returns its removal.
+   */
+  onStall(listener: (stall: EventLoopStall) => void): () => void {
+    return this.#stalls.onStall(listener);
+  }
+
+  /**
    * Ends it all: sessions are closed, so their keys go and their signals fire; watches end; the lanes are given
    * back; the store is closed if it was given with `closeStore`. Bounded by a few seconds even if the store is away;
    * what could not be revoked ends by its TTL. Never rejects. Idempotent.
@@ -162,6 +181,8 @@ export class Client implements AsyncDisposable {
       ...{ store: this.store, runtime: this.runtime, keys, bounds, ttlSeconds, label, signal },
       withinMs: connectTimeoutMs,
       clientClosed: this.#closed.signal,
+      renewer: this.#renewer,
+      onTick: (tick) => this.#stalls.late(tick),
     }).catch((error: unknown) => {
       this.#assertOpen();
       throw error;

@@ -8,7 +8,6 @@
  * 2rT / (1 + r), plus a for stopping. That the server is usually late is no margin.
  */
 import { invalidArgument } from '../errors.js';
-import { ElapsedClock, type Runtime } from '../runtime/index.js';
 
 export interface ClockBounds {
   /** The largest difference of any clock's rate from true time, as a fraction: 0.01 is 1 %. */
@@ -57,44 +56,5 @@ export function checkClockBounds(bounds: ClockBounds): void {
   }
   if (typeof abortMs !== 'number' || !Number.isFinite(abortMs) || abortMs < 0) {
     throw invalidArgument(`abortMs is ${String(abortMs)}`, 'a finite number of milliseconds from 0');
-  }
-}
-
-/** A moment, by every clock there is. */
-export interface Instant {
-  readonly elapsedMs: number;
-  readonly monotonicMs: number;
-  readonly wallMs: number;
-}
-
-/**
- * Measures ages so that no clock can make them too small: the largest of what the elapsed clock, the monotonic
- * and the wall clock count. The elapsed clock alone remembers a sleep that a step back of the wall clock would
- * hide, but forgives differences up to its tolerance, which the other two, read since the same moment, do not.
- */
-export class AgeClock {
-  readonly #runtime: Runtime;
-  readonly #elapsed: ElapsedClock;
-
-  constructor(runtime: Runtime) {
-    this.#runtime = runtime;
-    this.#elapsed = new ElapsedClock(runtime);
-  }
-
-  now(): Instant {
-    return {
-      elapsedMs: this.#elapsed.nowMs(),
-      monotonicMs: this.#runtime.monotonicMs(),
-      wallMs: this.#runtime.wallMs(),
-    };
-  }
-
-  ageMs(since: Instant): number {
-    const now = this.now();
-    return Math.max(
-      now.elapsedMs - since.elapsedMs,
-      now.monotonicMs - since.monotonicMs,
-      now.wallMs - since.wallMs,
-    );
   }
 }

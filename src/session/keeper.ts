@@ -1,39 +1,43 @@
 /**
- * The keeper of one lease: renews it, knows until when it may be believed in, and says so before the server can
- * give away what it holds.
+ * The keeper of one lease: knows until when it may be believed in, and says so before the server can give away what
+ * it holds. Somebody else renews it (see store/lease-renewer.ts); what counts here is only what was acknowledged.
  *
  * - The deadline counts from the *send* of the newest acknowledged keep-alive (the grant counts as one), plus the
  *   TTL in its reply, less a margin (see deadline.ts). Time of receipt, the TTL asked for, and the number of
  *   failures so far say nothing about the server's clock.
- * - A keep-alive leaves at a third of the TTL; while none is acknowledged, another one every tenth. Several may be
- *   in flight, each with its own send time; the newest send that was acknowledged counts, in whatever order the
- *   replies come.
- * - Reply lost, request lost, cut: suspect, try again, lost at the deadline. Reply says TTL 0: lost at once.
+ * - Every check asks first what the newest acknowledged keep-alive is, which takes no turn of the event loop: where
+ *   the lease is renewed beside it, a check in the middle of a long computation knows of a renewal a moment ago.
+ * - Reply lost, request lost, cut: suspect, lost at the deadline. Reply says TTL 0: lost at once.
  * - The process pauses: no timer is trusted. Every check compares the clocks, so the first one after the pause
  *   already says no; then one turn of the event loop is let pass, since the acknowledgement of a keep-alive sent
  *   before may sit in the socket, behind the timer. If it moves the deadline ahead of the clock, the lease was
  *   never gone and the session goes on; if not, it is lost, and that is final.
+ * - A tick each tenth of the TTL: after the machine has slept it finds the deadline passed, or nearer than the timer
+ *   for it knows, which runs on a clock that stood still. A tick that comes late tells of an event loop that did.
  */
 import { QuorateError } from '../errors.js';
-import { Listeners, type Runtime, sharedController, type Timer } from '../runtime/index.js';
-import type { LeaseId, Store } from '../store/index.js';
-import { type AgeClock, type ClockBounds, type Instant, lifetimeMs } from './deadline.js';
+import {
+  type AgeClock,
+  type Instant,
+  Listeners,
+  type Runtime,
+  sharedController,
+  type Timer,
+} from '../runtime/index.js';
+import type { LeaseId, LeaseRenewal, LeaseRenewer, Renewal, RenewalTrouble } from '../store/index.js';
+import { type ClockBounds, lifetimeMs } from './deadline.js';
+import type { LateTick } from './stall-monitor.js';
 import { healthy, type SessionEvent, type SessionState, transition } from './state.js';
 
-/** An acknowledged grant or keep-alive. */
-export interface Renewal {
-  readonly sentAt: Instant;
-  /** The TTL in its reply. */
-  readonly ttlMs: number;
-}
-
 export interface KeeperOptions {
-  readonly store: Pick<Store, 'leaseKeepAlive'>;
+  readonly renewer: LeaseRenewer;
   readonly runtime: Runtime;
   readonly clock: AgeClock;
   readonly bounds: ClockBounds;
   readonly leaseId: LeaseId;
   readonly granted: Renewal;
+  /** Hears of each tick that came late at all. */
+  readonly onTick?: ((tick: LateTick) => void) | undefined;
 }
 
 export interface StateChange {
@@ -48,17 +52,25 @@ export class Keeper {
   readonly #options: KeeperOptions;
   readonly #listeners = new Listeners<StateChange>();
   readonly #lost = sharedController();
+  readonly #renewing: LeaseRenewal;
   #state: SessionState = healthy;
   #renewal: Renewal;
-  /** The last keep-alive sent since the newest acknowledged one was, if any. */
-  #unacknowledged: Instant | undefined;
   #deciding: Promise<void> | undefined;
   #deadlineTimer: Timer | undefined;
-  #renewalTimer: Timer | undefined;
+  #tickTimer: Timer | undefined;
+  /** When the tick was set, and how long after that it is due. */
+  #tickSet: { readonly at: Instant; readonly delayMs: number } | undefined;
 
   constructor(options: KeeperOptions) {
+    const { renewer, leaseId, granted, clock } = options;
     this.#options = options;
-    this.#renewal = options.granted;
+    this.#renewal = granted;
+    this.#renewing = renewer.start({
+      ...{ id: leaseId, granted, clock },
+      isWanted: () => this.isLive(),
+      onRenewed: () => this.#onRenewed(),
+      onTrouble: (trouble) => this.#onTrouble(trouble),
+    });
     this.#arm();
   }
 
@@ -72,6 +84,7 @@ export class Keeper {
 
   /** Milliseconds until the deadline, by the clocks; 0 once it has passed or the session is lost. */
   remainingMs(): number {
+    this.#learn();
     if (this.#state.status === 'lost') return 0;
     const { sentAt, ttlMs } = this.#renewal;
     const leftMs = lifetimeMs(ttlMs, this.#options.bounds) - this.#options.clock.ageMs(sentAt);
@@ -107,8 +120,10 @@ export class Keeper {
     if (state === previous) return;
     this.#state = state;
     if (state.status === 'lost') {
+      this.#tellOfTick();
       this.#deadlineTimer?.cancel();
-      this.#renewalTimer?.cancel();
+      this.#tickTimer?.cancel();
+      this.#renewing.stop();
       this.#lost.abort(
         new QuorateError('session-lost', `the session is lost: ${lostBecause[state.reason]}`, {
           details: { reason: state.reason, leaseId: this.#options.leaseId },
@@ -119,29 +134,22 @@ export class Keeper {
   }
 
   #arm(): void {
-    const { runtime } = this.#options;
+    const leftMs = this.remainingMs();
+    // What was learned just now may be that the lease is gone.
+    if (this.#state.status === 'lost') return;
     this.#deadlineTimer?.cancel();
     // Longer delays than a timer can count fire early; `#check` then only arms again.
-    this.#deadlineTimer = runtime.setTimer(this.remainingMs(), () => this.#check(), { background: true });
-    this.#armRenewal();
+    this.#deadlineTimer = this.#options.runtime.setTimer(leftMs, () => this.#check(), { background: true });
+    this.#armTick();
   }
 
-  /**
-   * A tick each tenth of the TTL even where no keep-alive is due sooner: after the machine has slept it finds the
-   * deadline passed, or nearer than the timer for it knows, which runs on a clock that stood still.
-   */
-  #armRenewal(): void {
-    const delayMs = Math.min(this.#renewal.ttlMs / 10, Math.max(1, this.#renewalDueMs()));
-    this.#renewalTimer?.cancel();
-    this.#renewalTimer = this.#options.runtime.setTimer(delayMs, () => this.#tick(), { background: true });
-  }
-
-  #renewalDueMs(): number {
-    const { clock } = this.#options;
-    const { sentAt, ttlMs } = this.#renewal;
-    return this.#unacknowledged === undefined
-      ? ttlMs / 3 - clock.ageMs(sentAt)
-      : ttlMs / 10 - clock.ageMs(this.#unacknowledged);
+  #armTick(): void {
+    const { runtime, clock } = this.#options;
+    this.#tellOfTick();
+    this.#tickTimer?.cancel();
+    const delayMs = this.#renewal.ttlMs / 10;
+    this.#tickSet = { at: clock.now(), delayMs };
+    this.#tickTimer = runtime.setTimer(delayMs, () => this.#tick(), { background: true });
   }
 
   #check(): void {
@@ -149,57 +157,62 @@ export class Keeper {
   }
 
   #tick(): void {
+    this.#options.clock.mark();
+    this.#tellOfTick();
     if (!this.isLive()) return;
-    if (this.#renewalDueMs() <= timerToleranceMs) {
-      if (this.#unacknowledged !== undefined) this.#apply({ type: 'doubted', reason: 'renewal-overdue' });
-      void this.#renew();
-    }
-    // A listener of the doubt may have closed the session.
-    if (this.#state.status !== 'lost') this.#arm();
+    this.#arm();
   }
 
-  async #renew(): Promise<void> {
-    const { clock, leaseId, store } = this.#options;
-    if (this.#state.status === 'lost') return;
-    const sentAt = clock.now();
-    this.#unacknowledged = sentAt;
-    try {
-      const ttlSeconds = await store.leaseKeepAlive(leaseId, {
-        signal: this.#lost.signal,
-        timeoutMs: this.#renewal.ttlMs,
-      });
-      this.#acknowledge({ sentAt, ttlMs: ttlSeconds * 1_000 });
-    } catch (cause) {
-      // A newer one was acknowledged meanwhile: what became of this one says nothing.
-      if (sentAt.elapsedMs >= this.#renewal.sentAt.elapsedMs) {
-        this.#apply({ type: 'doubted', reason: 'renewal-failed', cause });
-      }
-    }
+  /** Before a tick is set anew, too: after a standstill another timer, or a reply, may be the first to come. */
+  #tellOfTick(): void {
+    const set = this.#tickSet;
+    this.#tickSet = undefined;
+    if (set === undefined) return;
+    const { clock, onTick } = this.#options;
+    const now = clock.now();
+    const passedMs = now.monotonicMs - set.at.monotonicMs;
+    if (passedMs <= set.delayMs) return;
+    onTick?.({
+      lateMs: passedMs - set.delayMs,
+      sleptMs: Math.max(0, now.wallMs - set.at.wallMs - passedMs),
+      ttlMs: this.#renewal.ttlMs,
+    });
   }
 
-  #acknowledge(renewal: Renewal): void {
+  /** Takes note of the newest acknowledged keep-alive, if there is a newer one. */
+  #learn(): void {
     if (this.#state.status === 'lost') return;
-    if (renewal.ttlMs <= 0) {
+    const latest = this.#renewing.latest();
+    if (latest === undefined || latest === this.#renewal) return;
+    if (latest.ttlMs <= 0) {
       this.#apply({ type: 'ended', reason: 'lease-gone' });
       return;
     }
-    if (renewal.sentAt.elapsedMs < this.#renewal.sentAt.elapsedMs) return;
-    this.#renewal = renewal;
-    const newest = this.#unacknowledged?.elapsedMs ?? 0;
-    if (newest <= renewal.sentAt.elapsedMs) this.#unacknowledged = undefined;
+    if (latest.sentAt.elapsedMs < this.#renewal.sentAt.elapsedMs) return;
+    this.#renewal = latest;
+  }
+
+  #onRenewed(): void {
     if (this.remainingMs() === 0) return;
     this.#arm();
     this.#apply({ type: 'renewed' });
   }
 
+  /** Of a keep-alive that left before the newest that was acknowledged nothing needs to be heard. */
+  #onTrouble({ sentAt, kind, cause }: RenewalTrouble): void {
+    this.#learn();
+    if (sentAt.elapsedMs < this.#renewal.sentAt.elapsedMs) return;
+    this.#apply({ type: 'doubted', reason: `renewal-${kind}`, cause });
+  }
+
   /** The deadline has passed by the clocks: lose the session, unless the event loop holds what moves it. */
   #decide(): void {
-    if (this.#deciding !== undefined) return;
+    if (this.#deciding !== undefined || this.#state.status === 'lost') return;
     this.#deciding = this.#options.runtime.nextTurn().then(() => {
       this.#deciding = undefined;
       if (this.#state.status === 'lost') return;
       if (this.remainingMs() === 0) this.#apply({ type: 'ended', reason: 'deadline' });
-      else this.#arm();
+      else this.#onRenewed();
     });
     this.#apply({ type: 'doubted', reason: 'stalled' });
   }

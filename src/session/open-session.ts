@@ -11,18 +11,38 @@
  * Whatever fails or is given up: the lease is revoked in the background, and if even that fails it ends by its TTL.
  */
 import { isQuorateError, QuorateError } from '../errors.js';
-import { abortedError, Backoff, invariant, linkedSignal, type Runtime, sleep } from '../runtime/index.js';
-import { compare, get, type Keyspace, type LeaseId, put, type Store } from '../store/index.js';
-import { AgeClock, type ClockBounds, marginMs } from './deadline.js';
-import { Keeper, type Renewal } from './keeper.js';
+import {
+  AgeClock,
+  abortedError,
+  Backoff,
+  invariant,
+  linkedSignal,
+  type Runtime,
+  sleep,
+} from '../runtime/index.js';
+import {
+  compare,
+  get,
+  type Keyspace,
+  type LeaseId,
+  type LeaseRenewer,
+  put,
+  type Renewal,
+  type Store,
+} from '../store/index.js';
+import { type ClockBounds, marginMs } from './deadline.js';
+import { Keeper } from './keeper.js';
 import { isPassing, revokeLease } from './revoke.js';
 import { Session } from './session.js';
+import type { LateTick } from './stall-monitor.js';
 
 /** How long one attempt may wait for its reply, which may never come, before it is made again. */
 const longestAttemptMs = 5_000;
 
 export interface OpenSessionOptions {
   readonly store: Store;
+  /** Who keeps the lease alive. */
+  readonly renewer: LeaseRenewer;
   readonly runtime: Runtime;
   readonly keys: Keyspace;
   readonly bounds: ClockBounds;
@@ -34,6 +54,7 @@ export interface OpenSessionOptions {
   /** Gives the opening up. */
   readonly signal: AbortSignal;
   readonly clientClosed: AbortSignal;
+  readonly onTick?: (tick: LateTick) => void;
 }
 
 interface Granted {
@@ -110,10 +131,13 @@ class Opening {
 
   /** Undefined if the lease ended before it could be used. */
   async #anchor({ leaseId, renewal }: Granted): Promise<Session | undefined> {
-    const { store, runtime, keys, bounds, label, clientClosed } = this.#options;
+    const { store, renewer, runtime, keys, bounds, label, clientClosed, onTick } = this.#options;
     const id = runtime.newId();
     const anchor = `${keys.prefix('session', id)}anchor`;
-    const keeper = new Keeper({ store, runtime, clock: this.#clock, bounds, leaseId, granted: renewal });
+    const keeper = new Keeper({
+      ...{ renewer, runtime, bounds, leaseId, onTick },
+      ...{ clock: this.#clock, granted: renewal },
+    });
     const end = linkedSignal(this.#options.signal, keeper.signal);
     let anchored = false;
     try {

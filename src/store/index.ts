@@ -26,6 +26,7 @@ export {
   segmentOf,
   textOfKey,
 } from './keys.js';
+export type * from './lease-renewer.js';
 export type * from './store.js';
 export type * from './types.js';
 export { noLease } from './types.js';

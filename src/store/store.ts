@@ -7,6 +7,7 @@
  * have been applied. An adapter re-sends a request by itself only where that cannot show: reads, and calls that
  * provably never left this process.
  */
+import type { LeaseRenewer } from './lease-renewer.js';
 import type { KeyEvent, KeyRange, KeyValue, LeaseId, RangeOp, TxnReply, TxnRequest } from './types.js';
 
 export interface CallOptions {
@@ -94,6 +95,8 @@ export interface StoreStatus {
 }
 
 export interface Store {
+  /** Keeps leases alive beside the event loop, if this store was opened with somebody who does. */
+  readonly leaseRenewer?: LeaseRenewer;
   range(request: RangeRequest, options?: CallOptions): Promise<RangeResult>;
   txn(request: TxnRequest, options?: CallOptions): Promise<TxnReply>;
   watch(request: WatchRequest): Watch;

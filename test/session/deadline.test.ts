@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { AgeClock, checkClockBounds, checkTtl, lifetimeMs, marginMs } from '../../src/session/deadline.js';
+import { AgeClock } from '../../src/runtime/index.js';
+import { checkClockBounds, checkTtl, lifetimeMs, marginMs } from '../../src/session/deadline.js';
 import { ManualRuntime } from '../support/manual-runtime.js';
 
 const usual = { clockRateError: 0.01, abortMs: 300 };

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { QuorateError } from '../../src/errors.js';
-import { AgeClock } from '../../src/session/deadline.js';
+import { AgeClock } from '../../src/runtime/index.js';
 import { Keeper, type StateChange } from '../../src/session/keeper.js';
+import { LoopRenewer } from '../../src/store/loop-renewer.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
 
 interface Call {
@@ -18,25 +19,26 @@ function keep(options: { autoReply?: boolean } = {}) {
   const calls: Call[] = [];
   const changes: StateChange[] = [];
   const control = { autoReply: options.autoReply ?? false };
+  const store: ConstructorParameters<typeof LoopRenewer>[0] = {
+    leaseKeepAlive: (_id, callOptions) =>
+      new Promise((resolve, reject) => {
+        calls.push({
+          atMs: runtime.time.nowMs,
+          signal: callOptions?.signal,
+          reply: (ttlSeconds) => {
+            resolve(ttlSeconds);
+            return settle();
+          },
+          fail: () => {
+            reject(new QuorateError('unavailable', 'cut', { outcome: 'unknown' }));
+            return settle();
+          },
+        });
+        if (control.autoReply) resolve(10);
+      }),
+  };
   const keeper = new Keeper({
-    store: {
-      leaseKeepAlive: (_id, callOptions) =>
-        new Promise((resolve, reject) => {
-          calls.push({
-            atMs: runtime.time.nowMs,
-            signal: callOptions?.signal,
-            reply: (ttlSeconds) => {
-              resolve(ttlSeconds);
-              return settle();
-            },
-            fail: () => {
-              reject(new QuorateError('unavailable', 'cut', { outcome: 'unknown' }));
-              return settle();
-            },
-          });
-          if (control.autoReply) resolve(10);
-        }),
-    },
+    renewer: new LoopRenewer(store, runtime),
     ...{ runtime, clock, leaseId: '1', bounds: { clockRateError: 0.01, abortMs: 300 } },
     granted: { sentAt: clock.now(), ttlMs: 10_000 },
   });

@@ -4,6 +4,7 @@ import type { ClockBounds } from '../../src/session/deadline.js';
 import { openSession } from '../../src/session/open-session.js';
 import type { Session } from '../../src/session/session.js';
 import { Keyspace, prefixRange } from '../../src/store/index.js';
+import { LoopRenewer } from '../../src/store/loop-renewer.js';
 import { ManualRuntime, ManualTime } from '../support/manual-runtime.js';
 import { cuttableStore } from './cuttable-store.js';
 
@@ -33,6 +34,7 @@ export function machines(options: MachinesOptions = {}) {
       openSession({
         ...{
           store,
+          renewer: new LoopRenewer(store, runtime),
           runtime,
           bounds,
           keys: new Keyspace('ns'),

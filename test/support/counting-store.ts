@@ -1,6 +1,6 @@
 import type { Store } from '../../src/store/index.js';
 
-export type CallName = Exclude<keyof Store, 'close'>;
+export type CallName = Exclude<keyof Store, 'close' | 'leaseRenewer'>;
 
 /** Counts the requests that reach a store, by kind. */
 export interface CallCounts {
