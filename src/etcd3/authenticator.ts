@@ -1,4 +1,4 @@
-import { Metadata } from '@grpc/grpc-js';
+import type { Metadata } from './transport/transport.js';
 
 /** The metadata of calls, as of one authentication. */
 export interface Credentials {
@@ -52,11 +52,8 @@ export class Authenticator {
 }
 
 function credentialsOf(token: string | undefined): Credentials {
-  const plain = new Metadata();
-  if (token !== undefined) plain.set('token', token);
-  const linearizable = plain.clone();
-  linearizable.set('hasleader', 'true');
-  return { linearizable, plain };
+  const plain: Metadata = token === undefined ? {} : { token };
+  return { linearizable: { ...plain, hasleader: 'true' }, plain };
 }
 
 /** Of no user. */

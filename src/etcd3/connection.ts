@@ -1,12 +1,17 @@
-import type { ClientDuplexStream, ClientUnaryCall, ServiceError } from '@grpc/grpc-js';
 import { QuorateError } from '../errors.js';
 import { abortedError, checkWaitOptions, type Runtime, waitFor } from '../runtime/index.js';
 import type { CallOptions } from '../store/index.js';
 import { Authenticator, anonymous, type Credentials } from './authenticator.js';
-import type { Endpoint } from './endpoint.js';
 import type { EndpointPool } from './endpoint-pool.js';
-import { type CallKind, isServiceError, isStaleToken, neverSent, typedError } from './grpc-errors.js';
+import { type CallKind, isStaleToken, typedError } from './grpc-errors.js';
 import { type Method, methods } from './methods.js';
+import {
+  CallError,
+  type ClientStream,
+  type Endpoint,
+  type StreamListener,
+  type UnaryCall,
+} from './transport/transport.js';
 
 /** How a request is sent. */
 export interface Manner {
@@ -17,11 +22,25 @@ export interface Manner {
   readonly anyMember?: boolean;
 }
 
-/** An open stream and what it was opened with. */
-export interface OpenStream<Request, Response> {
-  readonly stream: ClientDuplexStream<Request, Response>;
+/** Where a stream can be opened, and with what. */
+export interface StreamSite {
   readonly endpoint: Endpoint;
   readonly credentials: Credentials;
+}
+
+/** What an open stream tells. After `failed` or `ended` it tells nothing more. */
+export interface StreamEvents<Response> {
+  received(response: Response): void;
+  /** Something came that cannot be read; what comes next may be readable. */
+  unreadable(error: QuorateError): void;
+  failed(error: QuorateError): void;
+  ended(): void;
+}
+
+export interface OpenStream<Request> {
+  send(request: Request): void;
+  /** Ends the stream; it tells nothing more. */
+  cancel(): void;
 }
 
 const authenticateTimeoutMs = 5_000;
@@ -38,7 +57,7 @@ export class Connection {
   readonly pool: EndpointPool;
   readonly #auth: Authenticator;
   readonly #callTimeoutMs: number;
-  readonly #open = new Set<ClientUnaryCall>();
+  readonly #open = new Set<UnaryCall>();
   #closed = false;
 
   constructor(
@@ -58,14 +77,14 @@ export class Connection {
   }
 
   /** Sends a request and decodes its response. */
-  async call<Request, Response, Result>(
+  async call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    decode: (response: Response) => Result,
     manner: Manner,
     options: CallOptions,
-  ): Promise<Result> {
+  ): Promise<Response> {
     checkWaitOptions(options, manner.doing);
+    const message = method.encode(request);
     const timeoutMs = options.timeoutMs ?? this.#callTimeoutMs;
     const deadlineMs = this.runtime.monotonicMs() + timeoutMs;
     let renewals = 0;
@@ -83,18 +102,9 @@ export class Connection {
       // A silent endpoint may use half of what is left, so that another can still answer.
       const limitMs = others > 0 && again && manner.kind === 'read' ? remainingMs / 2 : remainingMs;
       try {
-        return await this.#send(
-          endpoint,
-          credentials,
-          method,
-          request,
-          decode,
-          manner,
-          options.signal,
-          limitMs,
-        );
+        return await this.#send(endpoint, credentials, method, message, manner, options.signal, limitMs);
       } catch (error) {
-        if (!isServiceError(error)) throw typedError(error, manner.kind, manner.doing, endpoint.name);
+        if (!(error instanceof CallError)) throw typedError(error, manner.kind, manner.doing, endpoint.name);
         if (isStaleToken(error) && renewals === 0 && this.#auth.invalidate(credentials)) {
           renewals += 1;
           continue;
@@ -102,27 +112,52 @@ export class Connection {
         const typed = typedError(error, manner.kind, manner.doing, endpoint.name);
         if (!isEndpointsFault(typed)) throw typed;
         this.pool.report(endpoint);
-        const harmless = manner.kind === 'read' || neverSent(error);
+        const harmless = manner.kind === 'read' || error.neverSent;
         if (!again || !harmless || (others === 0 && typed.code === 'timeout')) throw typed;
       }
     }
   }
 
-  /** Opens a stream at a connected endpoint. Its failures are the caller's to handle. */
-  async openStream<Request, Response>(
-    method: Method<Request, Response>,
-  ): Promise<OpenStream<Request, Response>> {
+  /** A connected endpoint and present credentials, for a stream. */
+  async streamSite(): Promise<StreamSite> {
     const endpoint = await this.pool.connect();
     const credentials = await this.#auth.get();
     if (this.#closed) throw new QuorateError('closed', 'the store is closed');
-    return { stream: endpoint.stream(method, credentials.linearizable), endpoint, credentials };
+    return { endpoint, credentials };
   }
 
-  /** Takes note of why a stream broke, so that the next one does not break for the same reason. */
-  streamFailed(open: { endpoint: Endpoint; credentials: Credentials }, error: unknown): QuorateError {
-    if (isServiceError(error) && isStaleToken(error)) this.#auth.invalidate(open.credentials);
-    else this.pool.report(open.endpoint);
-    return typedError(error, 'write', 'a stream', open.endpoint.name);
+  /**
+   * Opens a stream. Its failures are the caller's to handle, but why it broke is taken note of here, so that the next
+   * one does not break for the same reason.
+   */
+  openStream<Request, Response>(
+    { endpoint, credentials }: StreamSite,
+    method: Method<Request, Response>,
+    events: StreamEvents<Response>,
+  ): OpenStream<Request> {
+    const listener: StreamListener = {
+      message: (message) => {
+        let response: Response;
+        try {
+          response = method.decode(message);
+        } catch (error) {
+          events.unreadable(typedError(error, 'write', 'reading a stream', endpoint.name));
+          return;
+        }
+        events.received(response);
+      },
+      failed: (error) => {
+        if (isStaleToken(error)) this.#auth.invalidate(credentials);
+        else this.pool.report(endpoint);
+        events.failed(typedError(error, 'write', 'a stream', endpoint.name));
+      },
+      ended: () => events.ended(),
+    };
+    const stream: ClientStream = endpoint.stream(method.path, credentials.linearizable, listener);
+    return {
+      send: (request) => stream.write(method.encode(request)),
+      cancel: () => stream.cancel(),
+    };
   }
 
   /** Forgets a token that the server called stale. False where no user is configured. */
@@ -133,35 +168,38 @@ export class Connection {
   /** Fails all open calls and every later one with `closed`. */
   close(): void {
     this.#closed = true;
-    for (const call of this.#open) call.cancel();
+    for (const call of [...this.#open]) call.cancel();
   }
 
-  #send<Request, Response, Result>(
+  #send<Response>(
     endpoint: Endpoint,
     credentials: Credentials,
-    method: Method<Request, Response>,
-    request: Request,
-    decode: (response: Response) => Result,
+    method: Method<never, Response>,
+    message: Buffer,
     manner: Manner,
     signal: AbortSignal | undefined,
     limitMs: number,
-  ): Promise<Result> {
+  ): Promise<Response> {
     return new Promise((resolve, reject) => {
-      const done = (error: ServiceError | null, response?: Response) => {
+      const over = () => {
         this.#open.delete(call);
         signal?.removeEventListener('abort', cancel);
-        if (error !== null) reject(this.#ended(error, manner, signal));
-        else {
+      };
+      const metadata = manner.anyMember ? credentials.plain : credentials.linearizable;
+      const call = endpoint.unary(method.path, message, metadata, limitMs, {
+        succeeded: (response) => {
+          over();
           try {
-            resolve(decode(response as Response));
+            resolve(method.decode(response));
           } catch (cause) {
             reject(typedError(cause, manner.kind, manner.doing, endpoint.name));
           }
-        }
-      };
-      const metadata = manner.anyMember ? credentials.plain : credentials.linearizable;
-      const deadline = this.runtime.wallMs() + limitMs;
-      const call = endpoint.unary(method, request, metadata, { deadline }, done);
+        },
+        failed: (error) => {
+          over();
+          reject(this.#ended(error, manner, signal));
+        },
+      });
       const cancel = () => call.cancel();
       this.#open.add(call);
       signal?.addEventListener('abort', cancel, { once: true });
@@ -169,7 +207,7 @@ export class Connection {
   }
 
   /** What a failed call means: that we cancelled it comes before what gRPC says of it. */
-  #ended(error: ServiceError, manner: Manner, signal: AbortSignal | undefined): Error {
+  #ended(error: CallError, manner: Manner, signal: AbortSignal | undefined): Error {
     const outcome = manner.kind === 'read' ? 'not-applied' : 'unknown';
     if (this.#closed) return this.#closedError(manner, outcome);
     if (signal?.aborted) {
@@ -193,7 +231,7 @@ export class Connection {
 
   async #authenticate(name: string, password: string): Promise<string | undefined> {
     const manner: Manner = { kind: 'read', doing: 'authenticating', anyMember: true };
-    const decode = ({ token }: { token: string }) => token;
+    const message = methods.authenticate.encode({ name, password });
     for (let attempt = 1; ; attempt += 1) {
       const endpoint = await this.pool.connect();
       try {
@@ -201,14 +239,13 @@ export class Connection {
           endpoint,
           anonymous,
           methods.authenticate,
-          { name, password },
-          decode,
+          message,
           manner,
           undefined,
           authenticateTimeoutMs,
         );
       } catch (error) {
-        if (isServiceError(error) && error.details.includes('authentication is not enabled'))
+        if (error instanceof CallError && error.details.includes('authentication is not enabled'))
           return undefined;
         const typed = typedError(error, manner.kind, manner.doing, endpoint.name);
         if (!isEndpointsFault(typed)) throw typed;

@@ -1,48 +1,22 @@
-/** From the words of the store to the messages of etcd. */
-import {
-  CompareResult,
-  CompareTarget,
-  FilterType,
-  type ICompare,
-  type IRangeRequest,
-  type IRequestOp,
-  type ITxnRequest,
-  type IWatchCreateRequest,
-  SortOrder,
-  SortTarget,
-} from 'etcd3';
+/**
+ * From the words of the store to the messages of etcd, as bytes. The fields of a message are written last first, as
+ * {@link MessageWriter} wants it; their numbers are those of etcd's `rpc.proto`.
+ */
 import { invalidArgument } from '../errors.js';
 import type {
   Compare,
   Key,
   LeaseId,
   Op,
+  PutOp,
   RangeOp,
   RangeRequest,
   TxnRequest,
   WatchRequest,
 } from '../store/index.js';
+import { MessageWriter } from './protobuf/message-writer.js';
 
-const beyondBytes = /[^\0-\xff]/;
 const leasePattern = /^(?:0|-?[1-9]\d{0,18})$/;
-
-export function keyBytes(key: Key): Buffer {
-  if (typeof key !== 'string') throw invalidArgument(`a key of type ${typeof key}`, 'a byte string');
-  if (beyondBytes.test(key)) {
-    throw invalidArgument(
-      `key ${JSON.stringify(key)} has characters above U+00FF`,
-      'a byte string: see keyOf',
-    );
-  }
-  return Buffer.from(key, 'latin1');
-}
-
-function valueBytes(value: Uint8Array): Buffer {
-  if (Buffer.isBuffer(value)) return value;
-  if (!(value instanceof Uint8Array))
-    throw invalidArgument(`a value of type ${typeof value}`, 'a Uint8Array');
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-}
 
 export function leaseNumber(id: LeaseId): string {
   // Short ones, which are all that we choose ourselves, need no second look.
@@ -62,109 +36,114 @@ export function wholeNumber(value: number, name: string): number {
   return value;
 }
 
-const sortTargets = {
-  key: SortTarget.Key,
-  version: SortTarget.Version,
-  create: SortTarget.Create,
-  mod: SortTarget.Mod,
-  value: SortTarget.Value,
-} as const;
-
-export function encodeRange(op: Omit<RangeOp, 'type'> | RangeRequest): IRangeRequest {
-  const message: IRangeRequest = { key: keyBytes(op.key) };
-  // An empty range end that is sent, and not left out, makes etcd 3.4 take all keys from `key` on.
-  if (op.rangeEnd) message.range_end = keyBytes(op.rangeEnd);
-  if (op.limit !== undefined) message.limit = wholeNumber(op.limit, 'limit');
-  if (op.revision !== undefined) message.revision = wholeNumber(op.revision, 'revision');
-  if (op.keysOnly) message.keys_only = true;
-  if (op.countOnly) message.count_only = true;
-  if (op.sort !== undefined) {
-    message.sort_target = sortTargets[op.sort.target];
-    message.sort_order = op.sort.order === 'descend' ? SortOrder.Descend : SortOrder.Ascend;
-  }
-  if (op.minModRevision !== undefined) {
-    message.min_mod_revision = wholeNumber(op.minModRevision, 'minModRevision');
-  }
-  if (op.maxModRevision !== undefined) {
-    message.max_mod_revision = wholeNumber(op.maxModRevision, 'maxModRevision');
-  }
-  if (op.minCreateRevision !== undefined) {
-    message.min_create_revision = wholeNumber(op.minCreateRevision, 'minCreateRevision');
-  }
-  if (op.maxCreateRevision !== undefined) {
-    message.max_create_revision = wholeNumber(op.maxCreateRevision, 'maxCreateRevision');
-  }
-  if ('serializable' in op && op.serializable) message.serializable = true;
-  return message;
+function writeKey(writer: MessageWriter, field: number, key: Key): void {
+  if (typeof key !== 'string') throw invalidArgument(`a key of type ${typeof key}`, 'a byte string');
+  if (writer.byteString(field, key)) return;
+  throw invalidArgument(`key ${JSON.stringify(key)} has characters above U+00FF`, 'a byte string: see keyOf');
 }
 
-const compareResults = {
-  equal: CompareResult.Equal,
-  'not-equal': CompareResult.NotEqual,
-  greater: CompareResult.Greater,
-  less: CompareResult.Less,
-} as const;
+/** An empty range end that is sent, and not left out, makes etcd 3.4 take all keys from the key on. */
+function writeRangeEnd(writer: MessageWriter, field: number, rangeEnd: Key | undefined): void {
+  if (rangeEnd) writeKey(writer, field, rangeEnd);
+}
 
-function encodeCompare(compare: Compare): ICompare {
-  const message: ICompare = { key: keyBytes(compare.key), result: compareResults[compare.result] };
-  if (message.result === undefined) {
+function writeValue(writer: MessageWriter, field: number, value: Uint8Array): void {
+  if (!(value instanceof Uint8Array))
+    throw invalidArgument(`a value of type ${typeof value}`, 'a Uint8Array');
+  writer.bytes(field, value);
+}
+
+function writeWhole(writer: MessageWriter, field: number, value: number | undefined, name: string): void {
+  if (value !== undefined) writer.integer(field, wholeNumber(value, name));
+}
+
+const sortTargets = { key: 0, version: 1, create: 2, mod: 3, value: 4 } as const;
+const sortOrders = { ascend: 1, descend: 2 } as const;
+
+function writeRange(writer: MessageWriter, op: Omit<RangeOp, 'type'> | RangeRequest): void {
+  writeWhole(writer, 13, op.maxCreateRevision, 'maxCreateRevision');
+  writeWhole(writer, 12, op.minCreateRevision, 'minCreateRevision');
+  writeWhole(writer, 11, op.maxModRevision, 'maxModRevision');
+  writeWhole(writer, 10, op.minModRevision, 'minModRevision');
+  writer.flag(9, op.countOnly);
+  writer.flag(8, op.keysOnly);
+  writer.flag(7, 'serializable' in op && op.serializable);
+  if (op.sort !== undefined) {
+    writer.integer(6, sortTargets[op.sort.target] ?? sortTargets.key);
+    writer.integer(5, sortOrders[op.sort.order] ?? sortOrders.ascend);
+  }
+  writeWhole(writer, 4, op.revision, 'revision');
+  writeWhole(writer, 3, op.limit, 'limit');
+  writeRangeEnd(writer, 2, op.rangeEnd);
+  writeKey(writer, 1, op.key);
+}
+
+function writePut(writer: MessageWriter, op: PutOp): void {
+  writer.flag(6, op.ignoreLease);
+  writer.flag(5, op.ignoreValue);
+  writer.flag(4, op.prevKv);
+  if (op.lease !== undefined) writer.int64(3, leaseNumber(op.lease));
+  writeValue(writer, 2, op.value);
+  writeKey(writer, 1, op.key);
+}
+
+const compareResults = { equal: 0, greater: 1, less: 2, 'not-equal': 3 } as const;
+const compareTargets = { version: 0, create: 1, mod: 2, value: 3, lease: 4 } as const;
+
+function writeCompare(writer: MessageWriter, compare: Compare): void {
+  const result = compareResults[compare.result];
+  if (result === undefined) {
     throw invalidArgument(`comparison ${String(compare.result)}`, 'equal, not-equal, greater, less');
   }
-  if (compare.rangeEnd) message.range_end = keyBytes(compare.rangeEnd);
+  writeRangeEnd(writer, 64, compare.rangeEnd);
   switch (compare.target) {
     case 'version':
-      message.target = CompareTarget.Version;
-      message.version = wholeNumber(compare.operand, 'operand');
-      return message;
+      writer.integer(4, wholeNumber(compare.operand, 'operand'));
+      break;
     case 'create':
-      message.target = CompareTarget.Create;
-      message.create_revision = wholeNumber(compare.operand, 'operand');
-      return message;
+      writer.integer(5, wholeNumber(compare.operand, 'operand'));
+      break;
     case 'mod':
-      message.target = CompareTarget.Mod;
-      message.mod_revision = wholeNumber(compare.operand, 'operand');
-      return message;
-    case 'lease':
-      message.target = CompareTarget.Lease;
-      message.lease = leaseNumber(compare.operand);
-      return message;
+      writer.integer(6, wholeNumber(compare.operand, 'operand'));
+      break;
     case 'value':
-      message.target = CompareTarget.Value;
-      message.value = valueBytes(compare.operand);
-      return message;
+      writeValue(writer, 7, compare.operand);
+      break;
+    case 'lease':
+      writer.int64(8, leaseNumber(compare.operand));
+      break;
     default:
       throw invalidArgument(
         `compare target ${String((compare as { target?: unknown }).target)}`,
         'version, create, mod, lease, value',
       );
   }
+  writeKey(writer, 3, compare.key);
+  writer.integer(2, compareTargets[compare.target]);
+  writer.integer(1, result);
 }
 
-function encodeOp(op: Op): IRequestOp {
+function writeOp(writer: MessageWriter, op: Op): void {
+  const from = writer.length;
   switch (op.type) {
     case 'range':
-      return { request_range: encodeRange(op) };
+      writeRange(writer, op);
+      writer.nested(1, from);
+      return;
     case 'put':
-      return {
-        request_put: {
-          key: keyBytes(op.key),
-          value: valueBytes(op.value),
-          ...(op.lease === undefined ? {} : { lease: leaseNumber(op.lease) }),
-          ...(op.prevKv ? { prev_kv: true } : {}),
-          ...(op.ignoreValue ? { ignore_value: true } : {}),
-          ...(op.ignoreLease ? { ignore_lease: true } : {}),
-        },
-      };
+      writePut(writer, op);
+      writer.nested(2, from);
+      return;
     case 'delete':
-      return {
-        request_delete_range: {
-          key: keyBytes(op.key),
-          ...(op.rangeEnd ? { range_end: keyBytes(op.rangeEnd) } : {}),
-          ...(op.prevKv ? { prev_kv: true } : {}),
-        },
-      };
+      writer.flag(3, op.prevKv);
+      writeRangeEnd(writer, 2, op.rangeEnd);
+      writeKey(writer, 1, op.key);
+      writer.nested(3, from);
+      return;
     case 'txn':
-      return { request_txn: encodeTxn(op) };
+      writeTxn(writer, op);
+      writer.nested(4, from);
+      return;
     default:
       throw invalidArgument(
         `operation of type ${String((op as { type?: unknown }).type)}`,
@@ -173,17 +152,85 @@ function encodeOp(op: Op): IRequestOp {
   }
 }
 
-export function encodeTxn(request: TxnRequest): ITxnRequest {
-  return {
-    compare: request.compare.map(encodeCompare),
-    success: request.success.map(encodeOp),
-    failure: request.failure.map(encodeOp),
-  };
+/** The members of a repeated field, the last one first. */
+function writeAll<Member>(
+  writer: MessageWriter,
+  field: number,
+  members: readonly Member[],
+  write: (writer: MessageWriter, member: Member) => void,
+): void {
+  for (let index = members.length - 1; index >= 0; index -= 1) {
+    const from = writer.length;
+    write(writer, members[index] as Member);
+    writer.nested(field, from);
+  }
 }
 
-export function encodeWatch(
-  request: WatchRequest,
-): Pick<IWatchCreateRequest, 'key' | 'range_end' | 'prev_kv' | 'filters' | 'progress_notify'> {
+function writeTxn(writer: MessageWriter, request: TxnRequest): void {
+  writeAll(writer, 3, request.failure, writeOp);
+  writeAll(writer, 2, request.success, writeOp);
+  writeAll(writer, 1, request.compare, writeCompare);
+}
+
+export function encodeRange(request: RangeRequest): Buffer {
+  const writer = new MessageWriter();
+  writeRange(writer, request);
+  return writer.finish();
+}
+
+export function encodeTxn(request: TxnRequest): Buffer {
+  const writer = new MessageWriter();
+  writeTxn(writer, request);
+  return writer.finish();
+}
+
+export function encodeCompaction(revision: number): Buffer {
+  const writer = new MessageWriter();
+  writeWhole(writer, 1, revision, 'revision');
+  return writer.finish();
+}
+
+export function encodeGrant(request: { readonly id: LeaseId; readonly ttlSeconds: number }): Buffer {
+  const writer = new MessageWriter();
+  writer.int64(2, leaseNumber(request.id));
+  writeWhole(writer, 1, request.ttlSeconds, 'ttlSeconds');
+  return writer.finish();
+}
+
+/** A request that names a lease and nothing else. */
+export function encodeLease(id: LeaseId): Buffer {
+  const writer = new MessageWriter();
+  writer.int64(1, leaseNumber(id));
+  return writer.finish();
+}
+
+export function encodeTimeToLive(request: { readonly id: LeaseId; readonly keys: boolean }): Buffer {
+  const writer = new MessageWriter();
+  writer.flag(2, request.keys);
+  writer.int64(1, leaseNumber(request.id));
+  return writer.finish();
+}
+
+export function encodeUser(user: { readonly name: string; readonly password: string }): Buffer {
+  const writer = new MessageWriter();
+  writer.text(2, user.password);
+  writer.text(1, user.name);
+  return writer.finish();
+}
+
+export function encodeNothing(): Buffer {
+  return Buffer.alloc(0);
+}
+
+/** What is said on a stream of watches. */
+export type WatchMessage =
+  | { readonly create: WatchRequest; readonly id: number; readonly startRevision: number }
+  | { readonly cancel: number }
+  | 'progress';
+
+const filterTypes = { put: 0, delete: 1 } as const;
+
+export function checkWatch(request: WatchRequest): void {
   const { rangeEnd } = request;
   if (rangeEnd !== undefined && rangeEnd !== '' && rangeEnd !== '\0' && rangeEnd <= request.key) {
     throw invalidArgument('a watch of an empty range', 'a rangeEnd above the key, or none');
@@ -192,16 +239,29 @@ export function encodeWatch(
   if (request.resume !== undefined && request.resume !== 'revision' && request.resume !== 'now') {
     throw invalidArgument(`resume is ${String(request.resume)}`, 'revision, now');
   }
-  const filters = (request.without ?? []).map((kind) => {
-    if (kind === 'put') return FilterType.Noput;
-    if (kind === 'delete') return FilterType.Nodelete;
-    throw invalidArgument(`without ${String(kind)}`, 'put, delete');
-  });
-  return {
-    key: keyBytes(request.key),
-    ...(rangeEnd ? { range_end: keyBytes(rangeEnd) } : {}),
-    ...(request.prevKv ? { prev_kv: true } : {}),
-    ...(filters.length === 0 ? {} : { filters }),
-    progress_notify: true,
-  };
+  for (const kind of request.without ?? []) {
+    if (kind !== 'put' && kind !== 'delete') throw invalidArgument(`without ${String(kind)}`, 'put, delete');
+  }
+  // Shows whether its keys can be said at all.
+  encodeWatch({ create: request, id: 0, startRevision: 0 });
+}
+
+export function encodeWatch(message: WatchMessage): Buffer {
+  const writer = new MessageWriter();
+  if (message === 'progress') writer.nested(3, 0);
+  else if ('cancel' in message) {
+    writer.integer(1, message.cancel);
+    writer.nested(2, 0);
+  } else {
+    const { create, id, startRevision } = message;
+    writer.integer(7, id);
+    writer.flag(6, create.prevKv);
+    for (const kind of create.without ?? []) writer.integer(5, filterTypes[kind]);
+    writer.flag(4, true); // Told of progress while nothing happens.
+    writer.integer(3, startRevision);
+    writeRangeEnd(writer, 2, create.rangeEnd);
+    writeKey(writer, 1, create.key);
+    writer.nested(1, 0);
+  }
+  return writer.finish();
 }

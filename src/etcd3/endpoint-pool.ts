@@ -1,7 +1,7 @@
 import { QuorateError } from '../errors.js';
 import type { Runtime, Timer } from '../runtime/index.js';
-import type { Endpoint } from './endpoint.js';
 import { messageOf } from './grpc-errors.js';
+import type { Endpoint } from './transport/transport.js';
 
 /** How long one endpoint is waited for before the next is tried beside it. */
 const staggerMs = 300;

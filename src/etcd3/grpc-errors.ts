@@ -2,11 +2,11 @@
  * From the failures of gRPC and etcd to typed errors.
  *
  * What a failed write did is `not-applied` only where that is certain: etcd refuses with a message of its own that
- * it gives before or instead of applying, or gRPC says that the request never got a stream. Everything else,
+ * it gives before or instead of applying, or the transport knows that the request was never sent. Everything else,
  * deadlines and cuts above all, is `unknown`.
  */
-import { type ServiceError, status } from '@grpc/grpc-js';
 import { type ErrorCode, type Outcome, QuorateError } from '../errors.js';
+import { CallError, status } from './transport/transport.js';
 
 /** Whether a request may change something; a read has no outcome to be unsure of. */
 export type CallKind = 'read' | 'write';
@@ -52,50 +52,32 @@ const meanings: readonly (readonly [text: string, meaning: Meaning])[] = [
   ['raft proposal dropped', unsure('unavailable')],
 ];
 
-function meaningOf(error: ServiceError): Meaning {
+function meaningOf(error: CallError): Meaning {
   for (const [text, meaning] of meanings) {
     if (error.details.includes(text)) return meaning;
   }
-  switch (error.code) {
-    case status.INVALID_ARGUMENT:
+  switch (error.grpcCode) {
+    case status.invalidArgument:
       return refused('invalid-argument');
-    case status.PERMISSION_DENIED:
+    case status.permissionDenied:
       return refused('permission-denied');
-    case status.UNAUTHENTICATED:
+    case status.unauthenticated:
       return refused('unauthenticated');
-    case status.UNIMPLEMENTED:
-      return error.details === 'No message received' ? unsure('internal') : refused('unimplemented');
-    case status.DEADLINE_EXCEEDED:
+    case status.unimplemented:
+      return refused('unimplemented');
+    case status.deadlineExceeded:
       return unsure('timeout');
-    case status.UNAVAILABLE:
-    case status.CANCELLED:
-    case status.ABORTED:
+    case status.unavailable:
+    case status.cancelled:
+    case status.aborted:
       return unsure('unavailable');
     default:
       return unsure('internal');
   }
 }
 
-/** True if the request never got a stream of a connection, so that no server can have seen it. */
-export function neverSent(error: ServiceError): boolean {
-  const { code, details } = error;
-  if (code === status.DEADLINE_EXCEEDED) {
-    return details.includes('Waiting for LB pick') || details.includes('waiting for name resolution');
-  }
-  if (code !== status.UNAVAILABLE) return false;
-  return (
-    details.startsWith('No connection established') ||
-    details.startsWith('Name resolution failed') ||
-    details === 'Stream refused by server'
-  );
-}
-
-export function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number';
-}
-
 /** True if another token may help: it has expired, its server process is gone, or there was none yet. */
-export function isStaleToken(error: ServiceError): boolean {
+export function isStaleToken(error: CallError): boolean {
   const { details } = error;
   return (
     details.includes('invalid auth token') ||
@@ -107,19 +89,18 @@ export function isStaleToken(error: ServiceError): boolean {
 /** The typed error of a failed call. */
 export function typedError(error: unknown, kind: CallKind, doing: string, endpoint: string): QuorateError {
   if (error instanceof QuorateError) return error;
-  if (!isServiceError(error)) {
+  if (!(error instanceof CallError)) {
     return new QuorateError('internal', `${doing} failed: ${messageOf(error)}`, {
       cause: error,
       outcome: kind === 'read' ? 'not-applied' : 'unknown',
     });
   }
-  const unsent = neverSent(error);
   const meaning = meaningOf(error);
-  const outcome = kind === 'read' || unsent ? 'not-applied' : meaning.outcome;
-  return new QuorateError(meaning.code, `${doing} at ${endpoint} failed: ${error.details || error.message}`, {
+  const outcome = kind === 'read' || error.neverSent ? 'not-applied' : meaning.outcome;
+  return new QuorateError(meaning.code, `${doing} at ${endpoint} failed: ${error.details}`, {
     cause: error,
     outcome,
-    details: { endpoint, grpcCode: error.code },
+    details: { endpoint, grpcCode: error.grpcCode },
   });
 }
 

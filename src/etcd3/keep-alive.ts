@@ -7,12 +7,10 @@
  * twice does no harm, but whether it was restarted is for the caller to find out. A stream that has answered
  * nothing since a request that timed out is given up, so that the next call opens another, elsewhere if it can.
  */
-import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3';
 import { QuorateError } from '../errors.js';
 import { abortedError, checkWaitOptions, type Timer, waitFor } from '../runtime/index.js';
-import type { CallOptions, LeaseId } from '../store/index.js';
-import type { Connection, OpenStream } from './connection.js';
-import { safeNumber } from './decode.js';
+import type { CallOptions, LeaseGrant, LeaseId } from '../store/index.js';
+import type { Connection, OpenStream, StreamSite } from './connection.js';
 import { methods } from './methods.js';
 
 interface Waiter {
@@ -20,7 +18,11 @@ interface Waiter {
   settle: ((result: number | QuorateError) => void) | undefined;
 }
 
-type KeepAliveStream = OpenStream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>;
+/** The open stream, and where it leads. */
+interface KeepAliveStream {
+  readonly site: StreamSite;
+  readonly stream: OpenStream<LeaseId>;
+}
 
 const doing = 'keeping a lease alive';
 
@@ -90,30 +92,25 @@ export class KeepAlives {
       const line = this.#waiters.get(id);
       if (line === undefined) this.#waiters.set(id, [waiter]);
       else line.push(waiter);
-      open.stream.write({ ID: id });
+      open.stream.send(id);
     });
   }
 
   #openStream(): Promise<KeepAliveStream> {
     this.#opening ??= this.#connection
-      .openStream(methods.leaseKeepAlive)
-      .then((open) => {
-        if (this.#connection.closed) {
-          open.stream.on('error', ignore);
-          open.stream.cancel();
-          throw new QuorateError('closed', 'the store is closed');
-        }
+      .streamSite()
+      .then((site) => {
+        const stream = this.#connection.openStream(site, methods.leaseKeepAlive, {
+          received: (reply) => this.#reply(open, reply),
+          unreadable: (error) => this.#cut(open, error),
+          failed: (error) => this.#cut(open, error),
+          ended: () => {
+            const error = 'the server ended the stream';
+            this.#cut(open, new QuorateError('unavailable', error, { outcome: 'unknown' }));
+          },
+        });
+        const open: KeepAliveStream = { site, stream };
         this.#open = open;
-        open.stream.on('data', (reply: ILeaseKeepAliveResponse) => this.#reply(open, reply));
-        open.stream.on('error', (error: Error) => {
-          if (this.#open === open) this.#cut(open, this.#connection.streamFailed(open, error));
-        });
-        open.stream.on('end', () => {
-          this.#cut(
-            open,
-            new QuorateError('unavailable', 'the server ended the stream', { outcome: 'unknown' }),
-          );
-        });
         return open;
       })
       .finally(() => {
@@ -122,22 +119,17 @@ export class KeepAlives {
     return this.#opening;
   }
 
-  #reply(open: KeepAliveStream, reply: ILeaseKeepAliveResponse): void {
+  #reply(open: KeepAliveStream, { id, ttlSeconds }: LeaseGrant): void {
     if (this.#open !== open) return;
     this.#replies += 1;
-    const line = this.#waiters.get(reply.ID);
+    const line = this.#waiters.get(id);
     const waiter = line?.shift();
-    if (line?.length === 0) this.#waiters.delete(reply.ID);
-    if (waiter?.settle === undefined) return;
-    try {
-      waiter.settle(Math.max(0, safeNumber(reply.TTL)));
-    } catch (error) {
-      if (error instanceof QuorateError) waiter.settle?.(error);
-    }
+    if (line?.length === 0) this.#waiters.delete(id);
+    waiter?.settle?.(Math.max(0, ttlSeconds));
   }
 
   #silent(open: KeepAliveStream): void {
-    this.#connection.pool.report(open.endpoint);
+    this.#connection.pool.report(open.site.endpoint);
     this.#cut(open, new QuorateError('unavailable', 'the stream fell silent', { outcome: 'unknown' }));
   }
 
@@ -150,5 +142,3 @@ export class KeepAlives {
     for (const waiter of waiters) waiter.settle?.(error);
   }
 }
-
-function ignore(): void {}

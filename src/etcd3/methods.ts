@@ -1,60 +1,60 @@
 import type {
-  IAuthenticateRequest,
-  IAuthenticateResponse,
-  ICompactionRequest,
-  ICompactionResponse,
-  ILeaseGrantRequest,
-  ILeaseGrantResponse,
-  ILeaseKeepAliveRequest,
-  ILeaseKeepAliveResponse,
-  ILeaseRevokeRequest,
-  ILeaseRevokeResponse,
-  ILeaseTimeToLiveRequest,
-  ILeaseTimeToLiveResponse,
-  IRangeRequest,
-  IRangeResponse,
-  IStatusRequest,
-  IStatusResponse,
-  ITxnRequest,
-  ITxnResponse,
-  IWatchRequest,
-  IWatchResponse,
-  Services,
-} from 'etcd3';
-import type { RawEvent } from './decode.js';
+  LeaseGrant,
+  LeaseId,
+  LeaseState,
+  RangeRequest,
+  RangeResult,
+  StoreStatus,
+  TxnReply,
+  TxnRequest,
+} from '../store/index.js';
+import * as from from './decode.js';
+import * as to from './encode.js';
 
-export type ServiceName = keyof typeof Services;
-
-/** A method of etcd's API, its requests and responses typed. */
+/** A method of etcd's API: where it is, how its requests are written and its responses read. */
 export interface Method<Request, Response> {
-  readonly service: ServiceName;
-  readonly name: string;
-  /** Never set; they carry the types. */
-  readonly request?: Request;
-  readonly response?: Response;
+  readonly path: string;
+  readonly encode: (request: Request) => Buffer;
+  readonly decode: (message: Buffer) => Response;
 }
 
-/** A watch response as it is on the wire, `prev_kv` absent where there was none. */
-export type RawWatchResponse = Omit<IWatchResponse, 'events'> & { readonly events: readonly RawEvent[] };
+interface Methods {
+  readonly range: Method<RangeRequest, RangeResult>;
+  readonly txn: Method<TxnRequest, TxnReply>;
+  readonly compact: Method<number, void>;
+  readonly leaseGrant: Method<{ readonly id: LeaseId; readonly ttlSeconds: number }, LeaseGrant>;
+  readonly leaseRevoke: Method<LeaseId, void>;
+  readonly leaseTimeToLive: Method<{ readonly id: LeaseId; readonly keys: boolean }, LeaseState>;
+  readonly leaseKeepAlive: Method<LeaseId, LeaseGrant>;
+  readonly watch: Method<to.WatchMessage, from.WatchResponse>;
+  readonly status: Method<void, StoreStatus>;
+  readonly authenticate: Method<{ readonly name: string; readonly password: string }, string>;
+}
 
-export const methods = {
-  range: { service: 'KV', name: 'Range' } as Method<IRangeRequest, IRangeResponse>,
-  txn: { service: 'KV', name: 'Txn' } as Method<ITxnRequest, ITxnResponse>,
-  compact: { service: 'KV', name: 'Compact' } as Method<ICompactionRequest, ICompactionResponse>,
-  leaseGrant: { service: 'Lease', name: 'LeaseGrant' } as Method<ILeaseGrantRequest, ILeaseGrantResponse>,
-  leaseRevoke: { service: 'Lease', name: 'LeaseRevoke' } as Method<ILeaseRevokeRequest, ILeaseRevokeResponse>,
-  leaseTimeToLive: { service: 'Lease', name: 'LeaseTimeToLive' } as Method<
-    ILeaseTimeToLiveRequest,
-    ILeaseTimeToLiveResponse
-  >,
-  leaseKeepAlive: { service: 'Lease', name: 'LeaseKeepAlive' } as Method<
-    ILeaseKeepAliveRequest,
-    ILeaseKeepAliveResponse
-  >,
-  watch: { service: 'Watch', name: 'Watch' } as Method<IWatchRequest, RawWatchResponse>,
-  status: { service: 'Maintenance', name: 'Status' } as Method<IStatusRequest, IStatusResponse>,
-  authenticate: { service: 'Auth', name: 'Authenticate' } as Method<
-    IAuthenticateRequest,
-    IAuthenticateResponse
-  >,
+const kv = '/etcdserverpb.KV/';
+const lease = '/etcdserverpb.Lease/';
+
+export const methods: Methods = {
+  range: { path: `${kv}Range`, encode: to.encodeRange, decode: from.decodeRange },
+  txn: { path: `${kv}Txn`, encode: to.encodeTxn, decode: from.decodeTxn },
+  compact: { path: `${kv}Compact`, encode: to.encodeCompaction, decode: from.decodeNothing },
+  leaseGrant: { path: `${lease}LeaseGrant`, encode: to.encodeGrant, decode: from.decodeGrant },
+  leaseRevoke: { path: `${lease}LeaseRevoke`, encode: to.encodeLease, decode: from.decodeNothing },
+  leaseTimeToLive: {
+    path: `${lease}LeaseTimeToLive`,
+    encode: to.encodeTimeToLive,
+    decode: from.decodeTimeToLive,
+  },
+  leaseKeepAlive: { path: `${lease}LeaseKeepAlive`, encode: to.encodeLease, decode: from.decodeGrant },
+  watch: { path: '/etcdserverpb.Watch/Watch', encode: to.encodeWatch, decode: from.decodeWatch },
+  status: {
+    path: '/etcdserverpb.Maintenance/Status',
+    encode: to.encodeNothing,
+    decode: from.decodeStatus,
+  },
+  authenticate: {
+    path: '/etcdserverpb.Auth/Authenticate',
+    encode: to.encodeUser,
+    decode: from.decodeToken,
+  },
 };

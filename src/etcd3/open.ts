@@ -1,23 +1,14 @@
-import { Etcd3 } from 'etcd3';
+import type { Etcd3 } from 'etcd3';
 import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { Connection } from './connection.js';
-import { Endpoint, hostsOf } from './endpoint.js';
 import { EndpointPool } from './endpoint-pool.js';
 import { messageOf } from './grpc-errors.js';
 import { checkOptions, type Etcd3StoreOptions, type Settings } from './options.js';
 import { Etcd3Store } from './store.js';
-
-/** Pings more often than every 5 s are punished by the server (B13). Catch-up messages may be large (B3). */
-const channelOptions = {
-  'grpc.keepalive_time_ms': 8_000,
-  'grpc.keepalive_timeout_ms': 3_000,
-  'grpc.max_receive_message_length': -1,
-  'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.max_reconnect_backoff_ms': 2_000,
-  'grpc.enable_retries': 0,
-  'grpc.service_config_disable_resolution': 1,
-} as const;
+import { clientOf, hostsOf } from './transport/grpc-js-clients.js';
+import { GrpcJsEndpoint } from './transport/grpc-js-endpoint.js';
+import type { Endpoint } from './transport/transport.js';
 
 /**
  * Opens a store over a cluster of etcd 3.4 or later, and checks that it answers.
@@ -28,14 +19,12 @@ const channelOptions = {
 export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store> {
   const settings = checkOptions(options);
   const { runtime, connectTimeoutMs, callTimeoutMs } = settings;
-  const clients = settings.etcd3 === undefined ? ownClients(settings) : [];
-  const hosts = (settings.etcd3 === undefined ? clients : [settings.etcd3]).flatMap(hostsOf);
-  const endpoints = hosts.map(({ host, name }) => new Endpoint(host, name, runtime));
+  const endpoints = endpointsOf(settings);
   const pool = new EndpointPool(endpoints, runtime, connectTimeoutMs);
   const auth = settings.auth ?? (settings.etcd3 && authOf(settings.etcd3));
   const connection = new Connection(pool, runtime, { auth, callTimeoutMs });
   const store = new Etcd3Store(connection, callTimeoutMs, () => {
-    for (const client of clients) client.close();
+    for (const endpoint of endpoints) endpoint.close();
   });
   try {
     await store.status({ timeoutMs: connectTimeoutMs });
@@ -48,24 +37,25 @@ export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store>
   }
 }
 
-/** One client an endpoint, so that we choose where a call goes and see where it failed. */
-function ownClients(settings: Settings): Etcd3[] {
-  const clients: Etcd3[] = [];
+/** One connection an endpoint, so that we choose where a call goes and see where it failed. */
+function endpointsOf(settings: Settings): readonly Endpoint[] {
+  const { etcd3, hosts, runtime } = settings;
+  const nothing = () => {};
+  if (etcd3 !== undefined)
+    return hostsOf(etcd3).map(({ host, name }) => new GrpcJsEndpoint(host, name, runtime, nothing));
+  const endpoints: Endpoint[] = [];
   try {
-    for (const host of settings.hosts) clients.push(ownClient(host, settings));
-    return clients;
+    for (const host of hosts) {
+      const client = clientOf(host, settings);
+      for (const { host: raw, name } of hostsOf(client)) {
+        endpoints.push(new GrpcJsEndpoint(raw, name, runtime, () => client.close()));
+      }
+    }
+    return endpoints;
   } catch (error) {
-    for (const client of clients) client.close();
+    for (const endpoint of endpoints) endpoint.close();
     throw invalidArgument(`a client cannot be made: ${messageOf(error)}`, 'certificates and keys as PEM');
   }
-}
-
-function ownClient(host: string, { credentials, grpcOptions }: Settings): Etcd3 {
-  return new Etcd3({
-    hosts: host,
-    grpcOptions: { ...channelOptions, ...grpcOptions },
-    ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
-  });
 }
 
 function authOf(client: Etcd3): { username: string; password: string } | undefined {

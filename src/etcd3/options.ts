@@ -11,6 +11,8 @@ export interface Etcd3StoreOptions {
     readonly rootCertificate: Buffer;
     readonly privateKey?: Buffer;
     readonly certChain?: Buffer;
+    /** The name that the servers' certificates are to bear, where it is not that of the host. */
+    readonly serverName?: string;
   };
   auth?: { readonly username: string; readonly password: string };
   /** A client that exists already, in place of `hosts`, `credentials` and `auth`. It is not closed by the store. */
@@ -112,11 +114,11 @@ function checkAuth(auth: unknown): void {
 }
 
 function checkCredentials(credentials: unknown): void {
-  const accepted = '{ rootCertificate, privateKey?, certChain? } as buffers of PEM';
+  const accepted = '{ rootCertificate, privateKey?, certChain? } as buffers of PEM, and serverName?';
   if (typeof credentials !== 'object' || credentials === null) {
     throw invalidArgument('credentials is not an object', accepted);
   }
-  const { rootCertificate, privateKey, certChain } = credentials as Record<string, unknown>;
+  const { rootCertificate, privateKey, certChain, serverName } = credentials as Record<string, unknown>;
   if (!Buffer.isBuffer(rootCertificate)) {
     throw invalidArgument('credentials.rootCertificate is not a buffer', accepted);
   }
@@ -124,6 +126,9 @@ function checkCredentials(credentials: unknown): void {
     if (part !== undefined && !Buffer.isBuffer(part)) {
       throw invalidArgument('credentials have a part that is not a buffer', accepted);
     }
+  }
+  if (serverName !== undefined && (typeof serverName !== 'string' || serverName === '')) {
+    throw invalidArgument('credentials.serverName is not a name', accepted);
   }
   if ((privateKey === undefined) !== (certChain === undefined)) {
     throw invalidArgument('credentials with only one of privateKey and certChain', accepted);

@@ -1,4 +1,3 @@
-import type { ILeaseGrantResponse, IStatusResponse } from 'etcd3';
 import { QuorateError } from '../errors.js';
 import type {
   CallOptions,
@@ -16,8 +15,7 @@ import type {
 } from '../store/index.js';
 import { writes } from '../store/index.js';
 import type { Connection, Manner } from './connection.js';
-import { decodeRange, decodeTxn, safeNumber } from './decode.js';
-import { encodeRange, encodeTxn, leaseNumber, wholeNumber } from './encode.js';
+import { leaseNumber } from './encode.js';
 import { KeepAlives } from './keep-alive.js';
 import { methods } from './methods.js';
 import { Etcd3Watch } from './watch.js';
@@ -53,12 +51,12 @@ export class Etcd3Store implements Store {
 
   async range(request: RangeRequest, options: CallOptions = {}): Promise<RangeResult> {
     const manner = request.serializable ? manners.serializable : manners.range;
-    return this.#connection.call(methods.range, encodeRange(request), decodeRange, manner, options);
+    return this.#connection.call(methods.range, request, manner, options);
   }
 
   async txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
     const manner = writes(request) ? manners.txn : manners.readTxn;
-    return this.#connection.call(methods.txn, encodeTxn(request), decodeTxn, manner, options);
+    return this.#connection.call(methods.txn, request, manner, options);
   }
 
   watch(request: WatchRequest): Watch {
@@ -72,8 +70,7 @@ export class Etcd3Store implements Store {
     request: { readonly id: LeaseId; readonly ttlSeconds: number },
     options: CallOptions = {},
   ): Promise<LeaseGrant> {
-    const message = { ID: leaseNumber(request.id), TTL: wholeNumber(request.ttlSeconds, 'ttlSeconds') };
-    return this.#connection.call(methods.leaseGrant, message, decodeGrant, manners.leaseGrant, options);
+    return this.#connection.call(methods.leaseGrant, request, manners.leaseGrant, options);
   }
 
   async leaseKeepAlive(id: LeaseId, options: CallOptions = {}): Promise<number> {
@@ -81,35 +78,23 @@ export class Etcd3Store implements Store {
   }
 
   async leaseRevoke(id: LeaseId, options: CallOptions = {}): Promise<void> {
-    const message = { ID: leaseNumber(id) };
-    return this.#connection.call(methods.leaseRevoke, message, nothing, manners.leaseRevoke, options);
+    return this.#connection.call(methods.leaseRevoke, id, manners.leaseRevoke, options);
   }
 
   async leaseTimeToLive(
     id: LeaseId,
     options: CallOptions & { readonly keys?: boolean } = {},
   ): Promise<LeaseState> {
-    return this.#connection.call(
-      methods.leaseTimeToLive,
-      { ID: leaseNumber(id), keys: options.keys ?? false },
-      (response) => ({
-        id,
-        grantedTtlSeconds: safeNumber(response.grantedTTL),
-        remainingSeconds: safeNumber(response.TTL),
-        keys: response.keys.map((key) => key.toString('latin1')),
-      }),
-      manners.leaseTimeToLive,
-      options,
-    );
+    const request = { id, keys: options.keys ?? false };
+    return this.#connection.call(methods.leaseTimeToLive, request, manners.leaseTimeToLive, options);
   }
 
   async compact(revision: number, options: CallOptions = {}): Promise<void> {
-    const message = { revision: wholeNumber(revision, 'revision') };
-    return this.#connection.call(methods.compact, message, nothing, manners.compact, options);
+    return this.#connection.call(methods.compact, revision, manners.compact, options);
   }
 
   async status(options: CallOptions = {}): Promise<StoreStatus> {
-    return this.#connection.call(methods.status, {}, decodeStatus, manners.status, options);
+    return this.#connection.call(methods.status, undefined, manners.status, options);
   }
 
   close(): Promise<void> {
@@ -127,18 +112,4 @@ export class Etcd3Store implements Store {
     await this.#connection.runtime.nextTurn();
     this.#release();
   }
-}
-
-function nothing(): void {}
-
-function decodeGrant(response: ILeaseGrantResponse): LeaseGrant {
-  return { id: response.ID, ttlSeconds: safeNumber(response.TTL) };
-}
-
-function decodeStatus(response: IStatusResponse): StoreStatus {
-  return {
-    version: response.version,
-    revision: safeNumber(response.header.revision),
-    clusterId: response.header.cluster_id,
-  };
 }

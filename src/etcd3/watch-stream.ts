@@ -16,21 +16,20 @@
  */
 import { QuorateError } from '../errors.js';
 import { Backoff, type Timer } from '../runtime/index.js';
-import type { Connection, OpenStream } from './connection.js';
-import { safeNumber } from './decode.js';
-import { encodeRange } from './encode.js';
+import type { Connection, OpenStream, StreamSite } from './connection.js';
+import type { WatchResponse } from './decode.js';
+import type { WatchMessage } from './encode.js';
 import { typedReason } from './grpc-errors.js';
-import { methods, type RawWatchResponse } from './methods.js';
+import { methods } from './methods.js';
 import type { Etcd3Watch, WatchOwner } from './watch.js';
-
-type WatchRpc = OpenStream<(typeof methods.watch)['request'] & object, RawWatchResponse>;
 
 /** An open stream and the watches on it. */
 interface Attached {
-  readonly rpc: WatchRpc;
-  readonly watches: Map<string, Etcd3Watch>;
+  readonly site: StreamSite;
+  readonly stream: OpenStream<WatchMessage>;
+  readonly watches: Map<number, Etcd3Watch>;
   /** Ids whose creation is not confirmed, in the order of the requests, which is that of the replies. */
-  readonly uncreated: Map<string, number>;
+  readonly uncreated: Map<number, number>;
   lastHeardMs: number;
   askedMs: number | undefined;
 }
@@ -83,7 +82,7 @@ export class WatchStream implements WatchOwner {
     for (const [id, other] of attached.watches) {
       if (other !== watch) continue;
       attached.watches.delete(id);
-      attached.rpc.stream.write({ cancel_request: { watch_id: id } });
+      attached.stream.send({ cancel: id });
     }
   }
 
@@ -97,7 +96,7 @@ export class WatchStream implements WatchOwner {
     this.#closed = true;
     this.#retry?.cancel();
     this.#retry = undefined;
-    this.#detach()?.rpc.stream.cancel();
+    this.#detach()?.stream.cancel();
     for (const watch of this.#watches) watch.close();
     this.#watches.clear();
   }
@@ -105,10 +104,10 @@ export class WatchStream implements WatchOwner {
   #open(): void {
     if (this.#opening || this.#closed || this.#watches.size === 0) return;
     this.#opening = true;
-    this.#connection.openStream(methods.watch).then(
-      (rpc) => {
+    this.#connection.streamSite().then(
+      (site) => {
         this.#opening = false;
-        this.#attach(rpc);
+        this.#attach(site);
       },
       (error: unknown) => {
         this.#opening = false;
@@ -119,52 +118,40 @@ export class WatchStream implements WatchOwner {
     );
   }
 
-  #attach(rpc: WatchRpc): void {
-    if (this.#closed) {
-      rpc.stream.on('error', ignore);
-      rpc.stream.cancel();
-      return;
-    }
+  #attach(site: StreamSite): void {
+    if (this.#closed) return;
+    const stream = this.#connection.openStream(site, methods.watch, {
+      received: (response) => this.#receive(attached, response),
+      unreadable: (error) => this.#cut(attached, error),
+      failed: (error) => this.#cut(attached, error),
+      ended: () => this.#cut(attached, new QuorateError('unavailable', 'the server ended the watch stream')),
+    });
     const attached: Attached = {
-      rpc,
+      site,
+      stream,
       watches: new Map(),
       uncreated: new Map(),
       lastHeardMs: this.#connection.runtime.monotonicMs(),
       askedMs: undefined,
     };
     this.#attached = attached;
-    rpc.stream.on('data', (response: RawWatchResponse) => this.#receive(attached, response));
-    rpc.stream.on('error', (error: Error) => {
-      if (this.#attached === attached) this.#cut(attached, this.#connection.streamFailed(rpc, error));
-    });
-    rpc.stream.on('end', () =>
-      this.#cut(attached, new QuorateError('unavailable', 'the server ended the watch stream')),
-    );
     for (const watch of this.#watches) if (!watch.parked) this.#create(attached, watch);
     this.#keepLooking();
   }
 
   #create(attached: Attached, watch: Etcd3Watch): void {
     this.#lastId += 1;
-    const id = String(this.#lastId);
+    const id = this.#lastId;
     attached.watches.set(id, watch);
     attached.uncreated.set(id, this.#connection.runtime.monotonicMs());
-    attached.rpc.stream.write({ create_request: watch.createRequest(id) });
+    attached.stream.send(watch.createRequest(id));
   }
 
-  #receive(attached: Attached, response: RawWatchResponse): void {
+  #receive(attached: Attached, response: WatchResponse): void {
     if (this.#attached !== attached) return;
     attached.lastHeardMs = this.#connection.runtime.monotonicMs();
     attached.askedMs = undefined;
-    try {
-      this.#dispatch(attached, response);
-    } catch (error) {
-      this.#cut(attached, error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  #dispatch(attached: Attached, response: RawWatchResponse): void {
-    let id = response.watch_id;
+    let id = response.watchId;
     if (response.created) {
       // A refusal may come without the id; replies keep the order of the requests.
       if (!attached.uncreated.has(id)) id = attached.uncreated.keys().next().value ?? id;
@@ -178,19 +165,19 @@ export class WatchStream implements WatchOwner {
     } else if (response.created) {
       this.#backoff.reset();
       this.#doubted.delete(watch);
-      watch.created(safeNumber(response.header.revision));
+      watch.created(response.revision);
     } else if (response.events.length > 0) watch.deliver(response.events);
-    else watch.progress(safeNumber(response.header.revision));
+    else watch.progress(response.revision);
   }
 
-  #cancelled(attached: Attached, watch: Etcd3Watch, response: RawWatchResponse): void {
-    if (response.compact_revision !== '0') {
+  #cancelled(attached: Attached, watch: Etcd3Watch, response: WatchResponse): void {
+    if (response.compactRevision !== 0) {
       this.#watches.delete(watch);
-      watch.compacted(response.compact_revision);
+      watch.compacted(response.compactRevision);
       return;
     }
-    const error = typedReason(response.cancel_reason, 'the watch');
-    if (error.code === 'unauthenticated' && this.#connection.staleToken(attached.rpc.credentials)) {
+    const error = typedReason(response.cancelReason, 'the watch');
+    if (error.code === 'unauthenticated' && this.#connection.staleToken(attached.site.credentials)) {
       this.#cut(attached, error);
     } else if (error.code === 'permission-denied') this.#checkPermission(attached, watch, error);
     else if (error.code === 'unavailable') this.#cut(attached, error);
@@ -199,25 +186,23 @@ export class WatchStream implements WatchOwner {
 
   #checkPermission(attached: Attached, watch: Etcd3Watch, denied: QuorateError): void {
     const { key, rangeEnd } = watch.request;
-    const request = encodeRange({ key, ...(rangeEnd === undefined ? {} : { rangeEnd }), countOnly: true });
+    const request = { key, ...(rangeEnd === undefined ? {} : { rangeEnd }), countOnly: true };
     const manner = { kind: 'read', doing: 'checking the permission to watch' } as const;
-    this.#connection
-      .call(methods.range, request, () => undefined, manner, {})
-      .then(
-        () => {
-          const again = this.#doubted.has(watch);
-          if (again || !this.#connection.staleToken(attached.rpc.credentials)) {
-            this.#fail(watch, denied);
-            return;
-          }
-          this.#doubted.add(watch);
-          this.#cut(attached, denied);
-        },
-        (error: unknown) => {
-          if (error instanceof QuorateError && error.code === 'permission-denied') this.#fail(watch, denied);
-          else this.#cut(attached, error instanceof Error ? error : denied);
-        },
-      );
+    this.#connection.call(methods.range, request, manner, {}).then(
+      () => {
+        const again = this.#doubted.has(watch);
+        if (again || !this.#connection.staleToken(attached.site.credentials)) {
+          this.#fail(watch, denied);
+          return;
+        }
+        this.#doubted.add(watch);
+        this.#cut(attached, denied);
+      },
+      (error: unknown) => {
+        if (error instanceof QuorateError && error.code === 'permission-denied') this.#fail(watch, denied);
+        else this.#cut(attached, error instanceof Error ? error : denied);
+      },
+    );
   }
 
   #fail(watch: Etcd3Watch, error: QuorateError): void {
@@ -232,7 +217,7 @@ export class WatchStream implements WatchOwner {
 
   #cut(attached: Attached, error: Error): void {
     if (this.#attached !== attached) return;
-    this.#detach()?.rpc.stream.cancel();
+    this.#detach()?.stream.cancel();
     this.#interrupt(error);
   }
 
@@ -277,12 +262,12 @@ export class WatchStream implements WatchOwner {
       }
     } else if (attached.watches.size > 0 && nowMs - attached.lastHeardMs > silenceMs) {
       attached.askedMs = nowMs;
-      attached.rpc.stream.write({ progress_request: {} });
+      attached.stream.send('progress');
     }
   }
 
   #silent(attached: Attached, why: string): void {
-    this.#connection.pool.report(attached.rpc.endpoint);
+    this.#connection.pool.report(attached.site.endpoint);
     this.#cut(attached, new QuorateError('unavailable', why));
   }
 }
@@ -291,5 +276,3 @@ export class WatchStream implements WatchOwner {
 function isFinal(error: QuorateError): boolean {
   return error.code === 'unauthenticated' || error.code === 'closed';
 }
-
-function ignore(): void {}

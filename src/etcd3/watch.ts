@@ -1,4 +1,3 @@
-import type { IWatchCreateRequest } from 'etcd3';
 import type { QuorateError } from '../errors.js';
 import {
   type KeyEvent,
@@ -8,8 +7,7 @@ import {
   type WatchRequest,
   watchStart,
 } from '../store/index.js';
-import { decodeEvent, type RawEvent, safeNumber } from './decode.js';
-import { encodeWatch } from './encode.js';
+import { checkWatch, type WatchMessage } from './encode.js';
 
 /** What a watch tells the stream that serves it. */
 export interface WatchOwner {
@@ -37,7 +35,6 @@ const eventOverheadBytes = 400;
  */
 export class Etcd3Watch implements Watch {
   readonly #request: WatchRequest;
-  readonly #encoded: ReturnType<typeof encodeWatch>;
   readonly #owner: WatchOwner;
   /** The next revision to deliver; undefined: from now. */
   #next: number | undefined;
@@ -50,7 +47,7 @@ export class Etcd3Watch implements Watch {
   #parked = false;
 
   constructor(request: WatchRequest, owner: WatchOwner) {
-    this.#encoded = encodeWatch(request);
+    checkWatch(request);
     this.#request = request;
     this.#owner = owner;
     this.#items = new WatchItems({
@@ -70,9 +67,9 @@ export class Etcd3Watch implements Watch {
   }
 
   /** The request that (re-)creates this watch on a stream. */
-  createRequest(watchId: string): IWatchCreateRequest {
-    const start = this.#next === undefined ? 0 : watchStart(this.#next);
-    return { ...this.#encoded, watch_id: watchId, start_revision: start };
+  createRequest(id: number): WatchMessage {
+    const startRevision = this.#next === undefined ? 0 : watchStart(this.#next);
+    return { create: this.#request, id, startRevision };
   }
 
   created(headerRevision: number): void {
@@ -85,9 +82,9 @@ export class Etcd3Watch implements Watch {
     this.#items.push({ type: 'opened', revision });
   }
 
-  deliver(rawEvents: readonly RawEvent[]): void {
+  deliver(received: readonly KeyEvent[]): void {
     const next = this.#next ?? 0;
-    const events = rawEvents.map(decodeEvent).filter(({ kv }) => kv.modRevision >= next);
+    const events = received.filter(({ kv }) => kv.modRevision >= next);
     const last = events.at(-1);
     if (last === undefined) return;
     this.#delivered = last.kv.modRevision;
@@ -114,9 +111,8 @@ export class Etcd3Watch implements Watch {
     this.#items.push({ type: 'interrupted', error });
   }
 
-  compacted(compactRevision: string): void {
-    const revision = safeNumber(compactRevision);
-    this.#items.push({ type: 'compacted', fromRevision: this.#next ?? 0, compactRevision: revision });
+  compacted(compactRevision: number): void {
+    this.#items.push({ type: 'compacted', fromRevision: this.#next ?? 0, compactRevision });
     this.#items.end();
   }
 

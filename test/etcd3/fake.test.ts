@@ -3,9 +3,10 @@ import { Etcd3 } from 'etcd3';
 import { afterEach, describe, expect, it } from 'vitest';
 import { isQuorateError } from '../../src/errors.js';
 import { Connection } from '../../src/etcd3/connection.js';
-import { Endpoint, hostsOf } from '../../src/etcd3/endpoint.js';
 import { EndpointPool } from '../../src/etcd3/endpoint-pool.js';
 import { openEtcd3Store } from '../../src/etcd3/index.js';
+import { hostsOf } from '../../src/etcd3/transport/grpc-js-clients.js';
+import { GrpcJsEndpoint } from '../../src/etcd3/transport/grpc-js-endpoint.js';
 import { Etcd3Watch } from '../../src/etcd3/watch.js';
 import { WatchStream, type WatchTimes } from '../../src/etcd3/watch-stream.js';
 import { systemRuntime } from '../../src/runtime/index.js';
@@ -345,7 +346,9 @@ describe('watches on a server that falls silent', () => {
 
   async function watchOn(server: FakeEtcd): Promise<WatchReader> {
     const client = new Etcd3({ hosts: server.endpoint });
-    const endpoints = hostsOf(client).map(({ host, name }) => new Endpoint(host, name, systemRuntime));
+    const endpoints = hostsOf(client).map(
+      ({ host, name }) => new GrpcJsEndpoint(host, name, systemRuntime, () => {}),
+    );
     const pool = new EndpointPool(endpoints, systemRuntime, 1_000);
     const connection = new Connection(pool, systemRuntime, { auth: undefined, callTimeoutMs: 1_000 });
     const stream = new WatchStream(connection, times);
