@@ -136,8 +136,8 @@ const holding: readonly Mutant[] = [
   {
     name: 'lock-held-whatever-the-clock',
     file: hold,
-    find: 'return !this.#isOver && this.#place.session.isLive() && ',
-    replace: 'return !this.#isOver && ',
+    find: "return this.#phase === 'taking' && place.session.isLive() && ",
+    replace: "return this.#phase === 'taking' && ",
     story: 'client-go IsLeader: compares what was last observed and ignores time',
     ...{ killedBy, invariant: 'LOCK-9' },
   },
@@ -160,11 +160,9 @@ const holding: readonly Mutant[] = [
   {
     name: 'lock-deaf-to-its-session',
     file: hold,
-    find: `      this.#isOver = true;
-      this.#controller.abort(error);`,
-    replace: `      if (error.code === 'session-lost') return;
-      this.#isOver = true;
-      this.#controller.abort(error);`,
+    find: '        this.#lost = error;',
+    replace: `        if (error.code === 'session-lost') return;
+        this.#lost = error;`,
     story: 'consul #18271, kazoo #565, redisson #4698: who holds is not told of the loss',
     ...{ killedBy, invariant: 'LOCK-9' },
   },

@@ -55,8 +55,20 @@ export async function handOver(options: HandOver): Promise<boolean> {
   }
 }
 
+/** Whether the place was given up by who took it. */
+export function wasGivenUp(error: QuorateError): boolean {
+  return error.details.givenUp === true;
+}
+
+/** Whether the place went by a hand-over, and not by a loss. */
+export function wasHandedOver(error: QuorateError): boolean {
+  return error.details.handedOver === true;
+}
+
 function handed(from: Place): true {
-  from.end(new QuorateError('hold-lost', 'the place was handed over to another'));
+  from.end(
+    new QuorateError('hold-lost', 'the place was handed over to another', { details: { handedOver: true } }),
+  );
   return true;
 }
 

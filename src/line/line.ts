@@ -212,7 +212,7 @@ export class Line {
   /** The place is certainly deleted, by us: its keys can serve another. */
   given(place: Place): void {
     if (place.state.status === 'gone') return;
-    place.end(new QuorateError('hold-lost', 'the place was given up'));
+    place.end(givenUp);
     if (place.stem !== undefined) this.#free.push(place.stem);
   }
 
@@ -234,6 +234,9 @@ export class Line {
     return place.state.status === 'admitted';
   }
 }
+
+/** One for all, since the trace of a stack costs more than the rest of a release. */
+const givenUp = new QuorateError('hold-lost', 'the place was given up', { details: { givenUp: true } });
 
 /** Where somebody deleted one of its keys, the others go all the same. */
 function leaving(place: Place, alongside: readonly Op[]): TxnRequest {

@@ -86,6 +86,7 @@ export class Place {
   #missing: number | undefined;
   readonly #admission: Admission;
   readonly #onGone = new Set<(error: QuorateError) => void>();
+  #onFewer: ((ahead: number) => void) | undefined;
   #resolveTurn: (revision: number) => void = () => {};
   #rejectTurn: (error: QuorateError) => void = () => {};
 
@@ -167,6 +168,11 @@ export class Place {
     };
   }
 
+  /** Calls `listener` each time fewer are left of those whom it waits for, while it waits. There is one at most. */
+  onFewer(listener: (ahead: number) => void): void {
+    this.#onFewer = listener;
+  }
+
   /**
    * Everything that happened to the line at `revision`. `complete`: nothing was missed between the state this place knows
    * and that. Otherwise the own place may be gone unnoticed, and only the next look at the line can prove its turn.
@@ -189,6 +195,7 @@ export class Place {
       changed = true;
     }
     if (!changed) return;
+    this.#onFewer?.(this.#older.size);
     this.#lastChange = Math.max(this.#lastChange, revision);
     if (complete && this.#missing === undefined && this.#mayBeAdmitted()) this.#become(this.#lastChange);
   }
@@ -208,9 +215,11 @@ export class Place {
     }
     this.#asOf = Math.max(this.#asOf, revision);
     if (this.#state.status !== 'waiting') return;
+    const before = this.#older.size;
     for (const [key, created] of this.#older) {
       if (present.get(key)?.createRevision !== created) this.#older.delete(key);
     }
+    if (this.#older.size < before) this.#onFewer?.(this.#older.size);
     if (revision < this.#lastChange) return;
     this.#admission.seen(present);
     if (this.#mayBeAdmitted()) this.#become(revision);

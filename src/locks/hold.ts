@@ -1,6 +1,16 @@
 import { QuorateError } from '../errors.js';
-import { FencedWrites, type Place } from '../line/index.js';
-import { sharedController } from '../runtime/index.js';
+import {
+  type Claimant,
+  FencedWrites,
+  findWaiting,
+  handOver,
+  type Line,
+  type Place,
+  viewLine,
+  wasGivenUp,
+  wasHandedOver,
+} from '../line/index.js';
+import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
 import { registerHold } from './mutex-internals.js';
@@ -36,65 +46,108 @@ export interface Hold extends AsyncDisposable {
    * Idempotent, never rejects: without the store, the end of the lease frees the lock.
    */
   release(): Promise<void>;
+  /**
+   * Hands the lock to one who waits for it, past everybody between, in one transaction: for planned restarts, where this
+   * process knows who should go on. `to`: the label of its client (the first of that label who waits), or one of those
+   * who wait as `inspect` of the lock showed them.
+   *
+   * The writes under way are waited for first, and no new ones are taken. True: the other has the lock, in that very
+   * revision; this hold is over, without its signal. False: nobody of that name waits any more; the hold stands as before.
+   * Other callers of this process that wait queue again behind.
+   *
+   * Errors: `hold-lost` and `session-lost` if the hold was lost before; `aborted` and `timeout` as asked for: the hold is
+   * over then, and the lock handed over or released in the background; the store's own, and then the hold stands.
+   * Cost: one read and one request; the other needs one read more.
+   */
+  handOff(to: string | Claimant, options?: WaitOptions): Promise<boolean>;
 }
+
+/** Told of what becomes of a hold. */
+export interface HoldListener {
+  readonly released: (hold: Hold) => void;
+  readonly lost: (hold: Hold, error: QuorateError) => void;
+  readonly handedOff: (hold: Hold) => void;
+}
+
+/** What the holds of a mutex know of it. */
+export interface HoldParts {
+  readonly client: Client;
+  readonly line: Line;
+  readonly place: Place;
+  readonly token: number;
+  readonly listener?: HoldListener | undefined;
+}
+
+/** Taking: writes are taken. Ending: no more of them, and what was begun goes on. Over: released, handed off, or lost. */
+type Phase = 'taking' | 'ending' | 'over';
 
 /** The hold that {@link Mutex} hands out: one local grant of a place that is the oldest of its line. */
 export class PlaceHold implements Hold {
   readonly token: number;
-  readonly #place: Place;
-  readonly #writes: FencedWrites;
-  readonly #controller = sharedController();
-  readonly #offGone: () => void;
   /** Resolves when the caller is done with it, or has lost it. */
   readonly released: Promise<void>;
-  #end: () => void = () => {};
-  #isOver = false;
+  readonly #parts: HoldParts;
+  readonly #writes: FencedWrites;
+  /** Made when somebody asks for the signal: most holds are shorter than its making is worth. */
+  #controller: AbortController | undefined;
+  #lost: QuorateError | undefined;
+  readonly #offGone: () => void;
   readonly #passedOn: Promise<void>;
+  #phase: Phase = 'taking';
+  #end: () => void = () => {};
   #resolvePassedOn: () => void = () => {};
 
-  constructor(client: Client, place: Place, token: number) {
-    this.token = token;
-    this.#place = place;
-    this.#writes = new FencedWrites(client, place);
+  constructor(parts: HoldParts) {
+    this.token = parts.token;
+    this.#parts = parts;
+    this.#writes = new FencedWrites(parts.client, parts.place);
     this.released = new Promise((resolve) => {
       this.#end = resolve;
     });
     this.#passedOn = new Promise((resolve) => {
       this.#resolvePassedOn = resolve;
     });
-    this.#offGone = place.onGone((error) => {
-      this.#isOver = true;
-      this.#controller.abort(error);
-      this.#end();
+    this.#offGone = parts.place.onGone((error) => {
+      if (wasHandedOver(error)) this.#finish((listener) => listener.handedOff(this));
+      else if (wasGivenUp(error)) this.#finish((listener) => listener.released(this));
+      else {
+        this.#lost = error;
+        this.#controller?.abort(error);
+        this.#finish((listener) => listener.lost(this, error));
+      }
     });
     const stop = () => {
-      this.#isOver = true;
+      this.#phase = 'ending';
     };
-    registerHold(this, { place, writes: this.#writes, stop });
+    registerHold(this, { place: parts.place, writes: this.#writes, stop });
   }
 
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = sharedController();
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost);
+    }
     return this.#controller.signal;
   }
 
   get isHeld(): boolean {
-    return !this.#isOver && this.#place.session.isLive() && this.#place.state.status === 'admitted';
+    const { place } = this.#parts;
+    return this.#phase === 'taking' && place.session.isLive() && place.state.status === 'admitted';
   }
 
   guard(): Compare {
-    return this.#place.guard();
+    return this.#parts.place.guard();
   }
 
   async txn(request: Partial<TxnRequest>, options: CallOptions = {}): Promise<TxnReply> {
-    if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
-    if (this.#isOver) throw new QuorateError('hold-lost', 'the hold was released');
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#phase === 'ending') throw new QuorateError('hold-lost', 'the hold is being given up');
+    if (this.#phase === 'over') throw new QuorateError('hold-lost', 'the hold was released');
     return this.#writes.txn(request, options);
   }
 
   async release(): Promise<void> {
-    this.#isOver = true;
-    this.#offGone();
-    this.#end();
+    this.#finish((listener) => listener.released(this));
     await this.#passedOn;
   }
 
@@ -102,10 +155,45 @@ export class PlaceHold implements Hold {
     return this.release();
   }
 
+  async handOff(to: string | Claimant, options: WaitOptions = {}): Promise<boolean> {
+    const doing = 'handing a lock over';
+    checkWaitOptions(options, doing);
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#phase !== 'taking') throw new QuorateError('hold-lost', 'the hold was released');
+    this.#phase = 'ending';
+    let isDecided = false;
+    const attempt = this.#handOff(to).finally(() => {
+      isDecided = true;
+    });
+    try {
+      return await waitFor(this.#parts.client.runtime, attempt, options, doing);
+    } catch (error) {
+      if (!isDecided) attempt.catch(() => {}).then(() => this.release());
+      throw error;
+    }
+  }
+
+  async #handOff(to: string | Claimant): Promise<boolean> {
+    const { client, line, place } = this.#parts;
+    try {
+      await this.#writes.settled();
+      const seen = await viewLine(client.store, line.prefix, { signal: place.session.signal });
+      const waiting = findWaiting(seen, to);
+      if (waiting !== undefined && (await handOver({ client, from: place, to: waiting }))) return true;
+    } catch (error) {
+      if (place.state.status === 'gone') throw place.state.error;
+      throw error;
+    } finally {
+      if (this.#phase === 'ending') this.#phase = 'taking';
+    }
+    if (this.#lost !== undefined) throw this.#lost;
+    return false;
+  }
+
   /** Rejects with what ended the hold, if it was lost. After a pause the clock may know first: waits until that is decided. */
   async confirm(): Promise<void> {
-    if (!this.isHeld) await this.#place.session.settled();
-    this.#controller.signal.throwIfAborted();
+    if (!this.isHeld) await this.#parts.place.session.settled();
+    if (this.#lost !== undefined) throw this.#lost;
   }
 
   /** Waits for the writes made under this hold. False if one of them may still be applied. */
@@ -116,5 +204,13 @@ export class PlaceHold implements Hold {
   /** The lock has gone on to the next, or is free. */
   passedOn(): void {
     this.#resolvePassedOn();
+  }
+
+  #finish(tell: (listener: HoldListener) => void): void {
+    if (this.#phase === 'over') return;
+    this.#phase = 'over';
+    this.#offGone?.();
+    if (this.#parts.listener !== undefined) tell(this.#parts.listener);
+    this.#end();
   }
 }

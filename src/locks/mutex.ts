@@ -21,13 +21,15 @@
  * caller that gives up while the join is under way leaves nothing behind: the place is left once it is known.
  */
 import { invalidArgument, isPermanent } from '../errors.js';
-import { fencingToken, grantsPerRevision, Line, type Place } from '../line/index.js';
+import { fencingToken, grantsPerRevision, Line, type LineView, type Place, viewLine } from '../line/index.js';
 import { Backoff, checkWaitOptions, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { Callers } from './callers.js';
 import { type Hold, PlaceHold } from './hold.js';
+import type { LockEvent, LockStatus } from './lock-events.js';
+import { LockReport } from './lock-report.js';
 import { registerMutex } from './mutex-internals.js';
-import { checkMutexOptions, type MutexOptions } from './mutex-options.js';
+import { checkMutexOptions, type MutexOptions, sliceOf } from './mutex-options.js';
 
 export class Mutex {
   readonly name: string;
@@ -35,6 +37,7 @@ export class Mutex {
   readonly #line: Line;
   readonly #options: Required<MutexOptions>;
   readonly #callers: Callers<PlaceHold>;
+  readonly #report = new LockReport();
   #serving: Promise<void> | undefined;
   #granted: PlaceHold | undefined;
   #sliceGrants: number;
@@ -49,7 +52,7 @@ export class Mutex {
     this.name = name;
     this.#client = client;
     this.#callers = new Callers(client.runtime);
-    this.#sliceGrants = this.#options.sliceGrants;
+    this.#sliceGrants = sliceOf(this.#options).grants;
     registerMutex(this, { client, line: this.#line, options: this.#options });
   }
 
@@ -127,6 +130,22 @@ export class Mutex {
     }
   }
 
+  /** Who has the lock and who waits, of all processes, without standing in line. One read; errors as the store's. */
+  async inspect(options: WaitOptions = {}): Promise<LineView> {
+    checkWaitOptions(options, `looking at the lock ${JSON.stringify(this.name)}`);
+    return (await viewLine(this.#client.store, this.#line.prefix, options)).view;
+  }
+
+  /** Why callers of this object wait, as far as this process knows; asks nobody. */
+  status(): LockStatus {
+    return this.#report.status(this.#callers.size);
+  }
+
+  /** Runs `listener` at each event of this object's callers, in order. Returns its removal. */
+  onEvent(listener: (event: LockEvent) => void): () => void {
+    return this.#report.onEvent(listener);
+  }
+
   /** Serves the callers until none is left, beginning with a place that was taken already if there is one. */
   #serve(first: () => Promise<Place | undefined> = async () => undefined): void {
     this.#serving ??= first()
@@ -143,8 +162,9 @@ export class Mutex {
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
     while (this.#callers.size > 0) {
       try {
-        place ??= await this.#line.join(await this.#client.session());
+        place ??= await this.#join();
         backoff.reset();
+        this.#report.standing(place);
         const proof = await this.#turn(place);
         if (proof !== undefined) await this.#grantSlice(place, proof);
         place = await this.#giveUp(place);
@@ -152,6 +172,7 @@ export class Mutex {
         if (place !== undefined) await this.#line.leave(place);
         place = undefined;
         if (isPermanent(error)) throw error;
+        this.#report.now('retrying', error);
         await sleep(this.#client.runtime, backoff.nextMs());
       } finally {
         this.#granted?.passedOn();
@@ -159,6 +180,13 @@ export class Mutex {
       }
     }
     if (place !== undefined) await this.#line.leave(place);
+  }
+
+  async #join(): Promise<Place> {
+    this.#report.now('opening-session');
+    const session = await this.#client.session();
+    this.#report.now('joining');
+    return this.#line.join(session);
   }
 
   /** The revision that proves the place to be the oldest; undefined if it is gone first, or nobody waits any more. */
@@ -175,7 +203,8 @@ export class Mutex {
   /** Grants the lock to callers of this process, one after the other, for one slice. */
   async #grantSlice(place: Place, proof: number): Promise<void> {
     const { runtime } = this.#client;
-    const endMs = runtime.monotonicMs() + this.#options.sliceMs;
+    const endMs = runtime.monotonicMs() + sliceOf(this.#options).ms;
+    const parts = { client: this.#client, line: this.#line, place, listener: this.#report };
     const watched = runtime.setTimer(
       this.#options.watchHoldAfterMs,
       () => this.#line.guardAgainstDeletion(place),
@@ -185,8 +214,9 @@ export class Mutex {
       for (let grant = 0; grant < this.#sliceGrants; grant += 1) {
         if (place.state.status !== 'admitted' || !place.session.isLive()) return;
         const token = fencingToken(proof, grant);
-        const hold = this.#callers.serve(() => new PlaceHold(this.#client, place, token));
+        const hold = this.#callers.serve(() => new PlaceHold({ ...parts, token }));
         if (hold === undefined) return;
+        this.#report.granted(hold);
         this.#granted?.passedOn();
         this.#granted = hold;
         await hold.released;
@@ -211,7 +241,7 @@ export class Mutex {
     const alone = next?.state.status === 'admitted' && next.state.revision === next.revision;
     this.#sliceGrants = alone
       ? Math.min(grantsPerRevision, this.#sliceGrants * 2)
-      : this.#options.sliceGrants;
+      : sliceOf(this.#options).grants;
     return next;
   }
 }

@@ -1,0 +1,83 @@
+import type { QuorateError } from '../errors.js';
+import type { Place } from '../line/index.js';
+import { Listeners } from '../runtime/index.js';
+import type { Hold, HoldListener } from './hold.js';
+import type { LockEvent, LockStatus, WaitReason } from './lock-events.js';
+
+/** What one lock object says of itself: as events, and when it is asked. Nothing depends on it. */
+export class LockReport implements HoldListener {
+  readonly #listeners = new Listeners<LockEvent>();
+  #reason: WaitReason = 'nobody-waits';
+  #error: unknown;
+  #place: Place | undefined;
+  #hold: Hold | undefined;
+
+  /** Runs `listener` at each event, in order. Returns its removal. */
+  onEvent(listener: (event: LockEvent) => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  status(callers: number): LockStatus {
+    const place = this.#place?.state;
+    const idle = callers === 0 && this.#hold === undefined;
+    const reason = idle ? 'nobody-waits' : this.#hold !== undefined ? 'held-here' : this.#reason;
+    return {
+      reason,
+      callers,
+      ...(place?.status === 'waiting' ? { ahead: place.older.size } : {}),
+      ...(this.#hold === undefined ? {} : { token: this.#hold.token }),
+      ...(reason === 'retrying' ? { error: this.#error } : {}),
+    };
+  }
+
+  now(reason: WaitReason, error?: unknown): void {
+    this.#reason = reason;
+    this.#error = error;
+  }
+
+  /** This process has a place in the line. */
+  standing(place: Place): void {
+    this.#place = place;
+    const queued = (ahead: number) => this.#listeners.emit({ type: 'queued', ahead });
+    if (place.state.status === 'waiting') {
+      this.now('behind-others');
+      queued(place.state.older.size);
+      place.onFewer(queued);
+    }
+    const off = place.session.onChange(({ state }) => {
+      const { token } = this.#hold ?? {};
+      if (state.status !== 'suspect' || token === undefined) return;
+      const { remainingMs } = place.session;
+      this.#listeners.emit({ type: 'at-risk', token, reason: state.reason, remainingMs });
+    });
+    place.onGone(() => {
+      off();
+      if (this.#place === place) this.#place = undefined;
+    });
+  }
+
+  granted(hold: Hold): void {
+    this.#hold = hold;
+    this.#listeners.emit({ type: 'acquired', token: hold.token });
+  }
+
+  released(hold: Hold): void {
+    this.#ended(hold, { type: 'released', token: hold.token });
+  }
+
+  lost(hold: Hold, error: QuorateError): void {
+    this.#ended(hold, { type: 'lost', token: hold.token, error });
+  }
+
+  handedOff(hold: Hold): void {
+    this.#ended(hold, { type: 'handed-off', token: hold.token });
+  }
+
+  #ended(hold: Hold, event: LockEvent): void {
+    if (this.#hold === hold) {
+      this.#hold = undefined;
+      this.now('passing-on');
+    }
+    this.#listeners.emit(event);
+  }
+}
