@@ -88,6 +88,47 @@ describe('FencedResources', () => {
     expect(await second).toBe('done');
   });
 
+  it('refuses an older token at once while newer work is under way', async () => {
+    const fences = new FencedResources();
+    const { state, work } = openWork();
+    const newer = fences.run('stock', 2, work);
+    await expect(fences.run('stock', 1, () => {})).rejects.toMatchObject({ code: 'fenced' });
+    state.finish();
+    await newer;
+  });
+
+  it('keeps nothing of a resource when its last request is over: from then on the store alone knows', async () => {
+    const forgetful: FenceStore = { advance: async (_resource, token) => token };
+    const fences = new FencedResources({ store: forgetful });
+    await fences.run('stock', 2, () => {});
+    expect(await fences.run('stock', 1, () => 'let in by the store')).toBe('let in by the store');
+  });
+
+  it('begins no work that is overtaken or given up between the answer of the store and its turn', async () => {
+    for (const event of ['overtaken', 'given up']) {
+      let begun = 0;
+      for (let turns = 0; turns < 30; turns += 1) {
+        const { opened, open } = gate();
+        const store: FenceStore = { advance: (_resource, token) => opened.then(() => token) };
+        const fences = new FencedResources({ store });
+        const { signal, abort } = abortable();
+        const work = (mine: AbortSignal) => {
+          begun += 1;
+          expect(mine.aborted).toBe(false);
+        };
+        const older = fences.run('stock', 1, work, { signal }).catch((error) => error.code ?? error.message);
+        await settle();
+        open();
+        for (let turn = 0; turn < turns; turn += 1) await undefined;
+        if (event === 'overtaken') await fences.run('stock', 2, () => {});
+        else abort();
+        expect(await older).toBeOneOf([undefined, event === 'overtaken' ? 'fenced' : 'aborted']);
+      }
+      expect(begun).toBeGreaterThan(0);
+      expect(begun).toBeLessThan(30);
+    }
+  });
+
   it('answers what older work answers, if it was done all the same', async () => {
     const fences = new FencedResources();
     const { opened, open } = gate();
