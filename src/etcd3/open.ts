@@ -5,6 +5,7 @@ import { Connection } from './connection.js';
 import { EndpointPool } from './endpoint-pool.js';
 import { messageOf } from './grpc-errors.js';
 import { checkOptions, type Etcd3StoreOptions, type Settings } from './options.js';
+import { withRenewalThread } from './renewal/renewed-store.js';
 import { Etcd3Store } from './store.js';
 import { clientOf, hostsOf } from './transport/grpc-js-clients.js';
 import { GrpcJsEndpoint } from './transport/grpc-js-endpoint.js';
@@ -14,7 +15,8 @@ import type { Endpoint } from './transport/transport.js';
  * Opens a store over a cluster of etcd 3.4 or later, and checks that it answers.
  *
  * Errors: `invalid-argument`; `unreachable` with the endpoints in `details`, if none answers within
- * `connectTimeoutMs`; `unauthenticated`, if the user is refused. Costs one request, and one more with `auth`.
+ * `connectTimeoutMs`; `unauthenticated`, if the user is refused. Costs one request, and one more with `auth`; with
+ * `renewal: 'worker'` a thread, and the same of it.
  */
 export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store> {
   const settings = checkOptions(options);
@@ -28,7 +30,7 @@ export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store>
   });
   try {
     await store.status({ timeoutMs: connectTimeoutMs });
-    return store;
+    return settings.renewal === 'worker' ? await withRenewalThread(store, settings) : store;
   } catch (error) {
     await store.close();
     throw isQuorateError(error, 'unavailable') || isQuorateError(error, 'timeout')

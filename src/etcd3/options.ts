@@ -2,6 +2,7 @@ import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Etcd3 } from 'etcd3';
 import { invalidArgument } from '../errors.js';
 import { type Runtime, systemRuntime } from '../runtime/index.js';
+import { checkRenewal, type RenewalSettings } from './renewal/renewal-options.js';
 
 export interface Etcd3StoreOptions {
   /** `host:port`, or a URL with `http://` or `https://`; one, or several members of one cluster. */
@@ -24,10 +25,18 @@ export interface Etcd3StoreOptions {
   /** Options of the gRPC channels, over those that the store sets. Not with `etcd3`. */
   grpcOptions?: ChannelOptions;
   runtime?: Runtime;
+  /**
+   * Who renews the leases of the sessions of clients of this store. `'loop'`, the default: this event loop. `'worker'`: a
+   * thread with a connection of its own, so that a computation that blocks the event loop for longer than a TTL costs no
+   * session; not with `etcd3` or a `runtime`.
+   */
+  renewal?: 'loop' | 'worker';
+  /** How long in ms the thread goes on renewing while this event loop stands still, at most. Default 60,000. */
+  longestStallMs?: number;
 }
 
 /** Options as checked and completed. */
-export interface Settings {
+export interface Settings extends RenewalSettings {
   readonly hosts: readonly string[];
   readonly credentials: Etcd3StoreOptions['credentials'];
   readonly auth: Etcd3StoreOptions['auth'];
@@ -47,6 +56,8 @@ const known = new Set([
   'callTimeoutMs',
   'grpcOptions',
   'runtime',
+  'renewal',
+  'longestStallMs',
 ]);
 const hostPattern = /^(?:https?:\/\/)?(?:\[[0-9a-fA-F:.%]+\]|[^\s/:@?#[\]]+):(\d{1,5})\/?$/;
 const hostAccepted = "'host:port', 'http://host:port' or 'https://host:port', with a port from 1 to 65535";
@@ -72,6 +83,7 @@ export function checkOptions(options: Etcd3StoreOptions): Settings {
     hosts: etcd3 === undefined ? checkHosts(options.hosts, credentials !== undefined) : [],
     credentials,
     auth,
+    ...checkRenewal(options),
     etcd3,
     connectTimeoutMs: checkTimeout(options.connectTimeoutMs, 'connectTimeoutMs'),
     callTimeoutMs: checkTimeout(options.callTimeoutMs, 'callTimeoutMs'),

@@ -65,6 +65,7 @@ export class Keeper {
     const { renewer, leaseId, granted, clock } = options;
     this.#options = options;
     this.#renewal = granted;
+    clock.mark();
     this.#renewing = renewer.start({
       ...{ id: leaseId, granted, clock },
       isWanted: () => this.isLive(),
