@@ -47,24 +47,28 @@ export interface JoiningParts {
  */
 export class Joining {
   readonly keys: readonly Key[];
-  /** To be done one after the other, in this order. */
-  readonly ops: readonly Op[];
+  /** To be done one after the other, in this order, and then {@link look}. */
+  readonly puts: readonly Op[];
   readonly #parts: JoiningParts;
 
   constructor(parts: JoiningParts) {
     const { keys = (stem: string) => [stem] } = parts.shape;
     this.#parts = parts;
     this.keys = keys(parts.stem).map((key) => `${parts.prefix}${key}`);
-    this.ops = [...parts.puts(this.keys), parts.look];
+    this.puts = parts.puts(this.keys);
+  }
+
+  /** Looks at the line: once for all places that a transaction takes in it. */
+  get look(): RangeOp {
+    return this.#parts.look;
   }
 
   get watch(): LineWatch {
     return this.#parts.watch;
   }
 
-  /** The place, as the replies to {@link ops} show it. */
-  place(revision: number, replies: readonly OpReply[]): Place {
-    const seen = replies.at(-1);
+  /** The place, as the replies to {@link puts} and to {@link look} show it. */
+  place(revision: number, replies: readonly OpReply[], seen: OpReply | undefined): Place {
     invariant(seen?.type === 'range', 'the last operation of a join looks at the line');
     const present = new Map(seen.kvs.map((kv) => [kv.key, kv]));
     invariant(
@@ -104,9 +108,13 @@ export class Joining {
     const rank = claims[0]?.created ?? asOf;
     const older = new Map<Key, number>();
     for (const { key, createRevision } of present.values()) {
-      if (createRevision < rank && waitsFor(key.slice(prefix.length))) older.set(key, createRevision);
+      // Of those taken together, the one with the smaller key comes first.
+      const isBefore = createRevision < rank || (createRevision === rank && key < (this.keys[0] ?? ''));
+      if (isBefore && !this.keys.includes(key) && waitsFor(key.slice(prefix.length))) {
+        older.set(key, createRevision);
+      }
     }
-    admission?.seen(present);
+    admission?.seen(present, asOf);
     const place = new Place({ claims, session, stem, revision: rank, asOf, older, admission, aloneReply });
     if (!this.keys.every((key) => present.has(key))) {
       place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
@@ -118,7 +126,7 @@ export class Joining {
 export interface JoinRequest {
   readonly client: Client;
   readonly session: Session;
-  /** The places to be taken, all of them or none. */
+  /** The places to be taken, all of them or none. Those of one line stand together, in the order of their keys. */
   readonly joinings: readonly Joining[];
   readonly compare: readonly Compare[];
   /** Done first, in the same transaction. */
@@ -150,7 +158,10 @@ async function send(request: JoinRequest): Promise<readonly Place[] | undefined>
     const { succeeded, revision, replies } = await client.store.txn(
       {
         compare: request.compare,
-        success: [...before, ...joinings.flatMap(({ ops }) => ops)],
+        success: [
+          ...before,
+          ...joinings.flatMap(({ puts, look }, at) => (looks(joinings, at) ? [...puts, look] : puts)),
+        ],
         failure: [],
       },
       { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY },
@@ -159,17 +170,33 @@ async function send(request: JoinRequest): Promise<readonly Place[] | undefined>
       for (const joining of joinings) joining.refused();
       return undefined;
     }
-    let from = before.length;
-    return joinings.map((joining) => {
-      const own = replies.slice(from, from + joining.ops.length);
-      from += joining.ops.length;
-      return joining.place(revision, own);
-    });
+    return placesOf(joinings, revision, replies.slice(before.length));
   } catch (error) {
     if (session.signal.aborted) throw sessionLost(error);
     if (!isQuorateError(error) || error.outcome !== 'unknown' || error.code === 'closed') throw error;
     return Promise.all(joinings.map((joining) => joining.find()));
   }
+}
+
+/** Whether this one looks at its line: the last of those that take places in it. */
+function looks(joinings: readonly Joining[], at: number): boolean {
+  return joinings[at]?.watch !== joinings[at + 1]?.watch;
+}
+
+function placesOf(joinings: readonly Joining[], revision: number, replies: readonly OpReply[]): Place[] {
+  const places: Place[] = [];
+  let end = replies.length;
+  let seen: OpReply | undefined;
+  for (const [at, joining] of [...joinings.entries()].reverse()) {
+    if (looks(joinings, at)) {
+      end -= 1;
+      seen = replies[end];
+    }
+    const from = end - joining.puts.length;
+    places.unshift(joining.place(revision, replies.slice(from, end), seen));
+    end = from;
+  }
+  return places;
 }
 
 function sessionLost(cause: unknown): QuorateError {

@@ -22,10 +22,10 @@ export interface Claim {
 
 /** When the turn of a place has come, where that is not simply when nobody is left whom it waits for. */
 export interface Admission {
-  /** All keys of the line, in the newest state that the place knows. */
-  seen(present: ReadonlyMap<Key, KeyValue>): void;
-  /** A key that the place does not wait for was written since, or, `undefined`, deleted. */
-  changed(key: Key, kv: KeyValue | undefined): void;
+  /** All keys of the line at `revision`. Later changes may have been told already: what is newer counts. */
+  seen(present: ReadonlyMap<Key, KeyValue>, revision: number): void;
+  /** A key that the place does not wait for was written at `revision`, or, `undefined`, deleted. */
+  changed(key: Key, kv: KeyValue | undefined, revision: number): void;
   /** `older`: the places that it waits for and that are left. */
   admits(older: ReadonlyMap<Key, number>): boolean;
 }
@@ -191,7 +191,7 @@ export class Place {
       if (this.#older.has(kv.key)) {
         if (type !== 'delete' || (this.#older.get(kv.key) ?? revision) >= revision) continue;
         this.#older.delete(kv.key);
-      } else this.#admission.changed(kv.key, type === 'delete' ? undefined : kv);
+      } else this.#admission.changed(kv.key, type === 'delete' ? undefined : kv, revision);
       changed = true;
     }
     if (!changed) return;
@@ -220,8 +220,8 @@ export class Place {
       if (present.get(key)?.createRevision !== created) this.#older.delete(key);
     }
     if (this.#older.size < before) this.#onFewer?.(this.#older.size);
+    this.#admission.seen(present, revision);
     if (revision < this.#lastChange) return;
-    this.#admission.seen(present);
     if (this.#mayBeAdmitted()) this.#become(revision);
   }
 
