@@ -246,4 +246,39 @@ const joins: readonly Mutant[] = [
   },
 ];
 
-export const lockMutants: readonly Mutant[] = [...turns, ...fencing, ...holding, ...joins];
+const handing: readonly Mutant[] = [
+  {
+    name: 'lock-guard-by-creation',
+    file: place,
+    find: "return this.#claims.map(({ key, revision }) => compare.mod(key, 'equal', revision));",
+    replace: "return this.#claims.map(({ key, created }) => compare.create(key, 'equal', created));",
+    story: 'etcd Go Mutex.IsOwner: after a hand-over the old holder still passes a guard by creation',
+    ...{ killedBy, invariant: 'LOCK-5, LOCK-9, LOCK-1' },
+  },
+  {
+    name: 'lock-handed-to-the-dead',
+    file: 'src/line/hand-over.ts',
+    find: "compare: [...from.guards(), compare.mod(to.key, 'equal', to.modRevision)],",
+    replace: 'compare: from.guards(),',
+    story: 'a lock is handed to who has gone since it was read, and nobody has it',
+    ...{ killedBy, invariant: 'LOCK-10, not live' },
+  },
+  {
+    name: 'lock-handed-unnoticed',
+    file: place,
+    find: "if (this.#state.status === 'waiting') this.#missing = revision;",
+    replace: "if (this.#state.status === 'waiting') this.#goneAt(revision);",
+    story: 'whose key goes takes itself for gone, holds the lock without knowing, and queues behind itself',
+    ...{ killedBy, invariant: 'not live' },
+  },
+  {
+    name: 'lock-handed-to-who-leaves',
+    file: line,
+    find: "if (place.state.status === 'waiting' && (await this.#takeOver(place))) continue;",
+    replace: '',
+    story: 'a waiter that gives up at the moment in which it is handed the lock keeps it for ever',
+    ...{ killedBy, invariant: 'not live, LOCK-4' },
+  },
+];
+
+export const lockMutants: readonly Mutant[] = [...turns, ...fencing, ...holding, ...joins, ...handing];

@@ -1,5 +1,6 @@
 import { milliseconds } from '../../src/checkers/evidence.js';
 import { checkMutex, History, type Life } from '../../src/checkers/index.js';
+import { tenureAt } from '../../src/checkers/place-order.js';
 import { broken } from '../../src/checkers/sentences.js';
 import { clocksMayHideTime } from '../support/open-client.js';
 import { activeWindows } from '../support/plan.js';
@@ -14,6 +15,8 @@ import type { MutexWorkload } from './workload.js';
 interface PlacedGrant {
   readonly grant: SeenGrant;
   readonly life: Life | undefined;
+  /** The part of its life in which it was this process's. */
+  readonly tenure: Life | undefined;
   /** When somebody took the place away, if anybody did. */
   readonly takenAwayAtMs: number | undefined;
 }
@@ -31,8 +34,12 @@ export function judge(
   }
   const placed = grants.map((grant): PlacedGrant => {
     const life = grant.lifeIn(history);
-    const takenAwayAtMs = life !== undefined && scene.administrator.tookAway(life) ? life.toMs : undefined;
-    return { grant, life, takenAwayAtMs };
+    const tenure = life && tenureAt(history, life, grant.revision);
+    const isTakenAway =
+      life !== undefined &&
+      tenure?.to === life.to &&
+      scene.administrator.tookAway({ ...tenure, from: life.from });
+    return { grant, life, tenure, takenAwayAtMs: isTakenAway ? life.toMs : undefined };
   });
   const all = grants.map((grant) => grant.asGrant());
   const counts = checkMutex({ history, line, grants: all, resource, drained });
@@ -50,6 +57,11 @@ export function judge(
   reached('a join was applied whose sender had been told that nobody knows', lost.before);
   reached('a join was applied after its sender had been told that nobody knows', lost.after);
   const granted = new Set(placed.map(({ life }) => life));
+  const handed = places.filter((place) => place.puts > 1);
+  reached(
+    'one was handed the lock as it gave up waiting',
+    handed.filter((place) => !isUsed(history, place, placed)).length,
+  );
   const unwanted = places.filter((place) => !granted.has(place) && wasGivenUp(history, line, place));
   reached('a place was taken that nobody wanted any more', unwanted.length);
   const left = scene.processes.some(({ isCore }) => !isCore);
@@ -72,7 +84,7 @@ function checkBeliefs(
       return belief.fromMs < takenAwayAtMs && !clocksMayHideTime(faults, process.index, length);
     },
   );
-  for (const { grant, life, takenAwayAtMs } of accountable) {
+  for (const { grant, tenure: life, takenAwayAtMs } of accountable) {
     const { endedAtMs = Number.POSITIVE_INFINITY } = grant.belief;
     if (takenAwayAtMs !== undefined || endedAtMs <= (life?.toMs ?? Number.POSITIVE_INFINITY)) continue;
     const until = Number.isFinite(endedAtMs) ? `until ${milliseconds(endedAtMs)}` : 'and still does';
@@ -120,6 +132,12 @@ function countLosses(
     });
     if (another) reached('another held the lock before a paused holder went on', 1);
   }
+}
+
+/** Whoever was last to be handed it was granted the lock by it. */
+function isUsed(history: History, life: Life, placed: readonly PlacedGrant[]): boolean {
+  const { from } = tenureAt(history, life, life.to);
+  return placed.some(({ tenure }) => tenure?.key === life.key && tenure.from === from);
 }
 
 /** It was deleted by itself: not with the lease of its session, nor to queue again. */

@@ -33,6 +33,8 @@ const healedRounds = 2;
 const decisionMs = 5;
 /** How long a write is waited for that nobody waits for. */
 const leftWriteMs = 60;
+/** More than one lost reply takes. */
+const handOffWithinMs = 2_000;
 const outsideLatencyMs = { min: 1, max: 400 };
 
 /** A process that has its client. */
@@ -96,7 +98,7 @@ export class Scene {
       limit: 1,
       sort: { target: 'create', order: 'ascend' },
     }).kvs;
-    return oldest?.key === place && oldest.createRevision === revision;
+    return oldest?.key === place && oldest.modRevision === revision;
   }
 
   startProcess(callers: readonly CallerPlan[]): void {
@@ -157,7 +159,8 @@ export class Scene {
       : undefined;
     const wait = bySignal ? { signal: impatience.signal } : isPatient ? {} : { timeoutMs: plan.patienceMs };
     try {
-      const had = await mutex.use(plan.way, (grant, hold) => this.#critical(seat, plan, grant, hold), wait);
+      const work = (grant: SeenGrant, hold: Hold) => this.#critical(seat, plan, grant, hold);
+      const had = await mutex.use(plan.way, work, wait, plan.handsTo);
       if (!had) this.reached('a try found the lock taken');
     } catch (error) {
       this.#passOver(error, plan, isPatient);
@@ -214,6 +217,24 @@ export class Scene {
     const window = { kind: stroke, atMs: this.nowMs, durationMs: strokeMs, target: process.index };
     this.strokes.push(window);
     this.#world.simulation.inject(window);
+  }
+
+  /** To whoever waits first in the process of this number. */
+  async handOff(hold: Hold, to: number | undefined): Promise<void> {
+    const process = to === undefined ? undefined : this.#processes[to % this.#processes.length];
+    if (process === undefined) return;
+    try {
+      const isHanded = await hold.handOff(`${process.name}.${process.incarnation}`, {
+        timeoutMs: handOffWithinMs,
+      });
+      this.reached(
+        isHanded
+          ? 'a hold was handed to one who waited'
+          : 'nobody of the name waited to whom a hold was to be handed',
+      );
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
+    }
   }
 
   /** Waits for its end, or leaves it alone. */

@@ -47,7 +47,7 @@ export class SeenMutex {
    * Asks for the lock, runs `work` under it and releases it. False if it was not to be had. Rejects as the mutex does, or
    * with what an invariant was broken by.
    */
-  async use(way: Way, work: Work, options: WaitOptions): Promise<boolean> {
+  async use(way: Way, work: Work, options: WaitOptions, handsTo?: number): Promise<boolean> {
     this.#calls += 1;
     const call = this.#calls;
     if (way === 'run-exclusive') {
@@ -64,6 +64,7 @@ export class SeenMutex {
     } finally {
       const { wasLost } = grant.belief;
       grant.belief.end();
+      if (!wasLost) await this.#scene.handOff(hold, handsTo);
       await hold.release();
       // Without the session, nobody here knows whether what was sent is settled; the guard is.
       if (!wasLost && session?.state.status !== 'lost') grant.settledAtMs = this.#scene.nowMs;

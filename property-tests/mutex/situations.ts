@@ -24,6 +24,9 @@ export const situations = [
   'nobody knew what became of a write under a hold',
   'a late write was refused by a store that knows tokens',
   'a critical section was told that its lock had been lost',
+  'a hold was handed to one who waited',
+  'nobody of the name waited to whom a hold was to be handed',
+  'one was handed the lock as it gave up waiting',
   'every contender got on when only a core was healed',
   'beliefs of processes were held against each other',
 ] as const;

@@ -1,8 +1,10 @@
 /** LOCK-8: how long a process keeps the lock to itself. */
 import { milliseconds } from '../../src/checkers/evidence.js';
 import type { History, Life } from '../../src/checkers/index.js';
+import { tenuresOf } from '../../src/checkers/place-order.js';
 import { broken } from '../../src/checkers/sentences.js';
 import { grantsPerRevision } from '../../src/line/index.js';
+import type { Key } from '../../src/store/index.js';
 import type { SeenGrant } from './seen-grant.js';
 
 export interface SliceLimits {
@@ -34,11 +36,13 @@ export function checkSlices(
   }
   const counts = { endedByGrants: 0, endedByTime: 0, longer: 0, steppedBack: 0 };
   const lines = new Map<string, { allowed: number; last: Life }>();
-  for (const place of places) {
-    const id = place.key.slice(0, place.key.lastIndexOf('.'));
+  const stands = places.flatMap((life) => tenuresOf(history, life));
+  stands.sort((one, other) => one.tenure.from - other.tenure.from);
+  for (const { tenure: place, handedTo } of stands) {
+    const id = idOf(handedTo ?? place.key);
     const before = lines.get(id);
     let allowed = before?.allowed ?? limits.sliceGrants;
-    if (before?.last.to === place.from) {
+    if (handedTo === undefined && before?.last.to === place.from) {
       const isAlone = !places.some(({ from, to }) => from < place.from && to > place.from);
       if (!isAlone) counts.steppedBack += 1;
       allowed = isAlone ? Math.min(grantsPerRevision, allowed * 2) : limits.sliceGrants;
@@ -49,11 +53,16 @@ export function checkSlices(
     checkSlice(slice, { ...limits, sliceGrants: allowed });
     const wasSteppedBackFrom = history
       .entryAt(place.to)
-      ?.events.some(({ type, kv }) => type === 'put' && kv.key.startsWith(`${id}.`));
+      ?.events.some(({ type, kv }) => type === 'put' && idOf(kv.key) === id && kv.key !== place.key);
     if (slice.length > limits.sliceGrants) counts.longer += 1;
     if (wasSteppedBackFrom) counts[slice.length === allowed ? 'endedByGrants' : 'endedByTime'] += 1;
   }
   return counts;
+}
+
+/** Which `Line` object a place is one of. */
+function idOf(place: Key): string {
+  return place.slice(0, place.lastIndexOf('.'));
 }
 
 function checkSlice(slice: readonly SeenGrant[], { sliceGrants, sliceMs }: SliceLimits): void {

@@ -21,6 +21,8 @@ export interface CallerPlan {
   /** What befalls its process as it first holds the lock. */
   readonly stroke: 'none' | 'pause' | 'sleep' | 'crash';
   readonly strokeMs: number;
+  /** Instead of releasing it, it hands the lock to whoever waits in the process of this number, modulo their count. */
+  readonly handsTo: number | undefined;
   /** It also writes to a store that knows tokens and nothing else. */
   readonly writesOutside: boolean;
 }
@@ -65,6 +67,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
       'crash',
     ]),
     strokeMs: pickFrom([20, 600, 3_500]),
+    handsTo: pickFrom<number | undefined>([undefined, undefined, undefined, 0, 1, 2]),
     writesOutside: fc.boolean(),
   },
   plain,

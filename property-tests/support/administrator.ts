@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Life } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
+import { decodePlace } from '../../src/line/index.js';
 import type { Client } from '../../src/session/index.js';
 import {
   compare,
@@ -10,7 +11,6 @@ import {
   prefixRange,
   remove,
   type Store,
-  textOf,
 } from '../../src/store/index.js';
 import { pickFrom } from './pick.js';
 import type { World } from './world.js';
@@ -92,7 +92,7 @@ export class Administrator {
 
   /** Deletes the place of the client with this label, the newest of them. */
   async deletePlaceOf(label: string): Promise<void> {
-    const own = this.#places().filter(({ value }) => JSON.parse(textOf(value)).label === label);
+    const own = this.#places().filter(({ value }) => decodePlace({ value })?.record.label === label);
     const [newest] = own.slice(-1);
     if (newest !== undefined) await this.deletePlace(newest.key);
   }

@@ -3,7 +3,7 @@ import { decodeLeader, type LeaderRecord } from '../election/leader-record.js';
 import type { Key, KeyEvent } from '../store/index.js';
 import { atTime, describeLife } from './evidence.js';
 import type { History, Life } from './history.js';
-import { oldestInTurn, proofOf } from './place-order.js';
+import { oldestInTurn, proofOf, tenureAt } from './place-order.js';
 import { broken } from './sentences.js';
 
 export interface LeaderWrites {
@@ -28,8 +28,8 @@ export function checkLeaderKey(history: History, leader: Key, places: readonly L
       checkProclamation(history, event, { place: record.place, term: record.term }, wins);
       proclamations += 1;
     } else if (record !== undefined) {
-      const place = checkWin(history, event, record, oldestAt(revision));
-      if (winner !== undefined && winner !== place) handovers += 1;
+      const place = tenureAt(history, checkWin(history, event, record, oldestAt(revision)), revision);
+      if (winner !== undefined && (winner.key !== place.key || winner.from !== place.from)) handovers += 1;
       wins.set(revision, place);
       winner = place;
     }

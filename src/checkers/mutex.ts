@@ -8,7 +8,7 @@ import { type Key, textOf } from '../store/index.js';
 import { checkDisjoint, type Standstill } from './beliefs.js';
 import { atTime, describeLife, milliseconds } from './evidence.js';
 import type { History, Life } from './history.js';
-import { oldestInTurn, placesOf, proofOf } from './place-order.js';
+import { oldestInTurn, placesOf, proofOf, tenureAt } from './place-order.js';
 import { broken } from './sentences.js';
 
 /** One hold, as the process that was granted it saw it. */
@@ -68,7 +68,7 @@ export interface MutexCounts {
 /**
  * Throws `InvariantBroken` for
  * - LOCK-1: at its proof revision, `floor(token / 1024)`, a grant's place did not stand, or an older one did, or a place was
- *   written twice;
+ *   written twice; LOCK-10: it was handed to a place that did not wait;
  * - LOCK-7: the same, where the older place was granted the lock only after the younger one had gone: overtaken, not
  *   overlapped;
  * - LOCK-2: a token twice, or out of order if `tokensInOrderOfGrant`;
@@ -172,7 +172,8 @@ function checkWrites(
       broken('LOCK-5', `${write}, after token ${newest.token} had written at revision ${newest.revision}`);
     }
     newest = { token, revision };
-    const place = oldestAt(proofOf(token));
+    const oldest = oldestAt(proofOf(token));
+    const place = oldest && tenureAt(history, oldest, proofOf(token));
     // The guard is compared with the state before the write.
     if (place === undefined || proofOf(token) >= revision || place.to < revision) {
       const hold =

@@ -20,7 +20,7 @@
  * **Process paused:** its writes are refused by the guard. **Resign:** both keys are deleted in one transaction.
  */
 import { invalidArgument, isPermanent, isQuorateError, QuorateError } from '../errors.js';
-import { fencingToken, Line, type Place } from '../line/index.js';
+import { fencingToken, Line, type LineView, type Place, viewLine } from '../line/index.js';
 import {
   abortedError,
   Backoff,
@@ -111,6 +111,12 @@ export class Election {
     return observeLeader(this.#client, this.#leaderKey, signal);
   }
 
+  /** Who leads and who stands, of all processes, without standing. One read; errors as the store's. */
+  async inspect(options: WaitOptions = {}): Promise<LineView> {
+    checkWaitOptions(options, `looking at the election ${JSON.stringify(this.name)}`);
+    return (await viewLine(this.#client.store, this.#line.prefix, options)).view;
+  }
+
   /**
    * Runs `work` while leader. If the term is lost, the work's signal fires, its outcome is disregarded, and once it has
    * ended this candidate stands again. If the work ends within its term, resigns and resolves, or rejects, as it did.
@@ -152,7 +158,7 @@ export class Election {
         const key = `${this.#line.prefix}${stem}`;
         const winning = this.#winning(key, value, session.leaseId);
         joining = { place: key, session };
-        place = await this.#line.join(session, { stem, ifAlone: winning });
+        place = await this.#line.join(session, { stem, ifAlone: winning, attached: value });
         const won = place.aloneReply
           ? { revision: place.revision, replies: place.aloneReply.replies }
           : await this.#win(place, winning, signal);
@@ -177,7 +183,9 @@ export class Election {
   }
 
   async #win(place: Place, winning: readonly Op[], signal: AbortSignal) {
-    await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
+    const candidate = place.key;
+    const proof = await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
+    if (place.key !== candidate) return this.#wonByHandOver(place, proof);
     const request = {
       compare: [place.guard(), compare.create(this.#line.range, 'greater', place.revision - 1)],
       success: winning,
@@ -192,6 +200,23 @@ export class Election {
       } catch (error) {
         // Applied or not, and its reply lost with its history: to win again does no harm.
         if (!isQuorateError(error, 'compacted')) throw error;
+      }
+    }
+  }
+
+  /** The leader before has written who leads now, in the transaction that ended its own term. */
+  async #wonByHandOver(place: Place, revision: number) {
+    const { store, runtime } = this.#client;
+    const { signal } = place.session;
+    const backoff = new Backoff(runtime, { firstMs: 10, longestMs: 1_000 });
+    for (;;) {
+      try {
+        const { kvs, count, more } = await store.range({ key: this.#stateKey }, { signal });
+        const state: OpReply = { type: 'range', kvs, count, more };
+        return { revision, replies: [state, state] };
+      } catch (error) {
+        if (signal.aborted || isPermanent(error)) throw error;
+        await sleep(runtime, backoff.nextMs(), { signal });
       }
     }
   }
@@ -212,8 +237,10 @@ export class Election {
 
   /** Only the oldest place can have won, so only then is `leader` ours to delete; if it was deleted, it may have won before. */
   async #withdraw(place: Place): Promise<void> {
+    const { key } = place;
     const alongside = place.state.status === 'admitted' ? [remove(this.#leaderKey)] : [];
-    if (await this.#line.leave(place, alongside)) return;
+    // Where it was handed the term as it gave up waiting, `leader` says so.
+    if ((await this.#line.leave(place, alongside)) && place.key === key) return;
     await this.#clearLeader({ place: place.key, session: place.session });
   }
 

@@ -1,11 +1,21 @@
 import { QuorateError } from '../errors.js';
-import { FencedWrites, type Line, type Place } from '../line/index.js';
-import { sharedController } from '../runtime/index.js';
+import {
+  type Claimant,
+  decodePlace,
+  FencedWrites,
+  handToWaiting,
+  type Line,
+  type Place,
+  wasHandedOver,
+} from '../line/index.js';
+import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import {
   type CallOptions,
   type Compare,
   type Key,
+  type KeyValue,
+  type Op,
   put,
   remove,
   type TxnReply,
@@ -41,6 +51,8 @@ export class Leadership implements AsyncDisposable {
   readonly #controller = sharedController();
   readonly #offGone: () => void;
   #resigned: Promise<void> | undefined;
+  /** No more writes are taken, since the term is about to be handed on. */
+  #isEnding = false;
   #clearing: Promise<void> | undefined;
 
   constructor(options: LeadershipOptions) {
@@ -49,6 +61,10 @@ export class Leadership implements AsyncDisposable {
     this.lastCheckpoint = options.lastCheckpoint;
     this.#writes = new FencedWrites(options.client, options.place);
     this.#offGone = options.place.onGone((error) => {
+      if (wasHandedOver(error)) {
+        this.#resigned = Promise.resolve();
+        return;
+      }
       this.#controller.abort(error);
       void this.#clearUp();
     });
@@ -63,7 +79,7 @@ export class Leadership implements AsyncDisposable {
   /** Whether the term goes on, as far as can be known here; compares the clock first. */
   get isLeader(): boolean {
     const { place } = this.#options;
-    return this.#resigned === undefined && place.state.status === 'admitted' && place.session.isLive();
+    return !this.#isOver() && place.state.status === 'admitted' && place.session.isLive();
   }
 
   /** Resolves once a stall of the session that is being decided is decided; at once if there is none. */
@@ -82,7 +98,7 @@ export class Leadership implements AsyncDisposable {
    */
   async txn(request: Partial<TxnRequest>, options: CallOptions = {}): Promise<TxnReply> {
     if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
-    if (this.#resigned !== undefined) throw new QuorateError('hold-lost', 'the leader has resigned');
+    if (this.#isOver()) throw new QuorateError('hold-lost', 'the leader has resigned, or hands its term on');
     return this.#writes.txn(request, options);
   }
 
@@ -109,6 +125,58 @@ export class Leadership implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.resign();
+  }
+
+  /**
+   * Hands the leadership to one who stands for it, past everybody between, in one transaction: for planned restarts.
+   * `to`: the label of its client (the first of that label), or one of those whom {@link Election.inspect} showed. There is
+   * no moment without a leader: observers are told of the next one, with the value it campaigned with, and its term
+   * begins, in the very revision in which this one ends.
+   *
+   * Leave the last checkpoint before. The writes under way are waited for, and no new ones are taken. True: the other
+   * leads; this term is over, without its signal. False: nobody like that stands any more; the term goes on.
+   *
+   * Errors: `hold-lost` and `session-lost` if the term was lost before; `aborted` and `timeout` as asked for: the term is
+   * over then, handed on or resigned in the background; the store's own, and then the term goes on.
+   * Cost: one read and one request; the next leader needs two reads.
+   */
+  async handOff(to: string | Claimant, options: WaitOptions = {}): Promise<boolean> {
+    const doing = 'handing the leadership on';
+    checkWaitOptions(options, doing);
+    if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
+    if (this.#isOver()) throw new QuorateError('hold-lost', 'the leader has resigned, or hands its term on');
+    this.#isEnding = true;
+    let isDecided = false;
+    const attempt = this.#handOff(to).finally(() => {
+      isDecided = true;
+    });
+    try {
+      return await waitFor(this.#options.client.runtime, attempt, options, doing);
+    } catch (error) {
+      if (!isDecided) attempt.catch(() => {}).then(() => this.resign());
+      throw error;
+    }
+  }
+
+  async #handOff(to: string | Claimant): Promise<boolean> {
+    const { client, line, place, leaderKey } = this.#options;
+    const alongside = (next: KeyValue): Op[] => {
+      const { record, attached } = decodePlace(next) ?? { record: { label: '' }, attached: new Uint8Array() };
+      return [
+        put(leaderKey, encodeLeader({ place: place.key, label: record.label }, attached), {
+          lease: next.lease,
+        }),
+      ];
+    };
+    try {
+      return await handToWaiting({ client, line, from: place, writes: this.#writes, to, alongside });
+    } finally {
+      this.#isEnding = false;
+    }
+  }
+
+  #isOver(): boolean {
+    return this.#resigned !== undefined || this.#isEnding;
   }
 
   async #resign(): Promise<void> {

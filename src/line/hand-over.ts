@@ -2,6 +2,9 @@ import { isQuorateError, QuorateError } from '../errors.js';
 import { Backoff, sleep } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { compare, get, type KeyValue, type Op, put, remove } from '../store/index.js';
+import type { FencedWrites } from './fenced-writes.js';
+import type { Line } from './line.js';
+import { type Claimant, findWaiting, viewLine } from './line-view.js';
 import type { Place } from './place.js';
 import { decodePlace, encodePlace } from './place-record.js';
 
@@ -13,6 +16,38 @@ export interface HandOver {
   readonly to: KeyValue;
   /** Done in the same transaction. */
   readonly alongside?: readonly Op[];
+}
+
+export interface HandToWaiting {
+  readonly client: Client;
+  readonly line: Line;
+  readonly from: Place;
+  readonly writes: FencedWrites;
+  /** The label of a client, the first of which is meant, or one who was seen to wait. */
+  readonly to: string | Claimant;
+  /** Done in the same transaction, for the one who gets it. */
+  readonly alongside?: (to: KeyValue) => readonly Op[];
+}
+
+/**
+ * Waits for the writes under way, of which no more must be begun, looks who waits, and hands the turn to the one that is
+ * meant. False if nobody like that waits: `from` stands as before. One read and one request; rejects as
+ * {@link handOver} does, or with what the read failed with.
+ */
+export async function handToWaiting(options: HandToWaiting): Promise<boolean> {
+  const { client, line, from, writes, alongside } = options;
+  try {
+    await writes.settled();
+    const seen = await viewLine(client.store, line.prefix, { signal: from.session.signal });
+    const to = findWaiting(seen, options.to);
+    if (to !== undefined && (await handOver({ client, from, to, alongside: alongside?.(to) ?? [] })))
+      return true;
+  } catch (error) {
+    assertStands(from);
+    throw error;
+  }
+  assertStands(from);
+  return false;
 }
 
 /**

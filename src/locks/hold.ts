@@ -2,11 +2,9 @@ import { QuorateError } from '../errors.js';
 import {
   type Claimant,
   FencedWrites,
-  findWaiting,
-  handOver,
+  handToWaiting,
   type Line,
   type Place,
-  viewLine,
   wasGivenUp,
   wasHandedOver,
 } from '../line/index.js';
@@ -176,18 +174,10 @@ export class PlaceHold implements Hold {
   async #handOff(to: string | Claimant): Promise<boolean> {
     const { client, line, place } = this.#parts;
     try {
-      await this.#writes.settled();
-      const seen = await viewLine(client.store, line.prefix, { signal: place.session.signal });
-      const waiting = findWaiting(seen, to);
-      if (waiting !== undefined && (await handOver({ client, from: place, to: waiting }))) return true;
-    } catch (error) {
-      if (place.state.status === 'gone') throw place.state.error;
-      throw error;
+      return await handToWaiting({ client, line, from: place, writes: this.#writes, to });
     } finally {
       if (this.#phase === 'ending') this.#phase = 'taking';
     }
-    if (this.#lost !== undefined) throw this.#lost;
-    return false;
   }
 
   /** Rejects with what ended the hold, if it was lost. After a pause the clock may know first: waits until that is decided. */

@@ -23,7 +23,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   election: [...belowPrimitives, 'line'],
   queues: belowPrimitives,
   // Of the primitives only what their keys and values look like.
-  checkers: ['errors', 'store', 'election', 'queues'],
+  checkers: ['errors', 'store', 'line', 'election', 'queues'],
   index: [...belowPrimitives, 'locks', 'election', 'queues'],
 };
 
