@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'aborted'
   | 'timeout'
   | 'closed'
+  | 'over-limit'
   // What became of a session or a hold
   | 'session-lost'
   | 'hold-lost'
