@@ -22,6 +22,8 @@ export type ErrorCode =
   | 'session-lost'
   | 'hold-lost'
   | 'fenced'
+  // A reader may not become a writer: somebody else waits to write, and each would wait for the other
+  | 'upgrade-conflict'
   // What the store answered
   | 'compacted'
   | 'future-revision'
