@@ -67,10 +67,8 @@ export class Joining {
     return this.#parts.watch;
   }
 
-  /** The place, as the replies to {@link puts} and to {@link look} show it. */
-  place(revision: number, replies: readonly OpReply[], seen: OpReply | undefined): Place {
-    invariant(seen?.type === 'range', 'the last operation of a join looks at the line');
-    const present = new Map(seen.kvs.map((kv) => [kv.key, kv]));
+  /** The place, as the replies to {@link puts} and what {@link look} found show it. */
+  place(revision: number, replies: readonly OpReply[], present: ReadonlyMap<Key, KeyValue>): Place {
     invariant(
       this.keys.every((key) => present.get(key)?.createRevision === revision),
       'a place is taken under keys that were free',
@@ -131,6 +129,8 @@ export interface JoinRequest {
   readonly compare: readonly Compare[];
   /** Done first, in the same transaction. */
   readonly before?: readonly Op[];
+  /** Whether places that wait are followed, which opens the line's watch. Default true. */
+  readonly follow?: boolean;
 }
 
 /**
@@ -145,7 +145,7 @@ export async function sendJoinings(request: JoinRequest): Promise<readonly Place
   } finally {
     for (const [index, { watch }] of request.joinings.entries()) {
       const one = missed[index];
-      if (one !== undefined) watch.endJoin(one, places?.[index]);
+      if (one !== undefined) watch.endJoin(one, places?.[index], request.follow);
     }
   }
   return places;
@@ -186,14 +186,16 @@ function looks(joinings: readonly Joining[], at: number): boolean {
 function placesOf(joinings: readonly Joining[], revision: number, replies: readonly OpReply[]): Place[] {
   const places: Place[] = [];
   let end = replies.length;
-  let seen: OpReply | undefined;
+  let present: ReadonlyMap<Key, KeyValue> = new Map();
   for (const [at, joining] of [...joinings.entries()].reverse()) {
     if (looks(joinings, at)) {
       end -= 1;
-      seen = replies[end];
+      const seen = replies[end];
+      invariant(seen?.type === 'range', 'the last operation of a join looks at the line');
+      present = new Map(seen.kvs.map((kv) => [kv.key, kv]));
     }
     const from = end - joining.puts.length;
-    places.unshift(joining.place(revision, replies.slice(from, end), seen));
+    places.unshift(joining.place(revision, replies.slice(from, end), present));
     end = from;
   }
   return places;

@@ -65,14 +65,14 @@ export class LineWatch {
     return missed;
   }
 
-  /** Tells the place, if there is one now, what happened meanwhile; and follows it if it waits. */
-  endJoin(missed: Missed, place: Place | undefined): void {
+  /** Tells the place, if there is one now, what happened meanwhile; and follows it if it waits, if that is wanted. */
+  endJoin(missed: Missed, place: Place | undefined, follow = true): void {
     this.#joins.delete(missed);
     if (place === undefined) return;
     for (const { revision, events } of missed.revisions) {
       place.apply(events, revision, this.#isComplete(place));
     }
-    if (place.state.status === 'waiting') this.follow(place);
+    if (follow && place.state.status === 'waiting') this.follow(place);
   }
 
   follow(place: Place): void {
