@@ -2,6 +2,7 @@
 import { electionProperty } from './election.js';
 import { groupCommitProperty } from './group-commit.js';
 import { lanesProperty } from './lanes.js';
+import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
 import { sessionProperty } from './session.js';
@@ -18,6 +19,7 @@ export const properties: readonly Property[] = [
   lanesProperty,
   groupCommitProperty,
   mutexProperty,
+  multiLockProperty,
   electionProperty,
   queueProperty,
 ];

@@ -1,0 +1,59 @@
+/**
+ * The multi-lock: callers that want any of four locks at a time, in any order, beside others that want one of them as a mutex;
+ * they lose their patience, crash, pause and hold on too long, and an administrator deletes single places. Each
+ * lock is judged as a mutex, and each set as a whole; and once all or a core is healed, everybody gets what it wants.
+ */
+import { prefixRange } from '../src/store/index.js';
+import { judge } from './multi-lock/judge.js';
+import { Scene } from './multi-lock/scene.js';
+import { situations } from './multi-lock/situations.js';
+import { type MultiLockWorkload, multiLockWorkload, withinMs } from './multi-lock/workload.js';
+import type { Property } from './support/property.js';
+import type { World } from './support/world.js';
+
+const safetyMs = 9_000;
+/** As long as that of the mutex, and for its reasons: see there. */
+const livenessMs = 8_000 + 20_000 + 9_000 + 15_000 + 32 * 5_000;
+/** Requests may arrive so late. */
+const afterlifeMs = 9_000;
+
+async function run(world: World<MultiLockWorkload>): Promise<void> {
+  const { workload, simulation } = world;
+  const scene = new Scene(world);
+  for (const callers of workload.processes) scene.startProcess(callers);
+  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
+    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
+  }
+  await scene.administrator.doAll(workload.deeds);
+  const isDone = () => scene.processes.every(({ status }) => status === 'finished');
+  await world.safetyPhase(isDone, safetyMs);
+  world.heal();
+  scene.isHealed = true;
+  try {
+    await world.livenessPhase(() => pending(scene), livenessMs);
+  } catch (error) {
+    // What was done wrong says more than what was not done.
+    judge(world, scene, { drained: false });
+    throw error;
+  }
+  // What was sent long ago and still arrives must leave nothing behind.
+  await world.run(afterlifeMs);
+  const places = { ...prefixRange(scene.places), countOnly: true };
+  await world.runUntil(() => simulation.engine.range(places).count === 0, livenessMs);
+  judge(world, scene, { drained: true });
+}
+
+function pending({ processes }: Scene): string | undefined {
+  const waiting = processes.find(({ isCore, status }) => isCore && status !== 'finished');
+  return waiting && `${waiting.name} wants locks`;
+}
+
+export const multiLockProperty: Property<MultiLockWorkload> = {
+  module: 'multi-lock',
+  invariants: ['MULTI-1', 'MULTI-2', 'LOCK-1', 'LOCK-2', 'LOCK-4', 'LOCK-5', 'LOCK-7', 'LOCK-9'],
+  workload: multiLockWorkload,
+  faults: { maxWindows: 14, withinMs },
+  sometimes: situations,
+  runs: 600,
+  run,
+};

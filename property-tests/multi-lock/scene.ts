@@ -1,0 +1,234 @@
+/** The processes of a run, each with a client and its callers, which may crash and start anew at any moment. */
+import { AssertionError } from 'node:assert';
+import { broken } from '../../src/checkers/sentences.js';
+import { isQuorateError } from '../../src/errors.js';
+import { type Hold, Mutex } from '../../src/locks/index.js';
+import type { MultiHold } from '../../src/locks/multi-hold.js';
+import { MultiLock } from '../../src/locks/multi-lock.js';
+import { sleep, type WaitOptions } from '../../src/runtime/index.js';
+import type { Client, Session } from '../../src/session/index.js';
+import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import { type Key, Keyspace, put } from '../../src/store/index.js';
+import { Administrator } from '../support/administrator.js';
+import { stay, waitOptions } from '../support/holding.js';
+import { LineTraffic } from '../support/line-traffic.js';
+import { namespace, openClient } from '../support/open-client.js';
+import type { World } from '../support/world.js';
+import { SeenSet } from './seen-set.js';
+import type { Situation } from './situations.js';
+import { type CallerPlan, type MultiLockWorkload, type Name, names } from './workload.js';
+
+/** Callers do not come more often once everything is healed. */
+const healedRounds = 2;
+/** How long a write is waited for that nobody waits for. */
+const leftWriteMs = 60;
+
+/** A process that has its client. */
+interface Seat {
+  readonly process: SimulatedProcess;
+  readonly client: Client;
+  readonly mutexes: ReadonlyMap<Name, Mutex>;
+  readonly session: () => Session | undefined;
+}
+
+export class Scene {
+  /** The prefix of all places. */
+  readonly places: Key = `${namespace}/lock/`;
+  readonly grants: SeenSet[] = [];
+  readonly traffic: LineTraffic;
+  readonly administrator: Administrator;
+  readonly strokes: FaultWindow[] = [];
+  isHealed = false;
+  readonly #world: World<MultiLockWorkload>;
+  readonly #processes: SimulatedProcess[] = [];
+  readonly #seats = new Map<SimulatedProcess, Seat>();
+  readonly #struck = new Set<CallerPlan>();
+
+  constructor(world: World<MultiLockWorkload>) {
+    this.#world = world;
+    const clientOf = (target: number) => {
+      const process = this.#processes[target % this.#processes.length];
+      return process && this.#seats.get(process)?.client;
+    };
+    this.administrator = new Administrator({ world, line: this.places, clientOf });
+    this.traffic = new LineTraffic({ nowMs: this.nowMs, line: this.places });
+  }
+
+  readonly nowMs = (): number => this.#world.simulation.nowMs;
+
+  get processes(): readonly SimulatedProcess[] {
+    return this.#processes;
+  }
+
+  lineOf(name: Name): Key {
+    return `${new Keyspace(namespace).prefix('lock', name)}l/`;
+  }
+
+  resourceOf(name: Name): Key {
+    return `resource/${name}`;
+  }
+
+  reached(situation: Situation): void {
+    this.#world.reached(situation);
+  }
+
+  startProcess(callers: readonly CallerPlan[]): void {
+    const roundsLeft = callers.map(({ rounds }) => rounds);
+    const process = this.#world.start(`process ${this.#processes.length}`, async (context) => {
+      for (const grant of this.grants) if (grant.process === process) this.#buried(grant);
+      const seat = await this.#open(process, context);
+      this.#seats.set(process, seat);
+      const work = callers.map(async (plan, index) => {
+        await sleep(context.runtime, plan.startMs);
+        let left = roundsLeft[index] ?? 0;
+        while (left > 0) {
+          left = Math.min(left, this.isHealed ? healedRounds : left) - 1;
+          roundsLeft[index] = left;
+          await this.#round(seat, plan);
+          await sleep(context.runtime, plan.gapMs);
+        }
+      });
+      await Promise.all(work);
+    });
+    this.#processes.push(process);
+  }
+
+  /** What it held when it crashed. */
+  #buried(grant: SeenSet): void {
+    if (grant.belief.endedAtMs !== undefined) return;
+    grant.belief.end();
+    if (grant.by === 'set') this.reached('a process crashed while it held a set');
+  }
+
+  async #open(process: SimulatedProcess, context: ProcessContext): Promise<Seat> {
+    const { ttlMs, watchHoldAfterMs } = this.#world.workload;
+    const { knobs } = this.#world.plan;
+    const client = await openClient(context, { store: this.traffic.watched(context.store), ttlMs, knobs });
+    let session: Session | undefined;
+    client.onSessionChange((change) => {
+      if (change.previous === undefined) session = change.session;
+      context.note(`session ${change.session.id} is ${change.state.status}`);
+    });
+    const mutexes = new Map(names.map((name) => [name, new Mutex(client, name, { watchHoldAfterMs })]));
+    return { process, client, mutexes, session: () => session };
+  }
+
+  async #round(seat: Seat, plan: CallerPlan): Promise<void> {
+    const isPatient = plan.patienceMs === 0 || this.isHealed;
+    const patience = isPatient ? { ...plan, patienceMs: 0 } : plan;
+    const { options, end } = waitOptions(patience, seat.client);
+    try {
+      await (plan.by === 'set' ? this.#useSet(seat, plan, options) : this.#useMutex(seat, plan, options));
+    } catch (error) {
+      this.#passOver(error, plan, isPatient);
+    } finally {
+      end();
+    }
+  }
+
+  #passOver(error: unknown, plan: CallerPlan, isPatient: boolean): void {
+    if (!isQuorateError(error) || error.code === 'internal') throw error;
+    const { code } = error;
+    if (!isPatient && (code === 'timeout' || code === 'aborted')) {
+      if (plan.way !== 'try-acquire' && plan.by === 'set') this.reached('a wait was given up');
+    } else if (plan.way === 'run-exclusive' && (code === 'session-lost' || code === 'hold-lost')) {
+      if (plan.by === 'set') this.reached('a critical section was told that its locks had been lost');
+    } else if (plan.way !== 'try-acquire') throw error;
+  }
+
+  async #useSet(seat: Seat, plan: CallerPlan, options: WaitOptions): Promise<void> {
+    const { watchHoldAfterMs } = this.#world.workload;
+    const multi = new MultiLock(seat.client, plan.names, { watchHoldAfterMs });
+    if (plan.way === 'run-exclusive') return this.#runExclusive(seat, plan, multi, options);
+    const hold = plan.way === 'acquire' ? await multi.acquire(options) : await multi.tryAcquire(options);
+    if (plan.way === 'try-acquire') this.reached(hold ? 'a try took a set' : 'a try found a lock taken');
+    if (hold !== undefined) await this.#hold(seat, plan, plan.names, hold);
+  }
+
+  async #useMutex(seat: Seat, plan: CallerPlan, options: WaitOptions): Promise<void> {
+    const [name] = plan.names as [Name];
+    const mutex = seat.mutexes.get(name) as Mutex;
+    const hold = await (plan.way === 'try-acquire' ? mutex.tryAcquire(options) : mutex.acquire(options));
+    if (hold !== undefined) await this.#hold(seat, plan, [name], hold);
+  }
+
+  async #runExclusive(seat: Seat, plan: CallerPlan, multi: MultiLock, options: WaitOptions): Promise<void> {
+    let lostWithin = false;
+    await multi.runExclusive(async (hold) => {
+      const grant = this.#granted(seat, plan.names, hold);
+      await this.#critical(seat, plan, grant, hold);
+      lostWithin = hold.signal.aborted;
+      grant.belief.end();
+    }, options);
+    if (!lostWithin) return;
+    throw new AssertionError({
+      message: 'a critical section that lost its locks was told to have gone well',
+    });
+  }
+
+  async #hold(seat: Seat, plan: CallerPlan, held: readonly Name[], hold: Hold | MultiHold): Promise<void> {
+    const grant = this.#granted(seat, held, hold);
+    const session = seat.session();
+    try {
+      await this.#critical(seat, plan, grant, hold);
+    } finally {
+      const { wasLost } = grant.belief;
+      grant.belief.end();
+      await hold.release();
+      // Without the session, nobody here knows whether what was sent is settled; the guard is.
+      if (!wasLost && session?.state.status !== 'lost') grant.settledAtMs = this.nowMs();
+    }
+  }
+
+  #granted({ process }: Seat, held: readonly Name[], hold: Hold | MultiHold): SeenSet {
+    const grant = new SeenSet({ hold, names: held, process, nowMs: this.nowMs });
+    this.grants.push(grant);
+    return grant;
+  }
+
+  async #critical(seat: Seat, plan: CallerPlan, grant: SeenSet, hold: Hold | MultiHold): Promise<void> {
+    if (plan.stroke !== 'none' && !this.isHealed && !this.#struck.has(plan)) this.#strike(plan, grant);
+    await this.#write(plan, grant, hold);
+    const { client } = seat;
+    const isHealed = () => this.isHealed;
+    const ended = await stay({
+      client,
+      belief: grant.belief,
+      signal: hold.signal,
+      holdMs: plan.holdMs,
+      isHealed,
+    });
+    if (ended === 'untold') {
+      broken('LOCK-9', `${grant.process.name} found its locks lost, and their signal has not fired`);
+    }
+    await this.#write(plan, grant, hold);
+  }
+
+  #strike(plan: CallerPlan, { process }: SeenSet): void {
+    const { stroke, strokeMs } = plan;
+    if (stroke === 'none') return;
+    this.#struck.add(plan);
+    const window = { kind: stroke, atMs: this.nowMs(), durationMs: strokeMs, target: process.index };
+    this.strokes.push(window);
+    this.#world.simulation.inject(window);
+  }
+
+  /** Waits for its end, or leaves it alone. */
+  async #write({ write }: CallerPlan, grant: SeenSet, hold: Hold | MultiHold): Promise<void> {
+    if (write === 'awaited') await this.#writeAll(grant, hold);
+    else if (write === 'left') void this.#writeAll(grant, hold, { timeoutMs: leftWriteMs });
+  }
+
+  /** To what each of the locks protects, in one transaction. */
+  async #writeAll({ by, parts }: SeenSet, hold: Hold | MultiHold, options: WaitOptions = {}): Promise<void> {
+    const success = parts.map(({ name, token }) => put(this.resourceOf(name), String(token)));
+    try {
+      await hold.txn({ success }, options);
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
+      if (by === 'mutex') return;
+      if (error.code === 'fenced') this.reached('a write under a set was refused by the store');
+      else if (error.outcome === 'unknown') this.reached('nobody knew what became of a write under a set');
+    }
+  }
+}
