@@ -35,6 +35,13 @@ export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mut
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
 export { type Recording, recordHistory } from './record-history.js';
+export {
+  checkSemaphore,
+  type SemaphoreCheck,
+  type SemaphoreCounts,
+  type SemaphoreGrant,
+  type SemaphoreRefusal,
+} from './semaphore.js';
 export { type InvariantId, invariants } from './sentences.js';
 export { checkSession, type SeenSession, type SessionCheck, type SessionCounts } from './session.js';
 export { checkWatch, type WatchCheck, type WatchCounts, type WatchReport } from './watch.js';

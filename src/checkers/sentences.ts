@@ -61,6 +61,10 @@ export const invariants = {
     'At the proof of a hold, the weights of its place and of all older ones are within the limit of that revision.',
   'SEMAPHORE-2':
     'First come, first served: no place is admitted before an older one, whatever their weights.',
+  'SEMAPHORE-3':
+    'A place has one holder at a time: its grants follow one another, with rising tokens, for one slice at most.',
+  'SEMAPHORE-4':
+    'A request is refused as over the limit only where its weight was above it at a revision since, and then delays nobody.',
   'MULTI-1':
     'A set of locks is held all or none: at the proof for each name its place stands and none is older.',
   'MULTI-2':
