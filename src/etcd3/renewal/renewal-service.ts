@@ -51,7 +51,10 @@ export class RenewalService {
     const sentAt = this.#clock.at({ ...sent, monotonicMs: this.#threadClock.toOwn(sent.monotonicMs) });
     const renewal = this.#renewer.start({
       ...{ id: leaseId, granted: { sentAt, ttlMs }, clock: this.#clock },
-      isWanted: () => !memory.isStopped && this.#ownerLives(),
+      isWanted: () => {
+        if (memory.isStopped) this.#stop(number);
+        return !memory.isStopped && this.#ownerLives();
+      },
       onRenewed: () => {
         const latest = renewal.latest();
         if (latest === undefined) return;

@@ -54,6 +54,11 @@ export class WorkerRenewer implements LeaseRenewer {
     });
   }
 
+  /** False once the thread has ended, or was told to. */
+  get isRunning(): boolean {
+    return this.#thread !== undefined;
+  }
+
   start(lease: LeaseToRenew): LeaseRenewal {
     const thread = this.#thread;
     if (thread === undefined) return this.#options.fallback.start(lease);
