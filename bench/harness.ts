@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly onFreshEtcd: <T>(measure: (endpoint: string) => Promise<T>) => Promise<T>;
   /** Short rounds and few of them: shows that the benchmark runs, proves little. */
   readonly quick: boolean;
+  /** Parts of the benchmark to run, where it has parts; all if empty. */
+  readonly only?: readonly string[];
 }
 
 /** One figure beside another. */

@@ -1,15 +1,15 @@
-/** `npm run bench -- [--check] [--quick] [names…]`: each benchmark on a real etcd of its own. */
+/** `npm run bench -- [--check] [--quick] [--only part]… [names…]`: each benchmark on a real etcd of its own. */
 import { parseArgs } from 'node:util';
 import { startEtcd } from '../test/support/etcd-process.js';
 import { groupCommitBench } from './group-commit.js';
 import { type BenchOptions, type BenchResult, isReached, print, save } from './harness.js';
-import { mutexBench } from './mutex.js';
+import { locksBench } from './locks/index.js';
 import { queueBench } from './queue.js';
 import { simulatorBench } from './simulator.js';
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
   'group-commit': groupCommitBench,
-  mutex: mutexBench,
+  locks: locksBench,
   queue: queueBench,
   simulator: simulatorBench,
 };
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     check: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -36,7 +37,9 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) 
   const bench = benches[name];
   if (bench === undefined)
     throw new Error(`no benchmark ${name}; there are ${Object.keys(benches).join(', ')}`);
-  const result = await onFreshEtcd((endpoint) => bench({ endpoint, onFreshEtcd, quick: values.quick }));
+  const result = await onFreshEtcd((endpoint) =>
+    bench({ endpoint, onFreshEtcd, quick: values.quick, only: values.only }),
+  );
   print(result);
   save(result);
   missed += result.rows.filter((row) => isReached(row) === false).length;

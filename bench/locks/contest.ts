@@ -1,0 +1,107 @@
+/** Runs contenders of one kind against each other for a while, on a server of their own. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Acquisition, handOvers, handOversMs, parseAcquisitions, within } from './acquisitions.js';
+import type { Contestant } from './contestants.js';
+import { nowUs } from './loop.js';
+import { Program } from './program.js';
+import type { Server, Traffic } from './servers.js';
+
+export interface Contest {
+  readonly processes: number;
+  /** Independent clients in each process. */
+  readonly clients: number;
+  /** Callers of each client's lock. */
+  readonly callers: number;
+  readonly writesPerSecond: number;
+  /** Not counted: the first seconds, in which compilers are at work. */
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+}
+
+export interface Outcome {
+  /** In the order of their grants, those of the measured time. */
+  readonly acquisitions: readonly Acquisition[];
+  readonly perSecond: number;
+  /** How often it went from one client to another. */
+  readonly handOversPerSecond: number;
+  readonly handOversMs: readonly number[];
+  /** What each acquisition cost the server, where the server tells; with a writer its writes are in it. */
+  readonly requestsEach?: number;
+  readonly watchMessagesEach?: number;
+}
+
+/** How long contenders may take to end after their time, when all of them get a last turn. */
+const endingMs = 60_000;
+
+let contests = 0;
+
+export async function hold(contestant: Contestant, contest: Contest): Promise<Outcome> {
+  const server = await contestant.start();
+  const processes: Program[] = [];
+  try {
+    if (contest.writesPerSecond > 0) {
+      const writer = new Program(contestant.writer, [server.endpoint, String(contest.writesPerSecond)]);
+      processes.push(writer);
+      await writer.ready;
+    }
+    return await measure(contestant, contest, server, processes);
+  } finally {
+    for (const one of processes) one.kill();
+    await server.stop();
+  }
+}
+
+async function measure(
+  contestant: Contestant,
+  contest: Contest,
+  server: Server,
+  processes: Program[],
+): Promise<Outcome> {
+  contests += 1;
+  const { clients, callers, warmUpMs, durationMs } = contest;
+  const args = [server.endpoint, `lock-${contests}`, ...[clients, callers, warmUpMs, durationMs].map(String)];
+  const contenders = Array.from({ length: contest.processes }, () => new Program(contestant.command, args));
+  processes.push(...contenders);
+  await Promise.all(contenders.map((one) => one.ready));
+  const beginUs = nowUs();
+  for (const one of contenders) one.begin();
+  await delay(warmUpMs);
+  const traffic = server.traffic && (await observed(server.traffic, durationMs));
+  const texts = await Promise.all(contenders.map((one) => one.output(durationMs + endingMs)));
+  const all = texts.flatMap((text, process) => parseAcquisitions(process, text));
+  const fromUs = beginUs + warmUpMs * 1_000;
+  const acquisitions = within(all, fromUs, fromUs + durationMs * 1_000);
+  const times = handOversMs(acquisitions);
+  const overlaps = times.filter((ms) => ms < 0).length;
+  if (overlaps > 0) process.stderr.write(`\n${contestant.name}: ${overlaps} acquisitions overlapped\n`);
+  return {
+    acquisitions,
+    perSecond: (acquisitions.length / durationMs) * 1_000,
+    handOversPerSecond: (handOvers(acquisitions).length / durationMs) * 1_000,
+    handOversMs: times,
+    ...(traffic && each(traffic, within(all, traffic.fromUs, traffic.toUs).length)),
+  };
+}
+
+interface Observed extends Traffic {
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+/** What the server received and sent in a time that lies within the measured one. */
+async function observed(traffic: () => Promise<Traffic>, durationMs: number): Promise<Observed> {
+  const before = await traffic();
+  const fromUs = nowUs();
+  await delay(durationMs * 0.8);
+  const after = await traffic();
+  return {
+    requests: after.requests - before.requests,
+    watchMessages: after.watchMessages - before.watchMessages,
+    fromUs,
+    toUs: nowUs(),
+  };
+}
+
+function each({ requests, watchMessages }: Traffic, acquisitions: number) {
+  return { requestsEach: requests / acquisitions, watchMessagesEach: watchMessages / acquisitions };
+}

@@ -1,0 +1,139 @@
+/** What is measured: Quorate's lock and its peers, each on a server and at settings that suit it best. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { goPeer, whyNoGo } from '../peers/go.js';
+import { etcdServer, javaClassPath, redisServer, type Server, zookeeperServer } from './servers.js';
+
+export type ContestantName =
+  | 'quorate'
+  | 'etcd Go Mutex'
+  | 'npm etcd3 Lock'
+  | 'Curator InterProcessMutex'
+  | 'redlock, everysec'
+  | 'redlock, always'
+  | 'redis-semaphore, everysec'
+  | 'redis-semaphore, always';
+
+export interface Contestant {
+  readonly name: ContestantName;
+  readonly settings: string;
+  /** How a contender process is started, before the arguments that loop.ts names. */
+  readonly command: readonly string[];
+  /** The same for the process that writes beside it. */
+  readonly writer: readonly string[];
+  readonly start: () => Promise<Server>;
+  /** Without consensus a lock survives no failure of its server; shown for scale, without a goal. */
+  readonly hasConsensus: boolean;
+}
+
+export interface Field {
+  readonly contestants: readonly Contestant[];
+  readonly leftOut: readonly string[];
+}
+
+/** A program of this folder, run by Node. */
+export const script = (path: string) => [
+  process.execPath,
+  ...['--import', import.meta.resolve('tsx')],
+  fileURLToPath(new URL(path, import.meta.url)),
+];
+
+const etcdWriter = script('./writer.ts');
+const onEtcd = { writer: etcdWriter, start: etcdServer, hasConsensus: true } as const;
+
+export const quorate: Contestant = {
+  name: 'quorate',
+  settings: 'Mutex as it comes; one Client a contender',
+  command: script('./contender.ts'),
+  ...onEtcd,
+};
+
+/** All that can be run here. */
+export function field(): Field {
+  const leftOut: string[] = [];
+  const found = <T>(peer: T | undefined, reason: string): T[] => {
+    if (peer !== undefined) return [peer];
+    leftOut.push(reason);
+    return [];
+  };
+  return {
+    contestants: [
+      quorate,
+      ...found(goContestant(), whyNoGo),
+      etcd3Contestant,
+      ...found(curatorContestant(), whyNoCurator),
+      ...found(redisContestants(), whyNoRedis).flat(),
+    ],
+    leftOut,
+  };
+}
+
+function goContestant(): Contestant | undefined {
+  const binary = goPeer('mutex');
+  if (binary === undefined) return undefined;
+  const settings = 'clientv3 3.4, one client and session a contender';
+  return { name: 'etcd Go Mutex', settings, command: [binary], ...onEtcd };
+}
+
+const etcd3Contestant: Contestant = {
+  name: 'npm etcd3 Lock',
+  settings: 'does not wait: asked again after 5 ms',
+  command: script('../peers/node/etcd3.ts'),
+  ...onEtcd,
+};
+
+const whyNoCurator =
+  'Curator on ZooKeeper (Debian: apt-get install zookeeper libzookeeper-java libcurator-recipes-java default-jdk-headless)';
+
+function curatorContestant(): Contestant | undefined {
+  const jars = javaClassPath('curator-recipes');
+  const isThere = [...jars.split(':'), ...javaClassPath('zookeeper').split(':')].every(existsSync);
+  if (!isThere || !runs('javac', '-version')) return undefined;
+  const sources = fileURLToPath(new URL('../peers/java', import.meta.url));
+  const classes = fileURLToPath(new URL('../results/java', import.meta.url));
+  mkdirSync(classes, { recursive: true });
+  execFileSync('javac', ['-d', classes, '-cp', jars, `${sources}/Contender.java`, `${sources}/Writer.java`], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  // The collector that suits small heaps; many virtual machines on few cores are slower with the others.
+  const java = (name: string) => ['java', '-XX:+UseSerialGC', '-cp', `${jars}:${classes}`, name];
+  return {
+    name: 'Curator InterProcessMutex',
+    settings: 'Curator 5.4 on ZooKeeper 3.8, forceSync on; serial collector',
+    command: java('Contender'),
+    writer: java('Writer'),
+    start: zookeeperServer,
+    hasConsensus: true,
+  };
+}
+
+const whyNoRedis =
+  'redlock and redis-semaphore on Redis (npm ci --prefix bench/peers/node; Debian: apt-get install redis-server)';
+
+function redisContestants(): Contestant[] | undefined {
+  const packages = ['ioredis', 'redlock', 'redis-semaphore'].map((name) =>
+    fileURLToPath(new URL(`../peers/node/node_modules/${name}`, import.meta.url)),
+  );
+  if (!packages.every(existsSync) || !runs('redis-server', '--version')) return undefined;
+  const writer = script('../peers/node/redis-writer.ts');
+  return (['redlock', 'redis-semaphore'] as const).flatMap((name) =>
+    (['everysec', 'always'] as const).map((appendfsync) => ({
+      name: `${name}, ${appendfsync}` as const,
+      settings: `no consensus; one Redis, appendonly, appendfsync ${appendfsync}; asked again after 5 ms`,
+      command: script(`../peers/node/${name}.ts`),
+      writer,
+      start: () => redisServer(appendfsync),
+      hasConsensus: false,
+    })),
+  );
+}
+
+function runs(command: string, argument: string): boolean {
+  try {
+    execFileSync(command, [argument], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}

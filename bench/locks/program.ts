@@ -1,0 +1,68 @@
+/** The processes that a benchmark of the locks starts. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** A process that says `ready`, may be told to begin, and prints what it found before it ends. */
+export class Program {
+  readonly ready: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #chunks: Buffer[] = [];
+  readonly #ended: Promise<unknown>;
+
+  constructor(command: readonly string[], args: readonly string[]) {
+    const [file = '', ...before] = command;
+    this.#child = spawn(file, [...before, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#ended = once(this.#child, 'close');
+    this.#child.stdin?.on('error', () => {});
+    this.ready = new Promise((resolve, reject) => {
+      this.#child.stdout?.on('data', (chunk: Buffer) => {
+        this.#chunks.push(chunk);
+        resolve();
+      });
+      this.#child.once('error', reject);
+      this.#child.once('exit', (code) => reject(new Error(`${file} ended with ${code} before it was ready`)));
+    });
+    this.ready.catch(() => {});
+    this.#ended.catch(() => {});
+  }
+
+  begin(): void {
+    this.#child.stdin?.write('\n');
+  }
+
+  /** All it printed, once it has ended; it must end well, and within `timeoutMs`. */
+  async output(timeoutMs: number): Promise<string> {
+    const timer = setTimeout(() => this.kill(), timeoutMs);
+    await this.#ended;
+    clearTimeout(timer);
+    const { exitCode, signalCode, spawnargs } = this.#child;
+    if (exitCode !== 0) throw new Error(`${spawnargs.join(' ')} ended with ${exitCode ?? signalCode}`);
+    return Buffer.concat(this.#chunks).toString();
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+const longestRunMs = 300_000;
+
+/** Runs a program that measures by itself; resolves with what it printed. */
+export function runToEnd(command: readonly string[], args: readonly string[]): Promise<string> {
+  return new Program(command, args).output(longestRunMs);
+}
+
+/** Contenders that will wait, all asking for the lock of this name by now. */
+export async function startWaiting(
+  command: readonly string[],
+  endpoint: string,
+  name: string,
+  processes: number,
+  clients: number,
+): Promise<Program[]> {
+  const args = [endpoint, name, String(clients), '1', '0', String(longestRunMs)];
+  const waiters = Array.from({ length: processes }, () => new Program(command, args));
+  await Promise.all(waiters.map((waiter) => waiter.ready));
+  for (const waiter of waiters) waiter.begin();
+  return waiters;
+}
