@@ -9,6 +9,8 @@ import { withRenewalThread } from './renewal/renewed-store.js';
 import { Etcd3Store } from './store.js';
 import { clientOf, hostsOf } from './transport/grpc-js-clients.js';
 import { GrpcJsEndpoint } from './transport/grpc-js-endpoint.js';
+import { Http2Endpoint } from './transport/http2/http2-endpoint.js';
+import { tlsSettings } from './transport/http2/socket.js';
 import type { Endpoint } from './transport/transport.js';
 
 /**
@@ -41,23 +43,33 @@ export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store>
 
 /** One connection an endpoint, so that we choose where a call goes and see where it failed. */
 function endpointsOf(settings: Settings): readonly Endpoint[] {
-  const { etcd3, hosts, runtime } = settings;
+  const { etcd3, hosts, runtime, transport } = settings;
   const nothing = () => {};
   if (etcd3 !== undefined)
     return hostsOf(etcd3).map(({ host, name }) => new GrpcJsEndpoint(host, name, runtime, nothing));
   const endpoints: Endpoint[] = [];
   try {
+    const tls = isEncrypted(settings) ? tlsSettings(settings.credentials) : undefined;
     for (const host of hosts) {
-      const client = clientOf(host, settings);
-      for (const { host: raw, name } of hostsOf(client)) {
-        endpoints.push(new GrpcJsEndpoint(raw, name, runtime, () => client.close()));
-      }
+      if (transport === 'http2') endpoints.push(new Http2Endpoint(host, tls, runtime));
+      else endpoints.push(...channelsTo(host, settings));
     }
     return endpoints;
   } catch (error) {
     for (const endpoint of endpoints) endpoint.close();
     throw invalidArgument(`a client cannot be made: ${messageOf(error)}`, 'certificates and keys as PEM');
   }
+}
+
+/** With certificates, or for URLs that say so; they do so all or none. */
+function isEncrypted({ credentials, hosts }: Settings): boolean {
+  return credentials !== undefined || hosts.some((host) => host.startsWith('https://'));
+}
+
+function channelsTo(host: string, settings: Settings): readonly Endpoint[] {
+  const client = clientOf(host, settings);
+  const close = () => client.close();
+  return hostsOf(client).map(({ host: raw, name }) => new GrpcJsEndpoint(raw, name, settings.runtime, close));
 }
 
 function authOf(client: Etcd3): { username: string; password: string } | undefined {

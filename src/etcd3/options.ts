@@ -22,7 +22,12 @@ export interface Etcd3StoreOptions {
   connectTimeoutMs?: number;
   /** Limit of a call that sets none itself. Default 5,000. */
   callTimeoutMs?: number;
-  /** Options of the gRPC channels, over those that the store sets. Not with `etcd3`. */
+  /**
+   * What carries the calls. `'http2'`: HTTP/2 connections of our own. `'grpc-js'`: channels of that package, which cost
+   * several times as much for each call; the default with `etcd3` or `grpcOptions`, which the other does not know.
+   */
+  transport?: 'http2' | 'grpc-js';
+  /** Options of the channels of grpc-js, over those that the store sets. Not with `etcd3`. */
   grpcOptions?: ChannelOptions;
   runtime?: Runtime;
   /**
@@ -43,6 +48,7 @@ export interface Settings extends RenewalSettings {
   readonly etcd3: Etcd3 | undefined;
   readonly connectTimeoutMs: number;
   readonly callTimeoutMs: number;
+  readonly transport: 'http2' | 'grpc-js';
   readonly grpcOptions: ChannelOptions;
   readonly runtime: Runtime;
 }
@@ -54,11 +60,13 @@ const known = new Set([
   'etcd3',
   'connectTimeoutMs',
   'callTimeoutMs',
+  'transport',
   'grpcOptions',
   'runtime',
   'renewal',
   'longestStallMs',
 ]);
+const defaultTransport = 'grpc-js';
 const hostPattern = /^(?:https?:\/\/)?(?:\[[0-9a-fA-F:.%]+\]|[^\s/:@?#[\]]+):(\d{1,5})\/?$/;
 const hostAccepted = "'host:port', 'http://host:port' or 'https://host:port', with a port from 1 to 65535";
 
@@ -87,9 +95,21 @@ export function checkOptions(options: Etcd3StoreOptions): Settings {
     etcd3,
     connectTimeoutMs: checkTimeout(options.connectTimeoutMs, 'connectTimeoutMs'),
     callTimeoutMs: checkTimeout(options.callTimeoutMs, 'callTimeoutMs'),
+    transport: checkTransport(options),
     grpcOptions: options.grpcOptions ?? {},
     runtime: options.runtime ?? systemRuntime,
   };
+}
+
+function checkTransport({ transport, etcd3, grpcOptions }: Etcd3StoreOptions): Settings['transport'] {
+  if (transport !== undefined && transport !== 'http2' && transport !== 'grpc-js') {
+    throw invalidArgument(`transport is ${String(transport)}`, 'http2, grpc-js');
+  }
+  const channels = etcd3 !== undefined || Object.keys(grpcOptions ?? {}).length > 0;
+  if (transport === 'http2' && channels) {
+    throw invalidArgument('transport http2 with etcd3 or grpcOptions', 'grpc-js for them, or neither');
+  }
+  return transport ?? (channels ? 'grpc-js' : defaultTransport);
 }
 
 function checkHosts(hosts: unknown, encrypted: boolean): readonly string[] {

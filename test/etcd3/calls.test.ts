@@ -9,6 +9,7 @@ import { uniqueName } from '../support/stores.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { WatchReader } from '../support/watch-reader.js';
 import { OwnEtcd } from './own-etcd.js';
+import { transports } from './transports.js';
 
 async function failure(promise: Promise<unknown>): Promise<QuorateError> {
   const error: unknown = await promise.then(
@@ -26,14 +27,14 @@ async function settled(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-describe.skipIf(inject('etcdEndpoint') === '')('calls to etcd', () => {
+describe.skipIf(inject('etcdEndpoint') === '').each(transports)('calls to etcd, over %s', (transport) => {
   let etcd: OwnEtcd;
   let direct: Store;
   const undo: (() => unknown)[] = [];
 
   beforeAll(async () => {
     etcd = await OwnEtcd.start();
-    direct = await openEtcd3Store({ hosts: etcd.endpoint });
+    direct = await openEtcd3Store({ transport, hosts: etcd.endpoint });
   });
   afterEach(async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -50,7 +51,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('calls to etcd', () => {
   }
 
   async function open(options: Etcd3StoreOptions): Promise<Store> {
-    const store = await openEtcd3Store(options);
+    const store = await openEtcd3Store(options.etcd3 === undefined ? { transport, ...options } : options);
     undo.push(() => store.close());
     return store;
   }

@@ -6,6 +6,7 @@ import { isQuorateError } from '../../src/errors.js';
 import { type Etcd3StoreOptions, openEtcd3Store } from '../../src/etcd3/index.js';
 import { freePort } from '../support/etcd-process.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
+import { transports } from './transports.js';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -50,6 +51,15 @@ describe('options of an etcd store', () => {
     ['a call timeout of 0', { hosts: 'a:1', callTimeoutMs: 0 }],
     ['a call timeout that is no number', { hosts: 'a:1', callTimeoutMs: Number.NaN }],
     ['an endless connect timeout', { hosts: 'a:1', connectTimeoutMs: Number.POSITIVE_INFINITY }],
+    ['an unknown transport', { hosts: 'a:1', transport: 'carrier pigeon' }],
+    [
+      'options of grpc-js for another transport',
+      { hosts: 'a:1', transport: 'http2', grpcOptions: { 'grpc.a': 1 } },
+    ],
+    [
+      'a name of servers that is none',
+      { hosts: 'a:1', credentials: { rootCertificate: Buffer.from('x'), serverName: '' } },
+    ],
     ['an unknown option', { hosts: 'a:1', timeout: 5 }],
   ];
 
@@ -68,10 +78,10 @@ describe('options of an etcd store', () => {
   });
 });
 
-describe('opening an etcd store', () => {
+describe.each(transports)('opening an etcd store, over %s', (transport) => {
   it('names the endpoints that refuse', async () => {
     const hosts = [`127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
-    const error: unknown = await openEtcd3Store({ hosts }).catch((reason: unknown) => reason);
+    const error: unknown = await openEtcd3Store({ transport, hosts }).catch((reason: unknown) => reason);
     if (!isQuorateError(error, 'unreachable')) throw error;
     for (const host of hosts) expect(error.message).toContain(host.replace('http://', ''));
     expect(error.message).toContain('ECONNREFUSED');
@@ -83,7 +93,7 @@ describe('opening an etcd store', () => {
     undo.push(() => proxy.close());
     proxy.blackHole();
     const start = performance.now();
-    const opening = openEtcd3Store({ hosts: proxy.endpoint, connectTimeoutMs: 400 });
+    const opening = openEtcd3Store({ transport, hosts: proxy.endpoint, connectTimeoutMs: 400 });
     await expect(opening).rejects.toMatchObject({ code: 'unreachable' });
     expect(performance.now() - start).toBeLessThan(3_000);
   });
@@ -95,18 +105,24 @@ describe('opening an etcd store', () => {
     undo.push(() => server.close());
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no TCP address');
-    const opening = openEtcd3Store({ hosts: `127.0.0.1:${address.port}`, connectTimeoutMs: 1_000 });
+    const opening = openEtcd3Store({
+      transport,
+      hosts: `127.0.0.1:${address.port}`,
+      connectTimeoutMs: 1_000,
+    });
     await expect(opening).rejects.toMatchObject({ code: 'unreachable' });
   });
 });
 
-describe.skipIf(inject('etcdEndpoint') === '')('closing an etcd store', () => {
-  const endpoint = inject('etcdEndpoint');
+describe.skipIf(inject('etcdEndpoint') === '').each(transports)(
+  'closing an etcd store, over %s',
+  (transport) => {
+    const endpoint = inject('etcdEndpoint');
 
-  it('B14 leaves nothing that keeps the process alive', async () => {
-    const script = `
+    it('B14 leaves nothing that keeps the process alive', async () => {
+      const script = `
       import { openEtcd3Store } from './src/etcd3/index.ts';
-      const store = await openEtcd3Store({ hosts: '${endpoint}' });
+      const store = await openEtcd3Store({ transport: '${transport}', hosts: '${endpoint}' });
       const watch = store.watch({ key: 'never written' });
       for await (const item of watch) if (item.type === 'opened') break;
       const other = store.watch({ key: 'never written' })[Symbol.asyncIterator]();
@@ -115,29 +131,30 @@ describe.skipIf(inject('etcdEndpoint') === '')('closing an etcd store', () => {
       await store.close();
       process.stdout.write('closed');
     `;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let said = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+      const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(15_000) });
+      expect(said).toBe('closed');
+      expect(code).toBe(0);
     });
-    let said = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-    const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(15_000) });
-    expect(said).toBe('closed');
-    expect(code).toBe(0);
-  });
 
-  it('leaves a client that was handed in open, and says so once its owner closes it', async () => {
-    const client = new Etcd3({ hosts: endpoint });
-    const store = await openEtcd3Store({ etcd3: client });
-    const second = await openEtcd3Store({ etcd3: client });
-    await store.close();
-    expect((await second.status()).version).toMatch(/^3\./);
-    client.close();
-    await expect(second.range({ key: 'a' })).rejects.toMatchObject({
-      code: 'unavailable',
-      outcome: 'not-applied',
+    it('leaves a client that was handed in open, and says so once its owner closes it', async () => {
+      const client = new Etcd3({ hosts: endpoint });
+      const store = await openEtcd3Store({ etcd3: client });
+      const second = await openEtcd3Store({ etcd3: client });
+      await store.close();
+      expect((await second.status()).version).toMatch(/^3\./);
+      client.close();
+      await expect(second.range({ key: 'a' })).rejects.toMatchObject({
+        code: 'unavailable',
+        outcome: 'not-applied',
+      });
+      await second.close();
     });
-    await second.close();
-  });
-});
+  },
+);

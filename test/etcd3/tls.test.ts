@@ -8,6 +8,7 @@ import { openEtcd3Store } from '../../src/etcd3/index.js';
 import { put, txnOf } from '../../src/store/index.js';
 import { WatchReader } from '../support/watch-reader.js';
 import { OwnEtcd } from './own-etcd.js';
+import { transports } from './transports.js';
 
 const openssl = (...args: string[]) => promisify(execFile)('openssl', args);
 
@@ -38,7 +39,7 @@ async function makeCertificates(folder: string): Promise<void> {
   }
 }
 
-describe.skipIf(inject('etcdEndpoint') === '')('etcd over TLS', () => {
+describe.skipIf(inject('etcdEndpoint') === '').each(transports)('etcd over TLS, over %s', (transport) => {
   let folder: string;
   let etcd: OwnEtcd;
   const pem = (name: string) => readFile(join(folder, name));
@@ -63,6 +64,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('etcd over TLS', () => {
     'serves calls, watches and leases with certificates of both sides (%s)',
     async (scheme) => {
       const store = await openEtcd3Store({
+        transport,
         hosts: `${scheme}${etcd.endpoint}`,
         credentials: {
           rootCertificate: await pem('ca.pem'),
@@ -84,6 +86,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('etcd over TLS', () => {
     ['with no certificate of its own', async () => ({ rootCertificate: await pem('ca.pem') })],
   ])('is unreachable %s', async (_, credentials) => {
     const opening = openEtcd3Store({
+      transport,
       hosts: etcd.endpoint,
       credentials: await credentials(),
       connectTimeoutMs: 2_000,
@@ -96,11 +99,13 @@ describe.skipIf(inject('etcdEndpoint') === '')('etcd over TLS', () => {
 
   it('is unreachable without TLS, and with TLS where there is none', async () => {
     const [plain, rootCertificate] = [inject('etcdEndpoint'), await pem('ca.pem')];
-    await expect(openEtcd3Store({ hosts: etcd.endpoint, connectTimeoutMs: 2_000 })).rejects.toMatchObject({
+    await expect(
+      openEtcd3Store({ transport, hosts: etcd.endpoint, connectTimeoutMs: 2_000 }),
+    ).rejects.toMatchObject({
       code: 'unreachable',
     });
     await expect(
-      openEtcd3Store({ hosts: plain, credentials: { rootCertificate }, connectTimeoutMs: 2_000 }),
+      openEtcd3Store({ transport, hosts: plain, credentials: { rootCertificate }, connectTimeoutMs: 2_000 }),
     ).rejects.toMatchObject({ code: 'unreachable' });
   });
 });

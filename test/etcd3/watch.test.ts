@@ -15,15 +15,16 @@ import { uniqueName } from '../support/stores.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { WatchReader } from '../support/watch-reader.js';
 import { OwnEtcd } from './own-etcd.js';
+import { transports } from './transports.js';
 
-describe.skipIf(inject('etcdEndpoint') === '')('watches over etcd', () => {
+describe.skipIf(inject('etcdEndpoint') === '').each(transports)('watches over etcd, over %s', (transport) => {
   let etcd: OwnEtcd;
   let direct: Store;
   const undo: (() => unknown)[] = [];
 
   beforeAll(async () => {
     etcd = await OwnEtcd.start();
-    direct = await openEtcd3Store({ hosts: etcd.endpoint });
+    direct = await openEtcd3Store({ transport, hosts: etcd.endpoint });
   });
   afterEach(async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -39,7 +40,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('watches over etcd', () => {
   ): Promise<{ proxy: TcpProxy; store: Store; watch(request: WatchRequest): WatchReader }> {
     const proxy = await TcpProxy.start(etcd.endpoint);
     undo.push(() => proxy.close());
-    const store = await openEtcd3Store({ hosts: proxy.endpoint, ...options });
+    const store = await openEtcd3Store({ transport, hosts: proxy.endpoint, ...options });
     undo.push(() => store.close());
     return {
       proxy,
@@ -167,14 +168,12 @@ describe.skipIf(inject('etcdEndpoint') === '')('watches over etcd', () => {
 
   it('B13 a connection that is silently dead is noticed, and the watch goes on', async () => {
     const key = uniqueName();
-    const { proxy, watch } = await proxied({
-      grpcOptions: { 'grpc.keepalive_time_ms': 6_000, 'grpc.keepalive_timeout_ms': 1_000 },
-    });
+    const { proxy, watch } = await proxied();
     const reader = watch({ key });
     await reader.wait('opened');
     proxy.blackHole();
     const missed = await write(key);
-    const noticed = reader.wait('interrupted', 1, 12_000);
+    const noticed = reader.wait('interrupted', 1, 15_000);
     await noticed;
     proxy.heal();
     await reader.waitEvents(1);
@@ -225,7 +224,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('watches over etcd', () => {
       extraArguments: ['--experimental-watch-progress-notify-interval', '200ms'],
     });
     undo.push(() => own.remove());
-    const store = await openEtcd3Store({ hosts: own.endpoint });
+    const store = await openEtcd3Store({ transport, hosts: own.endpoint });
     undo.push(() => store.close());
     const asked = new WatchReader(store.watch({ key: 'a', progress: true }));
     const unasked = new WatchReader(store.watch({ key: 'a' }));
@@ -238,7 +237,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('watches over etcd', () => {
   it('goes on without loss after the server was killed and started again', async () => {
     const own = await OwnEtcd.start();
     undo.push(() => own.remove());
-    const store = await openEtcd3Store({ hosts: own.endpoint });
+    const store = await openEtcd3Store({ transport, hosts: own.endpoint });
     undo.push(() => store.close());
     const reader = new WatchReader(store.watch(prefixRange('k')));
     await reader.wait('opened');
@@ -247,7 +246,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('watches over etcd', () => {
     await own.kill();
     await reader.wait('interrupted');
     await own.start();
-    const other = await openEtcd3Store({ hosts: own.endpoint });
+    const other = await openEtcd3Store({ transport, hosts: own.endpoint });
     undo.push(() => other.close());
     await other.txn(txnOf({ success: [put('k2', '')] }));
     await reader.wait('opened', 2);

@@ -1,0 +1,54 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import {
+  connect as connectTls,
+  createSecureContext,
+  type SecureContext,
+  type ConnectionOptions as TlsOptions,
+} from 'node:tls';
+import type { Address } from './address.js';
+
+export interface Certificates {
+  readonly rootCertificate: Buffer;
+  readonly privateKey?: Buffer;
+  readonly certChain?: Buffer;
+  readonly serverName?: string;
+}
+
+/** What TLS needs of certificates, made once. Throws for what is no PEM. */
+export interface TlsSettings {
+  readonly secureContext: SecureContext;
+  readonly serverName: string | undefined;
+}
+
+const protocol = 'h2';
+/** Of a name with several addresses each is tried for so long before the next. */
+const addressAttemptMs = 1_000;
+
+export function tlsSettings(certificates: Certificates | undefined): TlsSettings {
+  const { rootCertificate, privateKey, certChain, serverName } = certificates ?? {};
+  const secureContext = createSecureContext({ ca: rootCertificate, key: privateKey, cert: certChain });
+  return { secureContext, serverName };
+}
+
+/**
+ * A socket that is being connected. `onOpen` is called once bytes can be written, over TLS once the server has shown
+ * its certificate; failures come as the socket's own events.
+ */
+export function openSocket(address: Address, tls: TlsSettings | undefined, onOpen: () => void): Socket {
+  const { host, port } = address;
+  const tcp = { host, port, noDelay: true, autoSelectFamilyAttemptTimeout: addressAttemptMs };
+  if (tls === undefined) return connectTcp(tcp, onOpen);
+  // A name only: an address is no name of a server, but its certificate is still held against it.
+  const name = tls.serverName ?? (isIP(host) === 0 ? host : undefined);
+  const options: TlsOptions = {
+    ...tcp,
+    secureContext: tls.secureContext,
+    ALPNProtocols: [protocol],
+    ...(name === undefined ? {} : { servername: name }),
+  };
+  const socket = connectTls(options, () => {
+    if (socket.alpnProtocol === protocol) onOpen();
+    else socket.destroy(new Error('the server does not offer HTTP/2'));
+  });
+  return socket.setNoDelay(true);
+}

@@ -1,0 +1,2 @@
+/** The transports over which every suite of the adapter runs. */
+export const transports = ['http2', 'grpc-js'] as const;
