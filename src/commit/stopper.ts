@@ -1,9 +1,9 @@
-import type { Runtime } from '../runtime/index.js';
+import { type Runtime, sharedController } from '../runtime/index.js';
 
 /** Says when to stop, and cuts pauses and requests short then. */
 export class Stopper {
   readonly #runtime: Runtime;
-  readonly #controller = new AbortController();
+  readonly #controller = sharedController();
   readonly #wakeUps = new Set<() => void>();
 
   constructor(runtime: Runtime) {

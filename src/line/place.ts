@@ -1,5 +1,5 @@
 import { QuorateError } from '../errors.js';
-import { invariant } from '../runtime/index.js';
+import { invariant, offAbort, onAbort } from '../runtime/index.js';
 import type { Session } from '../session/index.js';
 import {
   type Compare,
@@ -108,7 +108,7 @@ export class Place {
     this.turn.catch(() => {});
     if (this.#mayBeAdmitted()) this.#become(options.asOf);
     if (options.session.signal.aborted) this.endWithSession();
-    else options.session.signal.addEventListener('abort', this.endWithSession, { once: true });
+    else onAbort(options.session.signal, this.endWithSession);
   }
 
   get state(): PlaceState {
@@ -248,7 +248,7 @@ export class Place {
     if (this.#state.status === 'gone') return;
     const waited = this.#state.status === 'waiting';
     this.#state = { status: 'gone', error };
-    this.session.signal.removeEventListener('abort', this.endWithSession);
+    offAbort(this.session.signal, this.endWithSession);
     if (waited) this.#rejectTurn(error);
     for (const listener of [...this.#onGone]) listener(error);
     this.#onGone.clear();

@@ -1,3 +1,4 @@
+export { offAbort, onAbort } from './abort-hooks.js';
 export { AgeClock, type ClockReading, type Instant } from './age-clock.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { drained } from './drained.js';

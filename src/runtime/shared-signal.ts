@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { allowHooks } from './abort-hooks.js';
 
 /**
  * A controller whose signal many may listen to. Node.js takes more than ten listeners of one signal for a leak and
@@ -7,5 +8,6 @@ import { setMaxListeners } from 'node:events';
 export function sharedController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
+  allowHooks(controller.signal);
   return controller;
 }
