@@ -220,9 +220,9 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'unknown-before-it-was-sent',
     file: committer,
-    find: 'const shut = await this.#open(lane, next);',
-    replace:
-      'for (const member of next) member.markSent();\n      const shut = await this.#open(lane, next);',
+    find: 'const shut = lane.isOpen ? undefined : await this.#open(lane, wanted);',
+    replace: `for (const member of wanted) member.markSent();
+      const shut = lane.isOpen ? undefined : await this.#open(lane, wanted);`,
     story:
       'a caller told unknown while a new lane was being opened, though nothing was sent: this library did',
     killedBy: 'lanes',

@@ -9,10 +9,8 @@ import {
   prefixRange,
   type RangeRequest,
   type Store,
-  sizeOf,
   type TxnReply,
   type TxnRequest,
-  txnCost,
   validateTxn,
   type Watch,
   type WatchRequest,
@@ -21,7 +19,7 @@ import { type GroupLimits, wrapperBytes, wrapperOps } from './batch.js';
 import { Committer } from './committer.js';
 import { Deadlines } from './deadlines.js';
 import { kindOf } from './failures.js';
-import { type Footprint, footprintOf } from './footprint.js';
+import { footprintOf, type Reach, reachOf } from './footprint.js';
 import { LaneLease } from './lane-lease.js';
 import { type LaneContext, openLanes } from './lane-opening.js';
 import type { Position } from './lane-requests.js';
@@ -203,34 +201,30 @@ class LanedStore implements CommitStore {
     try {
       if (this.#closing || committer === undefined) throw closedError();
       checkWaitOptions(options, 'committing a transaction');
-      const footprint = checkedFootprint(request);
-      const reads = footprint.writtenPoints.length === 0 && footprint.writtenRanges.length === 0;
-      if (reads && readsPassBy) return this.#store.txn(request, options);
-      this.#checkMember(request, footprint);
+      const reach = wellFormed(() => reachOf(request, this.#lanesRange));
+      if (reach === 'writes nothing' && readsPassBy) {
+        wellFormed(() => footprintOf(request));
+        return this.#store.txn(request, options);
+      }
+      const bytes = this.#checkMember(request, reach);
       const timeoutMs = options.timeoutMs ?? this.#defaultTimeoutMs;
-      const deadlineMs = this.#context.runtime.monotonicMs() + timeoutMs;
-      const [ops, bytes] = [txnCost(request), sizeOf(request)];
+      const deadlineMs =
+        timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : this.#context.runtime.monotonicMs() + timeoutMs;
       const { signal } = options;
-      return committer.submit(
-        new Member({ request, footprint, ops, bytes, deadlineMs, timeoutMs, signal }, this.#deadlines),
-      );
+      return committer.submit(new Member({ request, bytes, deadlineMs, timeoutMs, signal }, this.#deadlines));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #checkMember(request: TxnRequest, { writtenPoints, writtenRanges }: Footprint): void {
-    validateTxn(request, memberLimits);
-    const { key: start, rangeEnd: end } = this.#lanesRange;
-    const inLanes = writtenPoints.some((key) => key >= start && key < end);
-    let acrossLanes = false;
-    for (let index = 0; index < writtenRanges.length; index += 2) {
-      if ((writtenRanges[index] as string) < end && start < (writtenRanges[index + 1] as string))
-        acrossLanes = true;
-    }
-    if (inLanes || acrossLanes) {
-      throw invalidArgument('the transaction writes keys of lanes', `keys outside ${JSON.stringify(start)}`);
-    }
+  /** Refuses what no lane can carry; returns its size. */
+  #checkMember(request: TxnRequest, reach: Reach): number {
+    const bytes = wellFormed(() => validateTxn(request, memberLimits));
+    if (reach !== 'writes there') return bytes;
+    throw invalidArgument(
+      'the transaction writes keys of lanes',
+      `keys outside ${JSON.stringify(this.#lanesRange.key)}`,
+    );
   }
 
   /** New lanes on the lease, tried again until the wait is over. */
@@ -267,10 +261,12 @@ class LanedStore implements CommitStore {
   }
 }
 
-function checkedFootprint(request: TxnRequest): Footprint {
+/** What `look` finds in a transaction, unless that turns out not to be one. */
+function wellFormed<T>(look: () => T): T {
   try {
-    return footprintOf(request);
+    return look();
   } catch (cause) {
+    if (isQuorateError(cause)) throw cause;
     throw new QuorateError('invalid-argument', 'the transaction is malformed; accepted: a TxnRequest', {
       cause,
     });

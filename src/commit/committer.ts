@@ -1,6 +1,6 @@
 import type { QuorateError } from '../errors.js';
 import { Backoff, invariant, waitFor } from '../runtime/index.js';
-import type { Key, TxnReply } from '../store/index.js';
+import type { Key, PutOp, TxnReply } from '../store/index.js';
 import { type GroupLimits, wrapperBytes, wrapperOps } from './batch.js';
 import { isSameForAll } from './failures.js';
 import type { LaneContext } from './lane-opening.js';
@@ -21,6 +21,8 @@ const stoppingMs = 500;
 /** What a server's limits are believed to allow at the least. */
 const fewestOps = 8;
 const fewestBytes = 64 * 1_024;
+
+const settled = Promise.resolve();
 
 export interface CommitterOptions {
   /** Where its lanes stand. */
@@ -46,11 +48,13 @@ export class Committer {
   readonly #stopper: Stopper;
   readonly #lanes: readonly LaneWriter[];
   readonly #idle: LaneWriter[];
-  /** Lanes at work, and replies being worked out. */
-  readonly #tasks = new Set<Promise<void>>();
-  /** The members of those groups. */
+  /** The groups that lanes are at work on, and those whose replies are being worked out. */
   readonly #underWay = new Set<readonly Member[]>();
   #gathering = false;
+  /** Rounds that this gathering has waited, and how many it had seen by then. */
+  #rounds = 0;
+  #seen = 0;
+  #onQuiet: () => void = () => {};
 
   constructor(context: LaneContext, options: CommitterOptions) {
     this.#context = context;
@@ -86,33 +90,38 @@ export class Committer {
     await waitFor(this.#context.runtime, work, { timeoutMs }, 'closing').catch(() => {});
   }
 
-  async #drained(): Promise<void> {
-    for (;;) {
-      // Members just submitted become a task after some microtasks.
-      while (this.#gathering) await Promise.resolve();
-      if (this.#tasks.size === 0) return;
-      await Promise.all(this.#tasks);
-    }
+  /** Resolves once nothing is under way. */
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onQuiet = resolve;
+      this.#tellIfQuiet();
+    });
+  }
+
+  #tellIfQuiet(): void {
+    if (!this.#gathering && this.#underWay.size === 0) this.#onQuiet();
   }
 
   #gather(): void {
     if (this.#gathering || this.#idle.length === 0 || this.#waiting.size === 0) return;
     this.#gathering = true;
-    let rounds = 0;
-    let seen = 0;
-    const round = () => {
-      const { size } = this.#waiting;
-      rounds += 1;
-      if (size > seen && size < this.#limits.maxOps && rounds < longestGathering) {
-        seen = size;
-        queueMicrotask(round);
-        return;
-      }
-      this.#gathering = false;
-      this.#depart();
-    };
-    queueMicrotask(round);
+    this.#rounds = 0;
+    this.#seen = 0;
+    void settled.then(this.#round);
   }
+
+  readonly #round = (): void => {
+    const { size } = this.#waiting;
+    this.#rounds += 1;
+    if (size > this.#seen && size < this.#limits.maxOps && this.#rounds < longestGathering) {
+      this.#seen = size;
+      void settled.then(this.#round);
+      return;
+    }
+    this.#gathering = false;
+    this.#depart();
+    this.#tellIfQuiet();
+  };
 
   /** Sends groups off on idle lanes. */
   #depart(): void {
@@ -121,40 +130,36 @@ export class Committer {
       if (group.length === 0) return;
       const lane = this.#idle.pop();
       if (lane === undefined) return;
-      this.#track(group, this.#carry(lane, group));
+      this.#underWay.add(group);
+      void this.#carry(lane, group);
     }
-  }
-
-  #track(members: readonly Member[], work: Promise<void>): void {
-    this.#underWay.add(members);
-    const task = work.finally(() => {
-      this.#tasks.delete(task);
-      this.#underWay.delete(members);
-    });
-    this.#tasks.add(task);
   }
 
   /** Brings one group to its end, and makes the lane free for the next. */
   async #carry(lane: LaneWriter, group: readonly Member[]): Promise<void> {
-    const backoff = new Backoff(this.#context.runtime, { firstMs: firstRetryMs, longestMs: longestRetryMs });
+    let backoff: Backoff | undefined;
     const parts: (readonly Member[])[] = [group];
     while (!this.#stopper.isStopped) {
       const next = parts.shift();
       if (next === undefined) break;
-      if (!next.some((member) => member.isLive)) continue;
-      const shut = await this.#open(lane, next);
+      const wanted = living(next);
+      if (wanted.length === 0) continue;
+      const shut = lane.isOpen ? undefined : await this.#open(lane, wanted);
       // Who gave up until now was told that it is not applied, and must not be.
-      const part = next.filter((member) => member.isLive);
+      const part = living(wanted);
       if (part.length === 0) continue;
       const verdict = shut ?? (await this.#commit(lane, part));
       if (verdict.type === 'unreached') {
         for (const member of part) member.markWaiting();
         parts.unshift(part);
+        backoff ??= new Backoff(this.#context.runtime, { firstMs: firstRetryMs, longestMs: longestRetryMs });
         await this.#stopper.pause(backoff.nextMs());
       } else parts.unshift(...this.#settle(part, verdict));
     }
     this.#idle.push(lane);
+    this.#underWay.delete(group);
     this.#gather();
+    this.#tellIfQuiet();
   }
 
   async #open(lane: LaneWriter, members: readonly Member[]): Promise<Shut | undefined> {
@@ -163,11 +168,11 @@ export class Committer {
     return shut;
   }
 
-  async #commit(lane: LaneWriter, members: readonly Member[]): Promise<Verdict> {
-    const operations = members.map((member) => member.op);
+  #commit(lane: LaneWriter, members: readonly Member[]): Promise<Verdict> {
     for (const member of members) member.markSent();
     return lane.commit({
-      operations,
+      operations: members.map((member) => member.op),
+      bytes: members.reduce((sum, { bytes }) => sum + bytes, 0),
       isWanted: () => members.some((member) => member.isLive),
       onTrouble: (error) => {
         for (const member of members) member.trouble = error;
@@ -183,12 +188,13 @@ export class Committer {
     switch (verdict.type) {
       case 'replied':
         this.#count(members);
-        for (const [index, member] of members.entries()) answer(member, verdict.reply, index);
+        for (let index = 0; index < members.length; index += 1) {
+          answer(members[index] as Member, verdict.reply, index);
+        }
         return [];
       case 'applied': {
         this.#count(members);
-        const { revision, lanePut } = verdict;
-        this.#track(members, recoverReplies(this.#context, this.#stopper, { members, revision, lanePut }));
+        void this.#recover(members, verdict.revision, verdict.lanePut);
         return [];
       }
       case 'refused':
@@ -201,6 +207,15 @@ export class Committer {
     }
     for (const member of members) member.reject(verdict.error);
     return [];
+  }
+
+  /** Works out what the members were answered, while the lane goes on. */
+  async #recover(applied: readonly Member[], revision: number, lanePut: PutOp): Promise<void> {
+    const members = [...applied];
+    this.#underWay.add(members);
+    await recoverReplies(this.#context, this.#stopper, { members, revision, lanePut });
+    this.#underWay.delete(members);
+    this.#tellIfQuiet();
   }
 
   #count(members: readonly Member[]): void {
@@ -225,6 +240,11 @@ export class Committer {
     const half = Math.ceil(members.length / 2);
     return [members.slice(0, half), members.slice(half)];
   }
+}
+
+/** Those whose callers still wait. */
+function living(members: readonly Member[]): readonly Member[] {
+  return members.every((member) => member.isLive) ? members : members.filter((member) => member.isLive);
 }
 
 /** The member's part of the reply to its group; the lane's own put comes first. */

@@ -20,7 +20,9 @@ export class Deadlines {
     this.#runtime = runtime;
   }
 
+  /** Who waits for ever has no deadline. */
   add(entry: Expiring): void {
+    if (entry.deadlineMs === Number.POSITIVE_INFINITY) return;
     this.#pending.add(entry);
     if (entry.deadlineMs < this.#timerAtMs) this.#arm(entry.deadlineMs);
   }

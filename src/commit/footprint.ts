@@ -16,6 +16,38 @@ export interface Footprint {
   readonly writtenRanges: readonly Key[];
 }
 
+/** Whether a transaction could write, and whether among certain keys, over all its branches at all depths. */
+export type Reach = 'writes nothing' | 'writes elsewhere' | 'writes there';
+
+/** The reach of a transaction into a range: what its {@link Footprint} tells too, without making one. */
+export function reachOf(request: TxnRequest, range: Required<KeyRange>): Reach {
+  const success = reachOfOps(request.success, range);
+  return success === 'writes there' ? success : furthest(success, reachOfOps(request.failure, range));
+}
+
+function reachOfOps(ops: readonly Op[], range: Required<KeyRange>): Reach {
+  let reach: Reach = 'writes nothing';
+  for (const op of ops) {
+    if (op.type === 'range') continue;
+    const own =
+      op.type === 'txn' ? reachOf(op, range) : isThere(op, range) ? 'writes there' : 'writes elsewhere';
+    if (own === 'writes there') return own;
+    reach = furthest(reach, own);
+  }
+  return reach;
+}
+
+function furthest(left: Reach, right: Reach): Reach {
+  if (left === 'writes there' || right === 'writes nothing') return left;
+  return right;
+}
+
+function isThere(written: KeyRange, { key, rangeEnd }: Required<KeyRange>): boolean {
+  const between = bounds(written);
+  if (between === undefined) return written.key >= key && written.key < rangeEnd;
+  return between.start < rangeEnd && key < between.end;
+}
+
 interface Collector {
   readonly readPoints: Key[];
   readonly readRanges: Key[];

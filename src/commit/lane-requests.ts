@@ -29,7 +29,8 @@ export function lanePut({ key, lease }: Position, sequence: string): PutOp {
 
 /** Moves the lane on to `sequence` and applies the members, or shows the lane if it stands elsewhere. */
 export function laneRequest(position: Position, sequence: string, members: readonly TxnOp[]): TxnRequest {
-  const success: Op[] = [lanePut(position, sequence), ...members];
+  const success: Op[] = [lanePut(position, sequence)];
+  for (const member of members) success.push(member);
   return { compare: [guardOf(position)], success, failure: [{ type: 'range', key: position.key }] };
 }
 
@@ -70,5 +71,5 @@ export function shownLane(reply: TxnReply): KeyValue | undefined {
 
 function guardOf({ key, revision }: Position): Compare {
   invariant(revision > 0, 'a lane is never guarded by the revision of a missing key');
-  return compare.mod({ key }, 'equal', revision);
+  return { key, target: 'mod', result: 'equal', operand: revision };
 }

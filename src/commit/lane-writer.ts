@@ -73,13 +73,19 @@ import {
 /** A group as the lane sees it. */
 export interface Cargo {
   readonly operations: readonly TxnOp[];
+  /** About so many, in all. */
+  readonly bytes: number;
   /** True while somebody waits for the outcome. */
   isWanted(): boolean;
   /** Told of each attempt that failed. */
   onTrouble(error: unknown): void;
 }
 
-type Attempt = { readonly reply: TxnReply } | { readonly error: unknown };
+/** A reply, or the error of an attempt without one. */
+interface Attempt {
+  readonly reply: TxnReply | undefined;
+  readonly error: unknown;
+}
 
 const firstRetryMs = 5;
 const longestRetryMs = 2_000;
@@ -99,8 +105,12 @@ export class LaneWriter {
     this.#context = context;
     this.#stopper = stopper;
     this.#position = position;
-    this.#patience = new AttemptPatience(context.runtime, context.attemptTimeoutMs);
+    this.#patience = new AttemptPatience(context.attemptTimeoutMs);
     this.#backoff = new Backoff(context.runtime, { firstMs: firstRetryMs, longestMs: longestRetryMs });
+  }
+
+  get isOpen(): boolean {
+    return this.#position !== undefined;
   }
 
   /** The lane's key, while it has one. */
@@ -130,9 +140,12 @@ export class LaneWriter {
     const request = laneRequest(position, sequence, cargo.operations);
     let undecided = false;
     for (;;) {
-      const attempt = await this.#send(request);
-      if ('reply' in attempt) return this.#read(attempt.reply, position, sequence, undecided, cargo);
-      const { error } = attempt;
+      const { reply, error } = await this.#send(request, cargo.bytes);
+      if (reply?.succeeded) {
+        this.#moveTo(position, reply.revision);
+        return { type: 'replied', reply };
+      }
+      if (reply !== undefined) return this.#read(reply, position, sequence, undecided, cargo);
       cargo.onTrouble(error);
       const kind = kindOf(error);
       if (kind === 'unknown' || mayBeAppliedThough(error)) undecided = true;
@@ -182,23 +195,21 @@ export class LaneWriter {
     let request = laneRequest(position, fence, []);
     this.#context.stats.fenced += 1;
     for (;;) {
-      const attempt = await this.#send(request);
-      if ('reply' in attempt) {
-        const { reply } = attempt;
+      const { reply, error } = await this.#send(request, 0);
+      if (reply !== undefined) {
         if (!reply.succeeded) return this.#resolve(reply, position, sequence, fence, cargo);
         this.#moveTo(position, request.success[0]?.type === 'delete' ? undefined : reply.revision);
         return fencedOff();
       }
-      cargo.onTrouble(attempt.error);
-      if (isQuorateError(attempt.error, 'no-space')) request = deletingRequest(position);
-      if (this.#stopper.isStopped || kindOf(attempt.error) === 'closed') {
-        return closedFate(true, attempt.error);
-      }
+      cargo.onTrouble(error);
+      if (isQuorateError(error, 'no-space')) request = deletingRequest(position);
+      if (this.#stopper.isStopped || kindOf(error) === 'closed') return closedFate(true, error);
       await this.#stopper.pause(this.#backoff.nextMs());
-      if (this.#stopper.isStopped) return closedFate(true, attempt.error);
+      if (this.#stopper.isStopped) return closedFate(true, error);
     }
   }
 
+  /** A reply that shows the lane elsewhere. */
   async #read(
     reply: TxnReply,
     position: Position,
@@ -206,10 +217,6 @@ export class LaneWriter {
     undecided: boolean,
     cargo: Cargo,
   ): Promise<Verdict> {
-    if (reply.succeeded) {
-      this.#moveTo(position, reply.revision);
-      return { type: 'replied', reply };
-    }
     if (undecided) return this.#resolve(reply, position, sequence, undefined, cargo);
     await this.#giveUp();
     return { type: 'unreached', error: laneGone() };
@@ -263,20 +270,24 @@ export class LaneWriter {
     return { type: 'applied', revision, lanePut: lanePut(position, sequence) };
   }
 
-  async #send(request: TxnRequest): Promise<Attempt> {
-    const { signal } = this.#stopper;
+  /** One attempt at a request of about so many bytes. */
+  async #send(request: TxnRequest, bytes: number): Promise<Attempt> {
+    const { store, runtime } = this.#context;
+    const startMs = runtime.monotonicMs();
+    const timeoutMs = this.#patience.msFor(bytes);
     try {
-      const reply = await this.#patience.attempt((timeoutMs) =>
-        this.#context.store.txn(request, { timeoutMs, signal }),
-      );
-      return { reply };
+      const reply = await store.txn(request, { timeoutMs, signal: this.#stopper.signal });
+      this.#patience.replied(runtime.monotonicMs() - startMs, bytes);
+      return { reply, error: undefined };
     } catch (error) {
-      return { error };
+      this.#patience.failed(error);
+      return { reply: undefined, error };
     }
   }
 
   #moveTo(position: Position, revision: number | undefined): void {
-    this.#position = revision === undefined ? undefined : { ...position, revision };
+    this.#position =
+      revision === undefined ? undefined : { key: position.key, lease: position.lease, revision };
   }
 
   /** The lane is gone or no longer ours. If its lease is gone too, the next one needs a new lease. */

@@ -1,9 +1,9 @@
 import { QuorateError } from '../errors.js';
-import { abortedError } from '../runtime/index.js';
-import type { OpReply, TxnOp, TxnReply, TxnRequest } from '../store/index.js';
+import { abortedError, offAbort, onAbort } from '../runtime/index.js';
+import { type OpReply, type TxnOp, type TxnReply, type TxnRequest, txnCost } from '../store/index.js';
 import type { Candidate } from './batch.js';
 import type { Deadlines } from './deadlines.js';
-import type { Footprint } from './footprint.js';
+import { type Footprint, footprintOf } from './footprint.js';
 
 /**
  * - `waiting`: nothing is under way that could apply it.
@@ -14,8 +14,6 @@ type MemberState = 'waiting' | 'sent' | 'settled';
 
 export interface MemberInit {
   readonly request: TxnRequest;
-  readonly footprint: Footprint;
-  readonly ops: number;
   readonly bytes: number;
   readonly deadlineMs: number;
   readonly timeoutMs: number;
@@ -26,9 +24,7 @@ const doing = 'waiting for a transaction to be committed';
 
 /** One transaction on its way through a lane, and its caller's wait. */
 export class Member implements Candidate {
-  readonly op: TxnOp;
-  readonly footprint: Footprint;
-  readonly ops: number;
+  readonly request: TxnRequest;
   readonly bytes: number;
   readonly deadlineMs: number;
   readonly reply: Promise<TxnReply>;
@@ -38,14 +34,13 @@ export class Member implements Candidate {
   readonly #signal: AbortSignal | undefined;
   readonly #deadlines: Deadlines;
   #state: MemberState = 'waiting';
+  #footprint: Footprint | undefined;
+  #ops: number | undefined;
   #resolve: (reply: TxnReply) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
   constructor(init: MemberInit, deadlines: Deadlines) {
-    const { request } = init;
-    this.op = { type: 'txn', compare: request.compare, success: request.success, failure: request.failure };
-    this.footprint = init.footprint;
-    this.ops = init.ops;
+    this.request = init.request;
     this.bytes = init.bytes;
     this.deadlineMs = init.deadlineMs;
     this.#timeoutMs = init.timeoutMs;
@@ -56,7 +51,25 @@ export class Member implements Candidate {
       this.#reject = reject;
     });
     deadlines.add(this);
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (this.#signal !== undefined) onAbort(this.#signal, this.#onAbort);
+  }
+
+  /** The transaction as one of several in a group. */
+  get op(): TxnOp {
+    const { compare, success, failure } = this.request;
+    return { type: 'txn', compare, success, failure };
+  }
+
+  /** Worked out only for who meets others. */
+  get footprint(): Footprint {
+    this.#footprint ??= footprintOf(this.request);
+    return this.#footprint;
+  }
+
+  /** The same. */
+  get ops(): number {
+    this.#ops ??= txnCost(this.request);
+    return this.#ops;
   }
 
   /** True while somebody waits for the answer. */
@@ -110,7 +123,7 @@ export class Member implements Candidate {
     if (this.#state === 'settled') return false;
     this.#state = 'settled';
     this.#deadlines.remove(this);
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort);
     return true;
   }
 }

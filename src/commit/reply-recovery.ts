@@ -107,7 +107,10 @@ class Recovery {
     for (let at = 0; at < writtenRanges.length; at += 2) {
       written.addRange(writtenRanges[at] as string, writtenRanges[at + 1] as string);
     }
-    this.#request = { type: 'txn', ...this.#withPlaceholders(member.op, written, `${placeholder}${index}.`) };
+    this.#request = {
+      type: 'txn',
+      ...this.#withPlaceholders(member.request, written, `${placeholder}${index}.`),
+    };
   }
 
   /** The ranges compared at all depths: which branches were taken depends on them. */

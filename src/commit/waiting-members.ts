@@ -29,8 +29,29 @@ export class WaitingMembers {
 
   /** The next group, in order of arrival; who cannot join it stays at the head for the one after. */
   gather(limits: Readonly<GroupLimits>): Member[] {
+    const first = this.#first();
+    if (first === undefined) return [];
+    const group = [first];
+    if (this.size > 0) this.#join(group, limits);
+    else this.#compact();
+    return group;
+  }
+
+  /** The first of those who still wait; taken out. */
+  #first(): Member | undefined {
+    while (this.#head < this.#members.length) {
+      const member = this.#members[this.#head] as Member;
+      this.#head += 1;
+      if (member.isLive) return member;
+    }
+    this.#compact();
+    return undefined;
+  }
+
+  /** Takes out those who can travel with who is in the group already. */
+  #join(group: Member[], limits: Readonly<GroupLimits>): void {
     const batch = new Batch(limits);
-    const group: Member[] = [];
+    for (const member of group) batch.admit(member);
     const refused: Member[] = [];
     while (this.#head < this.#members.length) {
       const member = this.#members[this.#head] as Member;
@@ -46,11 +67,15 @@ export class WaitingMembers {
       this.#head += 1;
     }
     if (refused.length > 0) this.#restore(refused);
-    else if (this.#head === this.#members.length || this.#head > 4_096) {
-      this.#members.splice(0, this.#head);
-      this.#head = 0;
-    }
-    return group;
+    else this.#compact();
+  }
+
+  /** Lets go of those who were taken out. */
+  #compact(): void {
+    if (this.#head === this.#members.length) this.#members.length = 0;
+    else if (this.#head > 4_096) this.#members.splice(0, this.#head);
+    else return;
+    this.#head = 0;
   }
 
   /** Everybody who waits; they are taken out. */

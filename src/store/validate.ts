@@ -36,8 +36,10 @@ const decimal = /^-?\d+$/;
  * The duplicate check is etcd's, static and uneven: branches count together even where only one can be taken; a
  * delete refuses puts of its keys on its own level and in the nested transactions of that level and of later
  * siblings, but a put in an earlier sibling passes; and a delete up to the end of all keys refuses nothing.
+ *
+ * Returns the size of the request, as {@link sizeOf} does.
  */
-export function validateTxn(request: TxnRequest, limits: TxnLimits = defaultTxnLimits): void {
+export function validateTxn(request: TxnRequest, limits: TxnLimits = defaultTxnLimits): number {
   const maxTxnOps = limits.maxTxnOps ?? defaultTxnLimits.maxTxnOps;
   const maxRequestBytes = limits.maxRequestBytes ?? defaultTxnLimits.maxRequestBytes;
   checkLevel(request, maxTxnOps, maxTxnOps);
@@ -49,6 +51,7 @@ export function validateTxn(request: TxnRequest, limits: TxnLimits = defaultTxnL
       details: { bytes, maxRequestBytes },
     });
   }
+  return bytes;
 }
 
 /** Throws `invalid-argument` for an empty key, and for limits and revisions that are not whole numbers from 0. */
