@@ -4,6 +4,7 @@
  * lock is judged as a mutex, and each set as a whole; and once all or a core is healed, everybody gets what it wants.
  */
 import { prefixRange } from '../src/store/index.js';
+import { deleteAPart, queueInCalm } from './multi-lock/calm.js';
 import { judge } from './multi-lock/judge.js';
 import { Scene } from './multi-lock/scene.js';
 import { situations } from './multi-lock/situations.js';
@@ -41,6 +42,8 @@ async function run(world: World<MultiLockWorkload>): Promise<void> {
   const places = { ...prefixRange(scene.places), countOnly: true };
   await world.runUntil(() => simulation.engine.range(places).count === 0, livenessMs);
   judge(world, scene, { drained: true });
+  await queueInCalm(world, scene);
+  await deleteAPart(world, scene);
 }
 
 function pending({ processes }: Scene): string | undefined {
@@ -50,7 +53,7 @@ function pending({ processes }: Scene): string | undefined {
 
 export const multiLockProperty: Property<MultiLockWorkload> = {
   module: 'multi-lock',
-  invariants: ['MULTI-1', 'MULTI-2', 'LOCK-1', 'LOCK-2', 'LOCK-4', 'LOCK-5', 'LOCK-7', 'LOCK-9'],
+  invariants: ['MULTI-1', 'MULTI-2', 'LOCK-1', 'LOCK-2', 'LOCK-4', 'LOCK-5', 'LOCK-6', 'LOCK-7', 'LOCK-9'],
   workload: multiLockWorkload,
   faults: { maxWindows: 14, withinMs },
   sometimes: situations,

@@ -20,11 +20,13 @@ import { type CallerPlan, type MultiLockWorkload, type Name, names } from './wor
 
 /** Callers do not come more often once everything is healed. */
 const healedRounds = 2;
+/** They are written to so often, so that one may come just after a loss. */
+const writesOfAHold = 8;
 /** How long a write is waited for that nobody waits for. */
 const leftWriteMs = 60;
 
 /** A process that has its client. */
-interface Seat {
+export interface Seat {
   readonly process: SimulatedProcess;
   readonly client: Client;
   readonly mutexes: ReadonlyMap<Name, Mutex>;
@@ -41,14 +43,14 @@ export class Scene {
   isHealed = false;
   readonly #world: World<MultiLockWorkload>;
   readonly #processes: SimulatedProcess[] = [];
-  readonly #seats = new Map<SimulatedProcess, Seat>();
+  readonly seats = new Map<SimulatedProcess, Seat>();
   readonly #struck = new Set<CallerPlan>();
 
   constructor(world: World<MultiLockWorkload>) {
     this.#world = world;
     const clientOf = (target: number) => {
       const process = this.#processes[target % this.#processes.length];
-      return process && this.#seats.get(process)?.client;
+      return process && this.seats.get(process)?.client;
     };
     this.administrator = new Administrator({ world, line: this.places, clientOf });
     this.traffic = new LineTraffic({ nowMs: this.nowMs, line: this.places });
@@ -77,7 +79,7 @@ export class Scene {
     const process = this.#world.start(`process ${this.#processes.length}`, async (context) => {
       for (const grant of this.grants) if (grant.process === process) this.#buried(grant);
       const seat = await this.#open(process, context);
-      this.#seats.set(process, seat);
+      this.seats.set(process, seat);
       const work = callers.map(async (plan, index) => {
         await sleep(context.runtime, plan.startMs);
         let left = roundsLeft[index] ?? 0;
@@ -149,7 +151,19 @@ export class Scene {
     const [name] = plan.names as [Name];
     const mutex = seat.mutexes.get(name) as Mutex;
     const hold = await (plan.way === 'try-acquire' ? mutex.tryAcquire(options) : mutex.acquire(options));
-    if (hold !== undefined) await this.#hold(seat, plan, [name], hold);
+    if (hold === undefined) return;
+    await this.#hold(seat, plan, [name], hold, () => this.#handOn(plan, hold));
+  }
+
+  /** To whom it names, who may wait for this lock alone or for more. */
+  async #handOn({ handsTo }: CallerPlan, hold: Hold): Promise<void> {
+    const to = this.#processes[handsTo];
+    if (to === undefined) return;
+    const handed = await hold.handOff(`${to.name}.${to.incarnation}`).catch((error: unknown) => {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
+      return false;
+    });
+    if (handed) this.reached('a mutex was handed to one who waited');
   }
 
   async #runExclusive(seat: Seat, plan: CallerPlan, multi: MultiLock, options: WaitOptions): Promise<void> {
@@ -166,7 +180,13 @@ export class Scene {
     });
   }
 
-  async #hold(seat: Seat, plan: CallerPlan, held: readonly Name[], hold: Hold | MultiHold): Promise<void> {
+  async #hold(
+    seat: Seat,
+    plan: CallerPlan,
+    held: readonly Name[],
+    hold: Hold | MultiHold,
+    handOn: () => Promise<void> = async () => {},
+  ): Promise<void> {
     const grant = this.#granted(seat, held, hold);
     const session = seat.session();
     try {
@@ -174,6 +194,7 @@ export class Scene {
     } finally {
       const { wasLost } = grant.belief;
       grant.belief.end();
+      await handOn();
       await hold.release();
       // Without the session, nobody here knows whether what was sent is settled; the guard is.
       if (!wasLost && session?.state.status !== 'lost') grant.settledAtMs = this.nowMs();
@@ -188,18 +209,15 @@ export class Scene {
 
   async #critical(seat: Seat, plan: CallerPlan, grant: SeenSet, hold: Hold | MultiHold): Promise<void> {
     if (plan.stroke !== 'none' && !this.isHealed && !this.#struck.has(plan)) this.#strike(plan, grant);
-    await this.#write(plan, grant, hold);
     const { client } = seat;
     const isHealed = () => this.isHealed;
-    const ended = await stay({
-      client,
-      belief: grant.belief,
-      signal: hold.signal,
-      holdMs: plan.holdMs,
-      isHealed,
-    });
-    if (ended === 'untold') {
-      broken('LOCK-9', `${grant.process.name} found its locks lost, and their signal has not fired`);
+    const holdMs = plan.holdMs / writesOfAHold;
+    for (let write = 0; write < writesOfAHold; write += 1) {
+      await this.#write(plan, grant, hold);
+      const ended = await stay({ client, belief: grant.belief, signal: hold.signal, holdMs, isHealed });
+      if (ended === 'untold') {
+        broken('LOCK-9', `${grant.process.name} found its locks lost, and their signal has not fired`);
+      }
     }
     await this.#write(plan, grant, hold);
   }

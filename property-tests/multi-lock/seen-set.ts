@@ -11,8 +11,6 @@ import type { Name } from './workload.js';
 export interface SeenPart {
   readonly name: Name;
   readonly place: Key;
-  /** Revision that created the place. */
-  readonly revision: number;
   readonly token: number;
 }
 
@@ -40,7 +38,7 @@ export class SeenSet {
     this.parts = names.map((name, index) => {
       const guard = guards[index] as Compare;
       const token = 'guards' in hold ? hold.token(name) : hold.token;
-      return { name, place: guard.key, revision: Number(guard.operand), token };
+      return { name, place: guard.key, token };
     });
     this.#signal = hold.signal;
     this.belief = new Belief({ process, nowMs, signal: hold.signal, isHeld: () => hold.isHeld });
@@ -56,8 +54,8 @@ export class SeenSet {
     return this.parts.find((one) => one.name === name);
   }
 
-  lifeIn(history: History, { place, revision }: SeenPart): Life | undefined {
-    return history.livesOf(place).find(({ from }) => from === revision);
+  lifeIn(history: History, { place, token }: SeenPart): Life | undefined {
+    return history.lifeAt(place, Math.floor(token / 1_024));
   }
 
   /** For the checkers. `takenAwayAtMs`: somebody deleted the place then, and that it was believed in longer is not its fault. */

@@ -6,6 +6,7 @@ export const situations = [
   'a wait was given up',
   'a try found a lock taken',
   'a try took a set',
+  'a mutex was handed to one who waited',
   'a place was taken that nobody wanted any more',
   'a join was applied whose sender had been told that nobody knows',
   'a set was lost with its session',

@@ -23,6 +23,8 @@ export interface CallerPlan {
   /** What befalls its process as it first holds what it wants. */
   readonly stroke: 'none' | 'pause' | 'crash';
   readonly strokeMs: number;
+  /** To which process it hands its mutex on, if that waits; -1: it releases. */
+  readonly handsTo: number;
 }
 
 export interface MultiLockWorkload {
@@ -53,6 +55,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
     write: pickFrom<CallerPlan['write']>(['none', 'awaited', 'left', 'left']),
     stroke: pickFrom<CallerPlan['stroke']>(['none', 'none', 'none', 'none', 'pause', 'crash']),
     strokeMs: pickFrom([20, 600, 3_500]),
+    handsTo: pickFrom([-1, -1, 0, 1, 2]),
   },
   plain,
 );

@@ -2,6 +2,7 @@
 import { commitMutants } from './commit.js';
 import { electionMutants } from './election.js';
 import { lockMutants } from './locks.js';
+import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
 import { sessionMutants } from './session.js';
@@ -12,6 +13,7 @@ export const mutants: readonly Mutant[] = [
   ...watchMutants,
   ...commitMutants,
   ...lockMutants,
+  ...multiLockMutants,
   ...electionMutants,
   ...queueMutants,
 ];

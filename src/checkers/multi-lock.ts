@@ -114,7 +114,8 @@ function checkTurns(history: History, line: Key, sets: readonly SetGrant[]): voi
 function checkTogether(set: SetGrant, places: readonly Life[], takenAway: (place: Life) => boolean): void {
   const [first, ...others] = places;
   if (first === undefined) return;
-  const apart = others.find(({ from }) => from !== first.from);
+  // One that was handed over has the rank of who had it before.
+  const apart = others.find(({ from, puts }) => from !== first.from && puts === 1 && first.puts === 1);
   if (apart !== undefined) {
     broken('MULTI-2', `${set.process} took ${describeLife(first)} and ${describeLife(apart)} for one set`);
   }

@@ -1,0 +1,72 @@
+/** Bugs of locks that are taken several at a time. */
+import type { Mutant } from './mutant.js';
+
+const placeSet = 'src/locks/place-set.ts';
+const multiLock = 'src/locks/multi-lock.ts';
+const killedBy = 'multi-lock';
+
+export const multiLockMutants: readonly Mutant[] = [
+  {
+    name: 'multi-one-by-one',
+    file: placeSet,
+    find: 'const places = await sendJoinings({ client, session, joinings, compare: [session.guard(), ...empty] });',
+    replace: `const compares = [session.guard(), ...empty];
+    const places: Place[] = [];
+    for (const joining of joinings) {
+      const [one] = (await sendJoinings({ client, session, joinings: [joining], compare: compares })) ?? [];
+      if (one === undefined) return undefined;
+      places.push(one);
+    }`,
+    story: 'hold-and-wait: locks are taken one after the other, in the order in which each caller names them',
+    ...{ killedBy, invariant: 'MULTI-2, not live' },
+  },
+  {
+    name: 'multi-try-all-and-retry',
+    file: placeSet,
+    find: 'const empty = ifEmpty ? lines',
+    replace: 'const empty = ifEmpty !== null ? lines',
+    story:
+      'Redisson RedissonMultiLock, Curator InterProcessMultiLock: tries all, lets go, tries again, and starves',
+    ...{ killedBy, invariant: 'LOCK-7, not live' },
+  },
+  {
+    name: 'multi-partial-release',
+    file: placeSet,
+    find: "const left = this.#stands.filter(({ place }) => place.state.status !== 'gone');",
+    replace: "const left = this.#stands.filter(({ place }) => place.state.status !== 'gone').slice(0, 1);",
+    story: 'Redisson #1966, Curator: an error while one of the locks is released leaves the others held',
+    ...{ killedBy, invariant: 'MULTI-1, LOCK-4, not live' },
+  },
+  {
+    name: 'multi-one-guard-of-many',
+    file: 'src/line/fenced-writes.ts',
+    find: 'compare: this.#place.guards(), success: [nested(request)]',
+    replace: 'compare: this.#place.guards().slice(0, 1), success: [nested(request)]',
+    story: 'a write under several locks that names the token of one',
+    ...{ killedBy, invariant: 'LOCK-5' },
+  },
+  {
+    name: 'multi-single-token',
+    file: multiLock,
+    find: 'fencingToken(proofs[index] ?? 0, 0)',
+    replace: 'fencingToken(proofs[0] ?? index, 0)',
+    story: 'one token for a whole set: the proof of one line says nothing of another',
+    ...{ killedBy, invariant: 'MULTI-1, LOCK-1, LOCK-2' },
+  },
+  {
+    name: 'multi-lost-in-part',
+    file: placeSet,
+    find: 'const offs = places.map((place) => place.onGone((error) => one.end(error)));',
+    replace: 'const offs = places.slice(0, 1).map((place) => place.onGone((error) => one.end(error)));',
+    story: 'Redisson RedissonMultiLock: isHeldByCurrentThread of one answers for all',
+    ...{ killedBy, invariant: 'MULTI-1, LOCK-9' },
+  },
+  {
+    name: 'multi-keeps-a-part-handed-over',
+    file: placeSet,
+    find: 'if (place.revision !== rank && !this.isAdmitted) end();',
+    replace: '',
+    story: 'a turn handed past others closes a circle between sets: our own, found when it was drawn up',
+    ...{ killedBy, invariant: 'not live' },
+  },
+];
