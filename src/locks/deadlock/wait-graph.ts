@@ -14,7 +14,7 @@
  * different moments find the same victim as long as the circle stands. Of the circles that it closes, the shortest.
  *
  * Plain search over owners, breadth first, from each place whose owner stood somewhere before (no other can close a
- * circle): no line is walked twice in one search, so it takes the number of places times the number of such owners.
+ * circle). One search walks a line twice at most, so all takes the number of places times the number of such owners.
  */
 import type { Key } from '../../store/index.js';
 
