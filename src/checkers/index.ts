@@ -34,6 +34,13 @@ export {
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
+export {
+  checkReadWrite,
+  type ReadWriteCheck,
+  type ReadWriteCounts,
+  type ReadWriteGrant,
+  type SeenUpgrade,
+} from './read-write.js';
 export { type Recording, recordHistory } from './record-history.js';
 export {
   checkSemaphore,
