@@ -117,7 +117,7 @@ export class PlaceHold implements Hold {
     const stop = () => {
       this.#phase = 'ending';
     };
-    registerHold(this, { place: parts.place, writes: this.#writes, stop });
+    registerHold(this, { line: parts.line, place: parts.place, writes: this.#writes, stop });
   }
 
   get signal(): AbortSignal {

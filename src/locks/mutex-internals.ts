@@ -11,6 +11,8 @@ export interface MutexInternals {
 }
 
 export interface HoldInternals {
+  /** In which its place stands: every `Mutex` object has one of its own. */
+  readonly line: Line;
   readonly place: Place;
   readonly writes: FencedWrites;
   /** From here on it is not held and takes no more writes; who waits for its release still waits. */
