@@ -220,7 +220,7 @@ export class Scene {
   }
 
   /** To whoever waits first in the process of this number. */
-  async handOff(hold: Hold, to: number | undefined): Promise<void> {
+  async handOff(client: Client, hold: Hold, to: number | undefined): Promise<void> {
     const process = to === undefined ? undefined : this.#processes[to % this.#processes.length];
     if (process === undefined) return;
     try {
@@ -232,6 +232,13 @@ export class Scene {
           ? 'a hold was handed to one who waited'
           : 'nobody of the name waited to whom a hold was to be handed',
       );
+      // Whoever was given its guard goes on using it.
+      const late = {
+        compare: [hold.guard()],
+        success: [put(this.resource, String(hold.token))],
+        failure: [],
+      };
+      if (isHanded) await client.store.txn(late, { timeoutMs: leftWriteMs });
     } catch (error) {
       if (!isQuorateError(error) || error.code === 'internal') throw error;
     }

@@ -24,6 +24,7 @@ export class SeenMutex {
   readonly process: SimulatedProcess;
   readonly runtime: Runtime;
   readonly #scene: Scene;
+  readonly #client: Client;
   #calls = 0;
   /** The newest call that was granted. */
   #served = 0;
@@ -33,6 +34,7 @@ export class SeenMutex {
 
   constructor(scene: Scene, parts: SeenMutexParts) {
     this.#scene = scene;
+    this.#client = parts.client;
     this.#session = parts.session;
     this.process = parts.process;
     this.runtime = parts.client.runtime;
@@ -64,7 +66,7 @@ export class SeenMutex {
     } finally {
       const { wasLost } = grant.belief;
       grant.belief.end();
-      if (!wasLost) await this.#scene.handOff(hold, handsTo);
+      if (!wasLost) await this.#scene.handOff(this.#client, hold, handsTo);
       await hold.release();
       // Without the session, nobody here knows whether what was sent is settled; the guard is.
       if (!wasLost && session?.state.status !== 'lost') grant.settledAtMs = this.#scene.nowMs;

@@ -13,6 +13,7 @@ import type {
 } from '../store/index.js';
 import type { LineWatch } from './line-watch.js';
 import { type Admission, Place } from './place.js';
+import { decodePlace } from './place-record.js';
 import { readLine } from './read-line.js';
 
 /** What a place is made of, and whom it waits for. */
@@ -99,6 +100,14 @@ export class Joining {
   #place(present: ReadonlyMap<Key, KeyValue>, asOf: number, aloneReply?: NestedTxnReply): Place {
     const { session, stem, shape, prefix } = this.#parts;
     const { waitsFor = () => true, admission } = shape;
+    const handed = this.#handed(present);
+    if (handed !== undefined) {
+      const { key, createRevision: created, modRevision: revision } = handed;
+      return new Place({
+        ...{ claims: [{ key, created, revision }], session, stem, revision: created },
+        ...{ asOf, older: new Map() },
+      });
+    }
     const claims = this.keys.map((key) => {
       const { createRevision: created = asOf, modRevision: revision = asOf } = present.get(key) ?? {};
       return { key, created, revision };
@@ -118,6 +127,16 @@ export class Joining {
       place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
     }
     return place;
+  }
+
+  /** Taken, seen by the holder and handed the hold, all before the reply was given up for lost. */
+  #handed(present: ReadonlyMap<Key, KeyValue>): KeyValue | undefined {
+    const [own] = this.keys;
+    if (own === undefined || this.keys.length > 1 || present.has(own)) return undefined;
+    return [...present.values()].find((kv) => {
+      const { session, handedTo } = decodePlace(kv)?.record ?? {};
+      return handedTo?.key === own && session === this.#parts.session.id;
+    });
   }
 }
 

@@ -11,7 +11,8 @@
  * - join: `IF anchor stands THEN put k, range line` (two joins of one line never share a request, since each ranges
  *   what the other writes). The range sees the put: one reply tells the rank and who is older.
  * - step back: `IF mod(k) = m, anchor stands THEN delete k, put k2, range line`: leaves and queues again in one.
- * - leave: `IF mod(k) = m THEN delete k`. May be repeated, so it goes past the exactly-once store where that has no space.
+ * - leave: `IF mod(k) = m THEN delete k`. May be repeated, so it takes no lane of the exactly-once store while nobody else
+ *   waits there, and goes past that store where there is no space.
  * - hand over, from a holder h to a waiter w: `IF mod(h) = m, mod(w) = n THEN put h (saying w, on w's lease), delete w`. The
  *   holder's key keeps its rank, so nobody behind stirs and nobody comes between; its old guard is dead. A waiter whose
  *   own key goes reads the line: either a key says that it was handed over to it, or it was deleted by somebody.
@@ -135,14 +136,16 @@ export class Line {
   }
 
   /**
-   * Gives a place up. Resolves once it is certainly gone: true if this has deleted it; false if somebody else had, or its
-   * session is over, or the client is closed. Never rejects. Repeats while the store is away; the lease bounds that.
+   * Gives a place up. Resolves once it is certainly gone: true if this has deleted it; false if somebody else had, or an
+   * attempt whose reply was lost, or its session is over, or the client is closed. Never rejects. Repeats while the store is
+   * away; the lease bounds that.
    *
    * A store that is out of space refuses every put, those that make a write exactly-once too; so it is asked by itself
    * then, which this request, being guarded, may be, again and again.
    */
   async leave(place: Place, alongside: readonly Op[] = []): Promise<boolean> {
-    const { session } = place;
+    const { signal } = place.session;
+    const repeatable = alongside.length === 0;
     this.#watch.forget(place);
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
     const { store, plainStore } = this.#client;
@@ -151,8 +154,8 @@ export class Line {
       const request = leaving(place, alongside);
       try {
         const { succeeded, replies } = isFull
-          ? await plainStore.txn(request, { signal: session.signal })
-          : await store.txn(request, { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY });
+          ? await plainStore.txn(request, { signal })
+          : await store.txn(request, { repeatable, signal, timeoutMs: Number.POSITIVE_INFINITY });
         if (succeeded && replies.every((reply) => reply.type !== 'txn' || reply.succeeded)) {
           this.given(place);
           return true;
@@ -163,7 +166,7 @@ export class Line {
       } catch (error) {
         isFull ||= isQuorateError(error, 'no-space');
         if (isQuorateError(error, 'closed')) place.end(error);
-        else await sleep(this.#client.runtime, backoff.nextMs(), { signal: session.signal }).catch(() => {});
+        else await sleep(this.#client.runtime, backoff.nextMs(), { signal }).catch(() => {});
       }
     }
     return false;

@@ -142,8 +142,7 @@ export class Place {
 
   /** The first of them: all of them, for a place of one key. */
   guard(): Compare {
-    const [claim] = this.#claims as [Claim];
-    return compare.mod(claim.key, 'equal', claim.revision);
+    return this.guards()[0] as Compare;
   }
 
   /** Its turn may have come, or its key gone to be handed another, but nothing that was seen so far proves it. */
