@@ -4,7 +4,7 @@
  * lock is judged as a mutex, and each set as a whole; and once all or a core is healed, everybody gets what it wants.
  */
 import { prefixRange } from '../src/store/index.js';
-import { deleteAPart, queueInCalm } from './multi-lock/calm.js';
+import { deleteAPart, handToAPart, queueInCalm } from './multi-lock/calm.js';
 import { judge } from './multi-lock/judge.js';
 import { Scene } from './multi-lock/scene.js';
 import { situations } from './multi-lock/situations.js';
@@ -43,6 +43,7 @@ async function run(world: World<MultiLockWorkload>): Promise<void> {
   await world.runUntil(() => simulation.engine.range(places).count === 0, livenessMs);
   judge(world, scene, { drained: true });
   await queueInCalm(world, scene);
+  await handToAPart(world, scene);
   await deleteAPart(world, scene);
 }
 

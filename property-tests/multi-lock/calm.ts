@@ -45,6 +45,29 @@ export async function queueInCalm(world: World<MultiLockWorkload>, scene: Scene)
     broken('LOCK-7', `they had their turns in this order: ${order.join()}`);
 }
 
+/** MULTI-2: a turn that is handed to a set which waits elsewhere too, past an older set, stops neither. */
+export async function handToAPart(world: World<MultiLockWorkload>, scene: Scene): Promise<void> {
+  const [first, second] = coreSeats(scene);
+  if (world.plan.knobs.heal !== 'all' || first === undefined || second === undefined) return;
+  let left = 3;
+  const enter = () => {
+    left -= 1;
+  };
+  let handOn = () => {};
+  void new Mutex(first.client, 'a').acquire().then((hold) => {
+    enter();
+    handOn = () => void hold.handOff(second.client.label).then(() => hold.release());
+  });
+  await world.runUntil(() => left === 2, contentionMs);
+  for (const { client } of [first, second]) {
+    void new MultiLock(client, ['a', 'b']).runExclusive(enter);
+    await world.run(settledMs);
+  }
+  handOn();
+  if (await world.runUntil(() => left === 0, contentionMs)) return;
+  throw new NotLive('a set wants its locks, after a part of one was handed to it', contentionMs);
+}
+
 /** MULTI-1, LOCK-6: whose set loses one of its places is told, and the rest is given up. */
 export async function deleteAPart(world: World<MultiLockWorkload>, scene: Scene): Promise<void> {
   const { random, simulation } = world;

@@ -17,7 +17,8 @@ export const multiLockMutants: readonly Mutant[] = [
       if (one === undefined) return undefined;
       places.push(one);
     }`,
-    story: 'hold-and-wait: locks are taken one after the other, in the order in which each caller names them',
+    story:
+      'Curator InterProcessMultiLock: takes one after the other, in the order in which each caller names them',
     ...{ killedBy, invariant: 'MULTI-2, not live' },
   },
   {
@@ -34,7 +35,7 @@ export const multiLockMutants: readonly Mutant[] = [
     file: placeSet,
     find: "const left = this.#stands.filter(({ place }) => place.state.status !== 'gone');",
     replace: "const left = this.#stands.filter(({ place }) => place.state.status !== 'gone').slice(0, 1);",
-    story: 'Redisson #1966, Curator: an error while one of the locks is released leaves the others held',
+    story: 'locks that are released one by one: an error at the first leaves the others held',
     ...{ killedBy, invariant: 'MULTI-1, LOCK-4, not live' },
   },
   {
@@ -58,7 +59,7 @@ export const multiLockMutants: readonly Mutant[] = [
     file: placeSet,
     find: 'const offs = places.map((place) => place.onGone((error) => one.end(error)));',
     replace: 'const offs = places.slice(0, 1).map((place) => place.onGone((error) => one.end(error)));',
-    story: 'Redisson RedissonMultiLock: isHeldByCurrentThread of one answers for all',
+    story: 'only one of the locks is watched, and answers for all',
     ...{ killedBy, invariant: 'MULTI-1, LOCK-9' },
   },
   {
@@ -66,7 +67,7 @@ export const multiLockMutants: readonly Mutant[] = [
     file: placeSet,
     find: 'if (place.revision !== rank && !this.isAdmitted) end();',
     replace: '',
-    story: 'a turn handed past others closes a circle between sets: our own, found when it was drawn up',
+    story: 'a turn that is handed past others closes a circle between sets: our own, as it was drawn up',
     ...{ killedBy, invariant: 'not live' },
   },
 ];
