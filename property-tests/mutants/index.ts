@@ -5,6 +5,7 @@ import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
+import { semaphoreMutants } from './semaphore.js';
 import { sessionMutants } from './session.js';
 import { watchMutants } from './watch.js';
 
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...commitMutants,
   ...lockMutants,
   ...multiLockMutants,
+  ...semaphoreMutants,
   ...electionMutants,
   ...queueMutants,
 ];
