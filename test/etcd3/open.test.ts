@@ -13,6 +13,19 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
+/** Runs a script in a process of its own, until that ends by itself. */
+async function runs(script: string): Promise<{ code: number; said: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const [code] = await once(child, 'close', { signal: AbortSignal.timeout(15_000) });
+  return { code, said };
+}
+
 describe('options of an etcd store', () => {
   const bad: readonly [string, unknown][] = [
     ['nothing', undefined],
@@ -131,16 +144,21 @@ describe.skipIf(inject('etcdEndpoint') === '').each(transports)(
       await store.close();
       process.stdout.write('closed');
     `;
-      const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      let said = '';
-      child.stdout.on('data', (chunk: Buffer) => {
-        said += chunk.toString();
-      });
-      const [code] = await once(child, 'exit', { signal: AbortSignal.timeout(15_000) });
+      const { code, said } = await runs(script);
       expect(said).toBe('closed');
       expect(code).toBe(0);
+    });
+
+    it('is not needed for a process to end, once no call and no watch is open', async () => {
+      const script = `
+      import { openEtcd3Store } from './src/etcd3/index.ts';
+      const store = await openEtcd3Store({ transport: '${transport}', hosts: '${endpoint}' });
+      await store.range({ key: 'a' });
+      process.stdout.write('done');
+    `;
+      const { code, said } = await runs(script);
+      expect(code).toBe(0);
+      expect(said).toBe('done');
     });
 
     it('leaves a client that was handed in open, and says so once its owner closes it', async () => {

@@ -23,11 +23,13 @@ async function makeCertificates(folder: string): Promise<void> {
     );
   await authority('ca');
   await authority('stranger');
-  await writeFile(
-    path('extensions'),
-    'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n',
-  );
-  for (const name of ['server', 'client']) {
+  for (const [name, subject] of [
+    ['server', 'IP:127.0.0.1'],
+    ['client', 'IP:127.0.0.1'],
+    ['elsewhere', 'DNS:etcd.example'],
+  ] as const) {
+    const extensions = `subjectAltName=${subject}\nextendedKeyUsage=serverAuth,clientAuth\n`;
+    await writeFile(path('extensions'), extensions);
     await openssl(
       ...['req', '-new', ...curve, '-subj', `/CN=${name}`],
       ...['-keyout', path(`${name}.key`), '-out', path(`${name}.csr`)],
@@ -95,6 +97,50 @@ describe.skipIf(inject('etcdEndpoint') === '').each(transports)('etcd over TLS, 
       code: 'unreachable',
       details: { endpoints: [etcd.endpoint] },
     });
+  });
+
+  it('takes the name that the certificate is to bear, where it is not the host’s', async () => {
+    const named = await OwnEtcd.start({
+      scheme: 'https',
+      extraArguments: [
+        ...['--cert-file', join(folder, 'elsewhere.pem'), '--key-file', join(folder, 'elsewhere.key')],
+      ],
+    });
+    try {
+      const open = async (more: { serverName?: string }) =>
+        openEtcd3Store({
+          transport,
+          hosts: named.endpoint,
+          credentials: { rootCertificate: await pem('ca.pem'), ...more },
+          connectTimeoutMs: 2_000,
+        });
+      await expect(open({})).rejects.toMatchObject({ code: 'unreachable' });
+      await expect(open({ serverName: 'other.example' })).rejects.toMatchObject({ code: 'unreachable' });
+      const store = await open({ serverName: 'etcd.example' });
+      await store.txn(txnOf({ success: [put('k', 'secret')] }));
+      await store.close();
+    } finally {
+      await named.remove();
+    }
+  });
+
+  it('serves more calls at a time than the server allows on a connection', async () => {
+    const store = await openEtcd3Store({
+      transport,
+      hosts: etcd.endpoint,
+      credentials: {
+        rootCertificate: await pem('ca.pem'),
+        privateKey: await pem('client.key'),
+        certChain: await pem('client.pem'),
+      },
+      callTimeoutMs: 20_000,
+    });
+    const writes = Array.from({ length: 1_000 }, (_, index) =>
+      store.txn(txnOf({ success: [put(`many/${index}`, 'x')] })),
+    );
+    const revisions = (await Promise.all(writes)).map(({ revision }) => revision);
+    expect(new Set(revisions).size).toBe(1_000);
+    await store.close();
   });
 
   it('is unreachable without TLS, and with TLS where there is none', async () => {
