@@ -6,12 +6,14 @@ import { type BenchOptions, type BenchResult, isReached, print, save } from './h
 import { locksBench } from './locks/index.js';
 import { queueBench } from './queue.js';
 import { simulatorBench } from './simulator.js';
+import { transportBench } from './transport.js';
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
   'group-commit': groupCommitBench,
   locks: locksBench,
   queue: queueBench,
   simulator: simulatorBench,
+  transport: transportBench,
 };
 
 const { values, positionals } = parseArgs({

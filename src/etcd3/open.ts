@@ -1,5 +1,5 @@
 import type { Etcd3 } from 'etcd3';
-import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
+import { isQuorateError, QuorateError } from '../errors.js';
 import type { Store } from '../store/index.js';
 import { Connection } from './connection.js';
 import { EndpointPool } from './endpoint-pool.js';
@@ -7,8 +7,6 @@ import { messageOf } from './grpc-errors.js';
 import { checkOptions, type Etcd3StoreOptions, type Settings } from './options.js';
 import { withRenewalThread } from './renewal/renewed-store.js';
 import { Etcd3Store } from './store.js';
-import { clientOf, hostsOf } from './transport/grpc-js-clients.js';
-import { GrpcJsEndpoint } from './transport/grpc-js-endpoint.js';
 import { Http2Endpoint } from './transport/http2/http2-endpoint.js';
 import { tlsSettings } from './transport/http2/socket.js';
 import type { Endpoint } from './transport/transport.js';
@@ -23,7 +21,7 @@ import type { Endpoint } from './transport/transport.js';
 export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store> {
   const settings = checkOptions(options);
   const { runtime, connectTimeoutMs, callTimeoutMs } = settings;
-  const endpoints = endpointsOf(settings);
+  const endpoints = await endpointsOf(settings);
   const pool = new EndpointPool(endpoints, runtime, connectTimeoutMs);
   const auth = settings.auth ?? (settings.etcd3 && authOf(settings.etcd3));
   const connection = new Connection(pool, runtime, { auth, callTimeoutMs });
@@ -42,34 +40,20 @@ export async function openEtcd3Store(options: Etcd3StoreOptions): Promise<Store>
 }
 
 /** One connection an endpoint, so that we choose where a call goes and see where it failed. */
-function endpointsOf(settings: Settings): readonly Endpoint[] {
-  const { etcd3, hosts, runtime, transport } = settings;
-  const nothing = () => {};
-  if (etcd3 !== undefined)
-    return hostsOf(etcd3).map(({ host, name }) => new GrpcJsEndpoint(host, name, runtime, nothing));
-  const endpoints: Endpoint[] = [];
-  try {
-    const tls = isEncrypted(settings) ? tlsSettings(settings.credentials) : undefined;
-    for (const host of hosts) {
-      if (transport === 'http2') endpoints.push(new Http2Endpoint(host, tls, runtime));
-      else endpoints.push(...channelsTo(host, settings));
-    }
-    return endpoints;
-  } catch (error) {
-    for (const endpoint of endpoints) endpoint.close();
-    throw invalidArgument(`a client cannot be made: ${messageOf(error)}`, 'certificates and keys as PEM');
+async function endpointsOf(settings: Settings): Promise<readonly Endpoint[]> {
+  const { hosts, runtime, transport } = settings;
+  if (transport === 'grpc-js') {
+    // Loaded only where it is wanted: it takes longer than all the rest.
+    const { channelsOf } = await import('./transport/grpc-js-clients.js');
+    return channelsOf(settings);
   }
+  const tls = isEncrypted(settings) ? tlsSettings(settings.credentials) : undefined;
+  return hosts.map((host) => new Http2Endpoint(host, tls, runtime));
 }
 
 /** With certificates, or for URLs that say so; they do so all or none. */
 function isEncrypted({ credentials, hosts }: Settings): boolean {
   return credentials !== undefined || hosts.some((host) => host.startsWith('https://'));
-}
-
-function channelsTo(host: string, settings: Settings): readonly Endpoint[] {
-  const client = clientOf(host, settings);
-  const close = () => client.close();
-  return hostsOf(client).map(({ host: raw, name }) => new GrpcJsEndpoint(raw, name, settings.runtime, close));
 }
 
 function authOf(client: Etcd3): { username: string; password: string } | undefined {

@@ -1,7 +1,9 @@
 import type { ChannelOptions } from '@grpc/grpc-js';
 import { Etcd3 } from 'etcd3';
-import { QuorateError } from '../../errors.js';
-import type { RawHost } from './grpc-js-endpoint.js';
+import { invalidArgument, QuorateError } from '../../errors.js';
+import type { Runtime } from '../../runtime/index.js';
+import { GrpcJsEndpoint, type RawHost } from './grpc-js-endpoint.js';
+import type { Endpoint } from './transport.js';
 
 export interface ClientSettings {
   readonly credentials:
@@ -15,6 +17,13 @@ export interface ClientSettings {
   readonly grpcOptions: ChannelOptions;
 }
 
+export interface ChannelSettings extends ClientSettings {
+  readonly hosts: readonly string[];
+  /** A client that exists already, in place of what is above. */
+  readonly etcd3: Etcd3 | undefined;
+  readonly runtime: Runtime;
+}
+
 /** Pings more often than every 5 s are punished by the server (B13). Catch-up messages may be large (B3). */
 const channelOptions = {
   'grpc.keepalive_time_ms': 8_000,
@@ -26,8 +35,30 @@ const channelOptions = {
   'grpc.service_config_disable_resolution': 1,
 } as const;
 
+/** An endpoint for each host of the client, or for each of `hosts` with a client of its own. */
+export function channelsOf(settings: ChannelSettings): readonly Endpoint[] {
+  const { etcd3, hosts, runtime } = settings;
+  if (etcd3 !== undefined) return channelsTo(etcd3, runtime, () => {});
+  const endpoints: Endpoint[] = [];
+  try {
+    for (const host of hosts) {
+      const client = clientOf(host, settings);
+      endpoints.push(...channelsTo(client, runtime, () => client.close()));
+    }
+    return endpoints;
+  } catch (error) {
+    for (const endpoint of endpoints) endpoint.close();
+    const why = error instanceof Error ? error.message : String(error);
+    throw invalidArgument(`a client cannot be made: ${why}`, 'certificates and keys as PEM');
+  }
+}
+
+function channelsTo(client: Etcd3, runtime: Runtime, close: () => void): readonly Endpoint[] {
+  return hostsOf(client).map(({ host, name }) => new GrpcJsEndpoint(host, name, runtime, close));
+}
+
 /** A client of one host, so that we choose where a call goes and see where it failed. */
-export function clientOf(host: string, { credentials, grpcOptions }: ClientSettings): Etcd3 {
+function clientOf(host: string, { credentials, grpcOptions }: ClientSettings): Etcd3 {
   const { serverName, ...certificates } = credentials ?? {};
   const named =
     serverName === undefined

@@ -5,6 +5,7 @@ import {
   type SecureContext,
   type ConnectionOptions as TlsOptions,
 } from 'node:tls';
+import { invalidArgument } from '../../../errors.js';
 import type { Address } from './address.js';
 
 export interface Certificates {
@@ -14,7 +15,7 @@ export interface Certificates {
   readonly serverName?: string;
 }
 
-/** What TLS needs of certificates, made once. Throws for what is no PEM. */
+/** What TLS needs of certificates, made once. */
 export interface TlsSettings {
   readonly secureContext: SecureContext;
   readonly serverName: string | undefined;
@@ -26,8 +27,13 @@ const addressAttemptMs = 1_000;
 
 export function tlsSettings(certificates: Certificates | undefined): TlsSettings {
   const { rootCertificate, privateKey, certChain, serverName } = certificates ?? {};
-  const secureContext = createSecureContext({ ca: rootCertificate, key: privateKey, cert: certChain });
-  return { secureContext, serverName };
+  try {
+    const secureContext = createSecureContext({ ca: rootCertificate, key: privateKey, cert: certChain });
+    return { secureContext, serverName };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw invalidArgument(`the credentials cannot be read: ${why}`, 'certificates and keys as PEM');
+  }
 }
 
 /**
