@@ -28,6 +28,8 @@ export interface Outcome {
   /** What each acquisition cost the server, where the server tells; with a writer its writes are in it. */
   readonly requestsEach?: number;
   readonly watchMessagesEach?: number;
+  /** Milliseconds of processor time that the contenders' processes used for each, which other load changes least. */
+  readonly processorMsEach: number;
 }
 
 /** How long contenders may take to end after their time, when all of them get a last turn. */
@@ -66,42 +68,58 @@ async function measure(
   const beginUs = nowUs();
   for (const one of contenders) one.begin();
   await delay(warmUpMs);
-  const traffic = server.traffic && (await observed(server.traffic, durationMs));
+  const observed = await observe(server, contenders, durationMs);
   const texts = await Promise.all(contenders.map((one) => one.output(durationMs + endingMs)));
   const all = texts.flatMap((text, process) => parseAcquisitions(process, text));
   const fromUs = beginUs + warmUpMs * 1_000;
   const acquisitions = within(all, fromUs, fromUs + durationMs * 1_000);
   const times = handOversMs(acquisitions);
   const overlaps = times.filter((ms) => ms < 0).length;
-  if (overlaps > 0) process.stderr.write(`\n${contestant.name}: ${overlaps} acquisitions overlapped\n`);
+  if (overlaps > 0) throw new Error(`${contestant.name}: ${overlaps} times two held the lock at once`);
   return {
     acquisitions,
     perSecond: (acquisitions.length / durationMs) * 1_000,
     handOversPerSecond: (handOvers(acquisitions).length / durationMs) * 1_000,
     handOversMs: times,
-    ...(traffic && each(traffic, within(all, traffic.fromUs, traffic.toUs).length)),
+    ...each(observed, within(all, observed.fromUs, observed.toUs).length),
   };
 }
 
-interface Observed extends Traffic {
+interface Observed {
   readonly fromUs: number;
   readonly toUs: number;
+  readonly processorMs: number;
+  readonly traffic?: Traffic;
 }
 
-/** What the server received and sent in a time that lies within the measured one. */
-async function observed(traffic: () => Promise<Traffic>, durationMs: number): Promise<Observed> {
-  const before = await traffic();
+/** What server and contenders did in a time that lies within the measured one. */
+async function observe(
+  server: Server,
+  contenders: readonly Program[],
+  durationMs: number,
+): Promise<Observed> {
+  const processorMs = async () =>
+    (await Promise.all(contenders.map((one) => one.processorMs()))).reduce((sum, ms) => sum + ms, 0);
+  const [trafficBefore, msBefore] = [await server.traffic?.(), await processorMs()];
   const fromUs = nowUs();
   await delay(durationMs * 0.8);
-  const after = await traffic();
-  return {
-    requests: after.requests - before.requests,
-    watchMessages: after.watchMessages - before.watchMessages,
-    fromUs,
-    toUs: nowUs(),
+  const toUs = nowUs();
+  const [trafficAfter, msAfter] = [await server.traffic?.(), await processorMs()];
+  const observed = { fromUs, toUs, processorMs: msAfter - msBefore };
+  if (trafficBefore === undefined || trafficAfter === undefined) return observed;
+  const traffic = {
+    requests: trafficAfter.requests - trafficBefore.requests,
+    watchMessages: trafficAfter.watchMessages - trafficBefore.watchMessages,
   };
+  return { ...observed, traffic };
 }
 
-function each({ requests, watchMessages }: Traffic, acquisitions: number) {
-  return { requestsEach: requests / acquisitions, watchMessagesEach: watchMessages / acquisitions };
+function each({ processorMs, traffic }: Observed, acquisitions: number) {
+  return {
+    processorMsEach: processorMs / acquisitions,
+    ...(traffic && {
+      requestsEach: traffic.requests / acquisitions,
+      watchMessagesEach: traffic.watchMessages / acquisitions,
+    }),
+  };
 }

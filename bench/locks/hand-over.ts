@@ -28,6 +28,7 @@ interface Figures {
   readonly overtaken: number;
   readonly requests: number;
   readonly 'watch messages': number;
+  readonly 'processor ms': number;
 }
 
 export interface HandOverTimes {
@@ -96,6 +97,7 @@ async function contest(
     overtaken: overtaken(acquisitions, overtakenByMs),
     requests: outcome.requestsEach ?? Number.NaN,
     'watch messages': outcome.watchMessagesEach ?? Number.NaN,
+    'processor ms': outcome.processorMsEach,
   };
 }
 
@@ -158,6 +160,7 @@ function costRows(
   return [
     ...beside(`requests an acquisition ${where}`, '', scenario, 'requests'),
     ...beside(`watch messages an acquisition ${where}`, '', scenario, 'watch messages'),
+    ...beside(`clients' processor time an acquisition ${where}`, 'ms', scenario, 'processor ms'),
     ...beside(`grants past one ${overtakenByMs} ms older ${where}`, 'of 1', scenario, 'overtaken'),
   ];
 }

@@ -1,6 +1,10 @@
 /** The processes that a benchmark of the locks starts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+
+/** What Linux counts processor time in, on every machine that Node runs on. */
+const clockTickMs = 10;
 
 /** A process that says `ready`, may be told to begin, and prints what it found before it ends. */
 export class Program {
@@ -38,6 +42,14 @@ export class Program {
     const { exitCode, signalCode, spawnargs } = this.#child;
     if (exitCode !== 0) throw new Error(`${spawnargs.join(' ')} ended with ${exitCode ?? signalCode}`);
     return Buffer.concat(this.#chunks).toString();
+  }
+
+  /** Milliseconds of processor time that it has used so far, of all its threads; not a number where the system does not tell. */
+  async processorMs(): Promise<number> {
+    const stat = await readFile(`/proc/${this.#child.pid}/stat`, 'utf8').catch(() => '');
+    // The second field is the program's name in brackets, and may hold spaces.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * clockTickMs;
   }
 
   kill(): void {
