@@ -31,7 +31,7 @@ import {
   waitFor,
 } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
-import { PlaceHold } from './hold.js';
+import { dedicatedHold } from './dedicated-hold.js';
 import { type MultiHold, SetHold } from './multi-hold.js';
 import { PlaceSet } from './place-set.js';
 
@@ -199,19 +199,11 @@ export class MultiLock {
       fencingToken(proofs[index] ?? 0, 0),
     ]);
     const [line] = this.#lines as [Line];
-    const hold = new PlaceHold({
-      client: this.#client,
-      line,
-      place,
-      token: Math.max(...tokens.map(([, token]) => token)),
+    const token = Math.max(...tokens.map(([, one]) => one));
+    const hold = dedicatedHold({ client: this.#client, line, place, token }, () => {
+      ended();
+      return set.leave();
     });
-    void hold.released
-      .then(() => hold.settled())
-      .then(async () => {
-        ended();
-        await set.leave();
-        hold.passedOn();
-      });
     return new SetHold({ hold, place, tokens: new Map(tokens) });
   }
 }

@@ -1,0 +1,187 @@
+import { isPermanent, isQuorateError, QuorateError } from '../../errors.js';
+import { fencingToken, type Joining, type Line, type Place, sendJoinings } from '../../line/index.js';
+import { Backoff, sleep } from '../../runtime/index.js';
+import type { Client, Session } from '../../session/index.js';
+import { remove } from '../../store/index.js';
+import { dedicatedHold } from '../dedicated-hold.js';
+import { sendDeletion } from '../guarded-deletion.js';
+import type { Hold, PlaceHold } from '../hold.js';
+import { type HoldInternals, placeOf } from '../mutex-internals.js';
+import { passOn } from './pass-on.js';
+
+export interface WaitParts {
+  readonly client: Client;
+  /** Of the lock. */
+  readonly line: Line;
+  readonly waiters: Line;
+  readonly watchHoldAfterMs: number;
+}
+
+/**
+ * One wait on a condition, from the hold that it gives up to the one that it comes back with.
+ *
+ * Its key among the waiters and its place in the lock's line have one name, so that whoever notifies it knows where to put
+ * the place, and it knows where to look for it.
+ */
+export class Wait {
+  readonly #parts: WaitParts;
+  readonly #session: Session;
+  /** The place that a notification puts into the lock's line. */
+  readonly #coming: Joining;
+  /** The key among the waiters. */
+  readonly #waiting: Joining;
+  /** It was notified, and must pass that on if it gives up. */
+  #wasNotified = false;
+
+  constructor(parts: WaitParts, { place }: HoldInternals) {
+    const { line, waiters } = parts;
+    const stem = line.newStem();
+    this.#parts = parts;
+    this.#session = place.session;
+    this.#coming = line.joining(this.#session, { stem });
+    this.#waiting = waiters.joining(this.#session, { stem });
+  }
+
+  /** `givenUp` fires with what the caller is told. Whatever this rejects with, the lock is not held then. */
+  async run(hold: Hold, held: HoldInternals, givenUp: AbortSignal): Promise<PlaceHold> {
+    held.stop();
+    try {
+      await untilFired(givenUp, held.writes.settled());
+      givenUp.throwIfAborted();
+    } catch (error) {
+      this.#coming.refused();
+      void hold.release();
+      throw error;
+    }
+    const key = await this.#begin(hold, held.place);
+    await untilFired(givenUp, key.turn);
+    const isWithdrawn = givenUp.aborted && (await this.#withdraw(key));
+    const place = isWithdrawn ? undefined : await this.#wake(key);
+    // Then nothing of its name is left, anywhere.
+    if (place === undefined) this.#coming.refused();
+    return this.#comeBack(place, givenUp);
+  }
+
+  /** Gives back the hold that came as its caller had already gone. */
+  async giveBack(hold: Hold): Promise<void> {
+    const place = placeOf(hold);
+    if (place !== undefined) await this.#abandon(place);
+    await hold.release();
+  }
+
+  /** Gives the lock up and begins to wait, in one transaction. */
+  async #begin(hold: Hold, place: Place): Promise<Place> {
+    const { client, line } = this.#parts;
+    const session = this.#session;
+    this.#coming.watch.forget(place);
+    let keys: readonly Place[] | undefined;
+    try {
+      keys = await sendJoinings({
+        ...{ client, session, joinings: [this.#waiting] },
+        compare: [...place.guards(), session.guard()],
+        before: place.claims.map(({ key }) => remove(key)),
+      });
+    } catch (error) {
+      void hold.release();
+      throw error;
+    }
+    void hold.release();
+    const [key] = keys ?? [];
+    if (key !== undefined && key.state.status !== 'gone') {
+      line.given(place);
+      return key;
+    }
+    // Refused, or nobody knows whether it was applied; or it was woken before it heard that it waits.
+    await line.leave(place);
+    if (key !== undefined) return key;
+    this.#coming.refused();
+    if (!(await session.verify({ signal: session.signal }).catch(() => session.isLive())))
+      session.assertLive();
+    throw new QuorateError('hold-lost', 'the hold had ended before the wait began');
+  }
+
+  /** True: it waits no more. False: somebody, or something, had woken it before. */
+  async #withdraw(key: Place): Promise<boolean> {
+    this.#waiting.watch.forget(key);
+    if (key.state.status === 'gone') return false;
+    const own = key.claims.map((claim) => remove(claim.key));
+    const request = { compare: key.guards(), success: own, failure: [] };
+    const reply = await sendDeletion(this.#parts.client, this.#session, request);
+    key.end(new QuorateError('hold-lost', 'the wait was given up'));
+    return reply?.succeeded !== false;
+  }
+
+  /** Its key is gone: the place that it was given, if it was notified. */
+  async #wake({ state }: Place): Promise<Place | undefined> {
+    if (state.status === 'gone' && state.error.code === 'session-lost') throw state.error;
+    const place = await this.#coming.find();
+    if (place.state.status === 'gone') return undefined;
+    this.#wasNotified = true;
+    if (place.state.status === 'waiting') this.#parts.line.follow(place);
+    return place;
+  }
+
+  /** Waits for its turn, by the place that it was given or, if it has none, by one of its own at the end of the line. */
+  async #comeBack(given: Place | undefined, givenUp: AbortSignal): Promise<PlaceHold> {
+    const backoff = new Backoff(this.#parts.client.runtime, { firstMs: 10, longestMs: 1_000 });
+    let place = given;
+    for (;;) {
+      if (place !== undefined) await untilFired(givenUp, place.turn);
+      if (givenUp.aborted) {
+        if (place !== undefined) await this.#abandon(place);
+        throw givenUp.reason;
+      }
+      if (place?.state.status === 'admitted' && this.#session.isLive()) return this.#grant(place);
+      await this.#session.settled();
+      if (place?.state.status === 'gone') place = undefined;
+      this.#session.assertLive();
+      place ??= await this.#join(backoff, givenUp);
+    }
+  }
+
+  /** Undefined where trying again may help. */
+  async #join(backoff: Backoff, signal: AbortSignal): Promise<Place | undefined> {
+    try {
+      return await this.#parts.line.join(this.#session);
+    } catch (error) {
+      if (isPermanent(error) || isQuorateError(error, 'session-lost')) throw error;
+      await sleep(this.#parts.client.runtime, backoff.nextMs(), { signal }).catch(() => {});
+      return undefined;
+    }
+  }
+
+  #grant(place: Place): PlaceHold {
+    const { client, line, watchHoldAfterMs } = this.#parts;
+    const { runtime } = client;
+    const proof = place.state.status === 'admitted' ? place.state.revision : 0;
+    const watch = () => line.guardAgainstDeletion(place);
+    const watched = runtime.setTimer(watchHoldAfterMs, watch, { background: true });
+    return dedicatedHold({ client, line, place, token: fencingToken(proof, 0) }, () => {
+      watched.cancel();
+      return line.leave(place);
+    });
+  }
+
+  async #abandon(place: Place): Promise<void> {
+    const { client, line, waiters } = this.#parts;
+    this.#coming.watch.forget(place);
+    if (this.#wasNotified) await passOn({ client, line, waiters, place });
+    else await line.leave(place);
+  }
+}
+
+/** Resolves when the promise settles, in whatever way, or the signal fires. */
+async function untilFired(signal: AbortSignal, promise: Promise<unknown>): Promise<void> {
+  if (signal.aborted) return;
+  let off = () => {};
+  const fired = new Promise<void>((resolve) => {
+    const fire = () => resolve();
+    signal.addEventListener('abort', fire, { once: true });
+    off = () => signal.removeEventListener('abort', fire);
+  });
+  const settled = promise.then(
+    () => {},
+    () => {},
+  );
+  await Promise.race([settled, fired]).finally(off);
+}
