@@ -109,8 +109,7 @@ class Opening {
           continue;
         }
         if (isQuorateError(error) && error.outcome === 'unknown') maybeGranted = true;
-        if (maybeGranted && this.#isOver(error)) this.#abandon(leaseId);
-        await this.#pause(error);
+        await this.#pause(error, maybeGranted ? leaseId : undefined);
       }
     }
   }
@@ -123,8 +122,7 @@ class Opening {
         const ttlSeconds = await this.#options.store.leaseKeepAlive(leaseId, this.#attempt());
         return ttlSeconds > 0 ? { sentAt, ttlMs: ttlSeconds * 1_000 } : undefined;
       } catch (error) {
-        if (this.#isOver(error)) this.#abandon(leaseId);
-        await this.#pause(error);
+        await this.#pause(error, leaseId);
       }
     }
   }
@@ -197,11 +195,16 @@ class Opening {
     return !isWorthAnother(error) || this.#options.signal.aborted || this.#leftMs() <= 1;
   }
 
-  /** Waits before another attempt, or throws what ends the opening. */
-  async #pause(error: unknown): Promise<void> {
+  /** Waits before another attempt, or throws what ends the opening, given up while it waits included; then `leaseId` goes. */
+  async #pause(error: unknown, leaseId?: LeaseId): Promise<void> {
     const { runtime, signal } = this.#options;
-    if (this.#isOver(error)) throw this.#failureOf(error);
-    await sleep(runtime, Math.min(this.#backoff.nextMs(), this.#leftMs()), { signal });
+    try {
+      if (this.#isOver(error)) throw this.#failureOf(error);
+      await sleep(runtime, Math.min(this.#backoff.nextMs(), this.#leftMs()), { signal });
+    } catch (failure) {
+      if (leaseId !== undefined) this.#abandon(leaseId);
+      throw failure;
+    }
   }
 
   #failureOf(error: unknown): unknown {

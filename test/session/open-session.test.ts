@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { QuorateError } from '../../src/errors.js';
+import { settle } from '../support/manual-runtime.js';
 import { machines, settled, value } from './machines.js';
 
 describe('opening', () => {
@@ -118,6 +119,26 @@ describe('opening', () => {
       expect(leaseCount()).toBe(0);
       expect(runtime.timerCount).toBe(0);
     }
+  });
+
+  it('SESSION-7 given up while it waits to ask again for a lost grant leaves no lease', async () => {
+    const { open, time, store, leaseCount, runtime } = machines();
+    const grant = store.leaseGrant.bind(store);
+    Object.assign(store, {
+      leaseGrant: async (...args: Parameters<typeof grant>) => {
+        await grant(...args);
+        throw new QuorateError('unavailable', 'cut', { outcome: 'unknown' });
+      },
+    });
+    const controller = new AbortController();
+    const opening = open({ signal: controller.signal });
+    await settle();
+    expect(leaseCount()).toBe(1);
+    controller.abort();
+    expect((await settled(time, opening)).error).toMatchObject({ code: 'aborted' });
+    await time.advance(100);
+    expect(leaseCount()).toBe(0);
+    expect(runtime.timerCount).toBe(0);
   });
 
   it('passes on at once what asking again cannot help', async () => {
