@@ -180,4 +180,42 @@ export const sessionMutants: readonly Mutant[] = [
     killedBy,
     invariant: 'SESSION-8',
   },
+  {
+    name: 'beside-from-receipt',
+    file: 'src/etcd3/renewal/renewal-service.ts',
+    find: 'memory.write(this.#shared(latest.sentAt), latest.ttlMs);',
+    replace: 'memory.write(this.#shared(this.#clock.now()), latest.ttlMs);',
+    story: 'npm etcd3 counts from the receipt of the reply; here in the thread that renews',
+    killedBy,
+    invariant: 'SESSION-1 SESSION-5 SESSION-12',
+  },
+  {
+    name: 'renewed-for-ever',
+    file: 'src/etcd3/renewal/renewal-service.ts',
+    find: 'return lifeSign.ageMs(sharedMs()) <= longestStallMs;',
+    replace: 'return lifeSign.ageMs(sharedMs()) <= Number.POSITIVE_INFINITY || longestStallMs > 0;',
+    story:
+      'a heartbeat in a thread of its own tells that the process is there, not that it gets on: a hung one holds for ever',
+    killedBy,
+    invariant: 'SESSION-12',
+  },
+  {
+    name: 'clock-of-another-thread',
+    file: 'src/etcd3/renewal/worker-renewer.ts',
+    find: 'return { monotonicMs: this.#clock.toOwn(sent.monotonicMs), wallMs: sent.wallMs };',
+    replace: 'return { monotonicMs: sent.monotonicMs, wallMs: this.#lease.clock.now().wallMs };',
+    story: 'performance.now() counts from another moment in each thread of Node.js',
+    killedBy,
+    invariant: 'SESSION-1 SESSION-5 SESSION-12',
+  },
+  {
+    name: 'heard-by-message-only',
+    file: keeper,
+    find: `    this.#learn();
+    if (this.#state.status === 'lost') return 0;`,
+    replace: `    if (this.#state.status === 'lost') return 0;`,
+    story: 'our own: what the thread has learned waits for a turn of the event loop that is blocked',
+    killedBy,
+    invariant: 'SESSION-4 SESSION-2 SESSION-6',
+  },
 ];

@@ -29,7 +29,7 @@ export interface LeaseHooks {
   onLateAcknowledgement(talk: LeaseTalk, acknowledged: Acknowledged): void;
   onRevoke(talk: LeaseTalk, at: ClockReading): void;
   /** A keep-alive has just been sent. */
-  onKeepAlive(): void;
+  onKeepAlive(talk: LeaseTalk, sent: ClockReading): void;
 }
 
 /** TTLs above this are of the commit store's own leases. */
@@ -53,12 +53,17 @@ export class ObservedLeases {
     this.#clocks = clocks;
     this.#hooks = hooks;
     this.#extraSeconds = extraSeconds;
-    this.store = {
+    this.store = this.through(inner);
+  }
+
+  /** The same of another connection of the process. */
+  through(inner: Store): Store {
+    return {
       range: (request, options) => inner.range(request, options),
       txn: (request, options) => inner.txn(request, options),
       watch: (request) => inner.watch(request),
       leaseGrant: (request, options) => this.#grant(request, options),
-      leaseKeepAlive: (id, options) => this.#keepAlive(id, options),
+      leaseKeepAlive: (id, options) => this.#keepAlive(inner, id, options),
       leaseRevoke: (id, options) => this.#revoke(id, options),
       leaseTimeToLive: (id, options) => inner.leaseTimeToLive(id, options),
       compact: (revision, options) => inner.compact(revision, options),
@@ -100,17 +105,17 @@ export class ObservedLeases {
   }
 
   /** Goes on listening when the caller does not, for what comes too late. */
-  async #keepAlive(id: LeaseId, options: CallOptions = {}): Promise<number> {
+  async #keepAlive(inner: Store, id: LeaseId, options: CallOptions = {}): Promise<number> {
     const talk = this.#talks.get(id);
-    if (talk === undefined) return this.#inner.leaseKeepAlive(id, options);
+    if (talk === undefined) return inner.leaseKeepAlive(id, options);
     const { signal, ...rest } = options;
     const sent = this.#clocks.read();
     let isOver = false;
     talk.keepAlivesInFlight += 1;
-    const reply = this.#inner.leaseKeepAlive(id, rest).finally(() => {
+    const reply = inner.leaseKeepAlive(id, rest).finally(() => {
       talk.keepAlivesInFlight -= 1;
     });
-    this.#hooks.onKeepAlive();
+    this.#hooks.onKeepAlive(talk, sent);
     return new Promise<number>((resolve, reject) => {
       const onAbort = () => {
         isOver = true;

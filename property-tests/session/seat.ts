@@ -1,6 +1,9 @@
+import { milliseconds } from '../../src/checkers/evidence.js';
+import { broken } from '../../src/checkers/sentences.js';
 import type { Session } from '../../src/session/index.js';
 import type { FaultKind, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import type { LeaseId } from '../../src/store/index.js';
+import { Beside } from './beside.js';
 import { type ClockReading, ObservedClocks } from './observed-clocks.js';
 import { ObservedLeases } from './observed-leases.js';
 import { SeenSession } from './seen-session.js';
@@ -30,6 +33,8 @@ export class Seat {
   /** What happens to it after its next keep-alive. */
   troubles: Extract<Step, { do: 'freeze' | 'doze' }> | undefined;
   isClosed = false;
+  /** Since when its event loop is blocked by a computation. */
+  #blockedAt: ClockReading | undefined;
 
   constructor(stage: Stage, context: ProcessContext, process: SimulatedProcess) {
     this.name = `${context.name}.${context.incarnation}`;
@@ -42,7 +47,10 @@ export class Seat {
       onLateAcknowledgement: (talk, late) =>
         this.guarded(() => this.#seenOf(talk.id)?.onLateAcknowledgement(late)),
       onRevoke: (talk, at) => this.guarded(() => this.#seenOf(talk.id)?.onRevoke(at)),
-      onKeepAlive: () => this.#trouble(),
+      onKeepAlive: (talk, sent) => {
+        this.guarded(() => this.#checkStall(talk.id, sent));
+        this.#trouble();
+      },
     });
     this.#lookAgain();
   }
@@ -72,9 +80,62 @@ export class Seat {
     return this.#process.isCore;
   }
 
+  /** A thread renews its leases. */
+  get hasBeside(): boolean {
+    return this.#stage.workload.longestStallMs > 0;
+  }
+
+  get isBlocked(): boolean {
+    return this.#blockedAt !== undefined;
+  }
+
   /** It has a live session that is not in doubt, and had at its last look. */
   get isSteady(): boolean {
     return this.shared !== undefined && this.shared.session.state.status === 'healthy';
+  }
+
+  /** A thread that renews its leases, if the plan has one. */
+  startBeside(): Beside | undefined {
+    const { longestStallMs } = this.#stage.workload;
+    if (longestStallMs === 0) return undefined;
+    return new Beside({
+      ...{ context: this.#context, process: this.#process, longestStallMs },
+      ...{ runtime: this.clocks.runtime, store: this.leases.store },
+      observed: (store) => this.leases.through(store),
+    });
+  }
+
+  /** Its code computes for so long, in one turn of the event loop, and looks at its sessions now and then. */
+  async block(ms: number): Promise<void> {
+    if (this.#stage.isCalm) return;
+    const { runtime } = this.#context.startThread();
+    const at = this.clocks.read();
+    const { resume } = this.#process.stall();
+    this.#blockedAt = at;
+    const look = () => {
+      if (this.isDead) return;
+      const leftMs = ms - (this.nowMs - at.trueMs);
+      this.guarded(() => {
+        for (const seen of this.#sessions.values()) seen.look();
+      });
+      if (leftMs > 0 && !this.#stage.isCalm) {
+        runtime.setTimer(Math.min(leftMs, this.#stage.random.between(looksMs.min, looksMs.max)), look);
+        return;
+      }
+      this.#tellOfBlock(ms);
+      this.#blockedAt = undefined;
+      resume();
+    };
+    look();
+    await this.#context.runtime.nextTurn();
+  }
+
+  #tellOfBlock(ms: number): void {
+    const session = this.shared?.session;
+    if (session === undefined || ms <= session.ttlMs) return;
+    this.reached(
+      session.isLive() ? 'live through a block longer than its TTL' : 'lost in a block longer than its TTL',
+    );
   }
 
   reached(situation: string): void {
@@ -125,6 +186,19 @@ export class Seat {
     const seen = new SeenSession(this, session, talk);
     this.#sessions.set(session, seen);
     return seen;
+  }
+
+  /** SESSION-12: no keep-alive leaves after the longest stall. */
+  #checkStall(lease: LeaseId, sent: ClockReading): void {
+    const at = this.#blockedAt;
+    if (at === undefined) return;
+    const blockedMs = sent.monotonicMs - at.monotonicMs;
+    const { longestStallMs } = this.#stage.workload;
+    if (blockedMs <= longestStallMs + clockToleranceMs) return;
+    broken(
+      'SESSION-12',
+      `${this.name} has had lease ${lease} renewed ${milliseconds(blockedMs)} after its event loop was blocked, with ${milliseconds(longestStallMs)} as the longest stall`,
+    );
   }
 
   #seenOf(lease: LeaseId): SeenSession | undefined {

@@ -16,6 +16,7 @@ export class SeenSession {
   readonly #seat: Seat;
   readonly #talk: LeaseTalk;
   readonly openedAtMs: number;
+  readonly #openedWithLeapsMs: number;
   /** Somebody revoked its lease or deleted its anchor, of which nobody can know beforehand. */
   endedByOthers = false;
   /** This process closed it. */
@@ -36,6 +37,7 @@ export class SeenSession {
     this.session = session;
     this.#talk = talk;
     this.openedAtMs = seat.nowMs;
+    this.#openedWithLeapsMs = talk.newest?.sent.leapsMs ?? 0;
     this.#believedAtMs = seat.nowMs;
     session.signal.addEventListener('abort', () => seat.guarded(() => this.#onLost()));
     session.onChange(({ state, previous }) => seat.guarded(() => this.#onChange(state, previous)));
@@ -64,14 +66,15 @@ export class SeenSession {
     if (this.#lost !== undefined) {
       if (live || this.session.state !== this.#lost.state)
         broken('SESSION-3', `${this} ${live ? 'is live again' : 'changed'}`);
-      this.#lookForRevocation();
+      if (!this.#seat.isBlocked) this.#lookForRevocation();
       return;
     }
     const stoodStill = this.#seat.stoodStillSince(this.#believedAtMs);
     if (this.session.state.status === 'lost')
       broken('SESSION-3', `${this} is lost, and its signal has not fired`);
     if (!live) {
-      if (stoodStill) this.#seat.reached('the first check after a standstill said no');
+      if (stoodStill && !this.#seat.isBlocked)
+        this.#seat.reached('the first check after a standstill said no');
       return;
     }
     this.#checkClocks();
@@ -191,7 +194,9 @@ export class SeenSession {
     const { newest } = this.#talk;
     if (newest === undefined) return;
     const now = this.#seat.clocks.read();
-    const ageMs = now.monotonicMs - newest.sent.monotonicMs + (now.leapsMs - newest.sent.leapsMs);
+    // Where a thread sends, a leap that its owner notices only after the send may have been before or after it.
+    const leapsMs = now.leapsMs - (this.#seat.hasBeside ? this.#openedWithLeapsMs : newest.sent.leapsMs);
+    const ageMs = now.monotonicMs - newest.sent.monotonicMs + leapsMs;
     if (now.leapsMs - newest.sent.leapsMs > 1_000) this.#seat.reached('lost to a leap of the wall clock');
     const lifetimeMs = this.#lifetimeMs(newest.ttlMs);
     if (ageMs >= lifetimeMs - toleranceMs) return;

@@ -3,6 +3,7 @@ import { sleep } from '../../src/runtime/index.js';
 import { Client, type Session } from '../../src/session/index.js';
 import type { ProcessContext } from '../../src/simulator/index.js';
 import { get, put, remove } from '../../src/store/index.js';
+import type { Beside } from './beside.js';
 import type { Seat } from './seat.js';
 import type { SeenSession } from './seen-session.js';
 import type { Stage } from './stage.js';
@@ -20,6 +21,7 @@ export class SessionUser {
   readonly #context: ProcessContext;
   readonly #seat: Seat;
   #client: Client | undefined;
+  #beside: Beside | undefined;
 
   constructor(stage: Stage, context: ProcessContext, seat: Seat) {
     this.#stage = stage;
@@ -40,10 +42,14 @@ export class SessionUser {
 
   async #open(): Promise<void> {
     const { ttlMs } = this.#stage.workload;
+    const beside = this.#seat.startBeside();
+    const leaseRenewer = beside && { leaseRenewer: beside.renewer };
+    this.#beside = beside;
     for (;;) {
       try {
         this.#client = await Client.open({
-          ...{ store: this.#seat.leases.store, runtime: this.#seat.clocks.runtime, label: this.#seat.name },
+          store: { ...this.#seat.leases.store, ...leaseRenewer },
+          ...{ runtime: this.#seat.clocks.runtime, label: this.#seat.name },
           ...{ ttlMs, ...this.#seat.bounds, connectTimeoutMs: 3_000 },
         });
         return;
@@ -59,6 +65,7 @@ export class SessionUser {
       seen.closed ||= !seen.isLost;
     }
     await this.#client?.close();
+    await this.#beside?.renewer.close();
     for (const seen of this.#seat.sessions) this.#checkClosed(seen);
     this.#seat.isClosed = true;
   }
@@ -115,6 +122,14 @@ export class SessionUser {
         }
         return;
       }
+      case 'block': {
+        await this.#sharedSession();
+        await this.#seat.block(step.ms);
+        return;
+      }
+      case 'unthread':
+        this.#beside?.crash();
+        return;
       case 'write':
         return this.#writeGuarded(await this.#sharedSession());
     }

@@ -22,13 +22,19 @@ export type Step =
    * After its next keep-alive its machine sleeps for a moment and its wall clock is set, `stepMs` before or after that; all
    * later keep-alives are lost.
    */
-  | { readonly do: 'doze'; readonly ms: number; readonly stepMs: number };
+  | { readonly do: 'doze'; readonly ms: number; readonly stepMs: number }
+  /** Computes for so long, looking at its session now and then: the event loop is blocked. */
+  | { readonly do: 'block'; readonly ms: number }
+  /** The thread that renews its leases, if there is one, ends. */
+  | { readonly do: 'unthread' };
 
 export interface SessionWorkload {
   readonly ttlMs: number;
   readonly abortMs: number;
   /** The store grants so much more than it is asked for, but at least 2 s. */
   readonly extraSeconds: number;
+  /** Leases are renewed by a thread, for so long while the event loop is blocked; 0: by the event loop. */
+  readonly longestStallMs: number;
   /** Of each process. */
   readonly scripts: readonly (readonly Step[])[];
 }
@@ -67,6 +73,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ms: fc.integer({ min: 10, max: 400 }),
     stepMs: fc.integer({ min: -600, max: 600 }),
   }),
+  stepOf<Extract<Step, { do: 'block' }>>(3, {
+    do: fc.constant('block'),
+    ms: fc.integer({ min: 500, max: 9_000 }),
+  }),
+  stepOf<Extract<Step, { do: 'unthread' }>>(1, { do: fc.constant('unthread') }),
 );
 
 export const sessionWorkload: fc.Arbitrary<SessionWorkload> = fc.record(
@@ -74,6 +85,7 @@ export const sessionWorkload: fc.Arbitrary<SessionWorkload> = fc.record(
     ttlMs: fc.constantFrom(3_000, 2_000, 4_000),
     abortMs: fc.constantFrom(100, 0, 300),
     extraSeconds: fc.constantFrom(0, 0, 0, -1, 1),
+    longestStallMs: fc.constantFrom(0, 3_000, 60_000),
     scripts: fc.array(fc.array(step, { maxLength: 4 }), { minLength: 1, maxLength: 3 }),
   },
   plain,

@@ -38,6 +38,8 @@ export const invariants = {
   'SESSION-9': 'After the deadline the lease is revoked, but not before the margin has passed too.',
   'SESSION-10': 'Callers at the same time share one opening; each gives up for itself.',
   'SESSION-11': 'A lost session is opened anew, one that is in doubt is not.',
+  'SESSION-12':
+    'A lease renewed beside a blocked event loop is believed in only as far as its acknowledged sends reach, and not beyond the longest stall.',
   'LOCK-1':
     'In the order of revisions, holds never overlap: at the proof of a hold its place stands and none is older.',
   'LOCK-2': 'Tokens strictly increase from grant to grant, over all processes.',

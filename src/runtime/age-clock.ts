@@ -12,8 +12,10 @@ export interface Instant extends ClockReading {
   readonly elapsedMs: number;
 }
 
-/** Marks that are kept: what is older than all of them is too old to matter. */
-const mostMarks = 16;
+/** Marks that are kept. Of what is older than all of them only the two clocks tell the age. */
+const mostMarks = 64;
+/** A leap of the elapsed clock ahead of the monotonic one by so much is marked when it is noticed. */
+const leapMs = 5;
 
 /**
  * Measures ages so that no clock can make them too small: the largest of what the elapsed clock, the monotonic
@@ -28,15 +30,14 @@ export class AgeClock {
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
     this.#elapsed = new ElapsedClock(runtime);
-    this.mark();
+    this.#keep(this.#read());
   }
 
   now(): Instant {
-    return {
-      elapsedMs: this.#elapsed.nowMs(),
-      monotonicMs: this.#runtime.monotonicMs(),
-      wallMs: this.#runtime.wallMs(),
-    };
+    const now = this.#read();
+    const last = this.#marks.at(-1) as Instant;
+    if (now.elapsedMs - now.monotonicMs > last.elapsedMs - last.monotonicMs + leapMs) this.#keep(now);
+    return now;
   }
 
   ageMs(since: Instant): number {
@@ -48,14 +49,13 @@ export class AgeClock {
     );
   }
 
-  /** Remembers this moment, for {@link at}. To be called now and then. */
+  /** Remembers this moment, for {@link at}. To be called now and then; leaps are remembered as they are noticed. */
   mark(): void {
-    this.#marks.push(this.now());
-    if (this.#marks.length > mostMarks) this.#marks.shift();
+    this.#keep(this.#read());
   }
 
   /**
-   * The moment at which another thread of this process read the clocks. Whatever this clock came to know of sleep since
+   * The moment at which another thread of this process read the clocks. Whatever this clock came to know of sleep after
    * its last mark before that moment is taken to have been after it, so the age is never too small.
    */
   at(reading: ClockReading): Instant {
@@ -63,5 +63,18 @@ export class AgeClock {
     const before =
       this.#marks.findLast((mark) => mark.monotonicMs <= monotonicMs) ?? (this.#marks[0] as Instant);
     return { elapsedMs: before.elapsedMs + (monotonicMs - before.monotonicMs), monotonicMs, wallMs };
+  }
+
+  #read(): Instant {
+    return {
+      elapsedMs: this.#elapsed.nowMs(),
+      monotonicMs: this.#runtime.monotonicMs(),
+      wallMs: this.#runtime.wallMs(),
+    };
+  }
+
+  #keep(mark: Instant): void {
+    this.#marks.push(mark);
+    if (this.#marks.length > mostMarks) this.#marks.shift();
   }
 }

@@ -110,7 +110,7 @@ export class FaultSchedule {
         process.clock.stepWall((random.chance(0.5) ? 1 : -1) * longestWallStepMs ** random.next());
         return nothing;
       case 'stall': {
-        const { resume } = process.pause();
+        const { resume } = process.stall();
         loop.after(Math.min(longestStallMs, durationMs / 10), resume);
         return nothing;
       }

@@ -13,7 +13,7 @@
  *
  * Of a process:
  * - `wall-step`: the wall clock is set forward or back, by a millisecond up to a minute (a moment).
- * - `stall`: it stands still for a tenth of the window, at most half a second.
+ * - `stall`: its event loop is blocked for a tenth of the window, at most half a second; other threads of it go on.
  * - `pause`: it stands still; its clocks go on.
  * - `sleep`: the machine sleeps; its monotonic clock stops too.
  * - `crash`: it dies, and is started anew at the end of the window.

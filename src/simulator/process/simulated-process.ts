@@ -9,6 +9,12 @@ import { Incarnation } from './incarnation.js';
 import type { ProcessClock } from './process-clock.js';
 import { ProcessRuntime } from './process-runtime.js';
 
+/** Another event loop of a process: a worker thread with timers and a connection of its own, by the clocks of all. */
+export interface ProcessThread {
+  readonly runtime: Runtime;
+  readonly store: Store;
+}
+
 /** What a process has: all its time, chance and contact with others come through here. */
 export interface ProcessContext {
   readonly name: string;
@@ -19,6 +25,8 @@ export interface ProcessContext {
   readonly store: Store;
   /** Another connection. */
   connect(): Store;
+  /** Starts another thread, which goes on while only the event loop of this one is blocked. */
+  startThread(): ProcessThread;
   /** Puts a line into the timeline. */
   note(text: string): void;
 }
@@ -48,6 +56,8 @@ export class SimulatedProcess {
   readonly link: Link;
   readonly #parts: ProcessParts;
   #current: Incarnation;
+  /** Of the incarnation of now. */
+  #threads: Incarnation[] = [];
   #finished = false;
   #core = true;
   /** Sleeps of its machine that have not ended, each with what ends it for the incarnation of now. */
@@ -96,7 +106,7 @@ export class SimulatedProcess {
   crash(): void {
     if (this.#current.status === 'dead') return;
     this.#note('crashes');
-    this.#current.die();
+    for (const each of [this.#current, ...this.#threads]) each.die();
     this.#noteStandstill();
   }
 
@@ -104,6 +114,7 @@ export class SimulatedProcess {
   restart(): void {
     if (this.#current.status !== 'dead') return;
     this.#current = new Incarnation(this.#current.number + 1, this.#parts.loop);
+    this.#threads = [];
     this.#finished = false;
     // Nothing runs on a machine that sleeps.
     for (const asleep of this.#sleeps) asleep.resume = this.pause().resume;
@@ -113,17 +124,12 @@ export class SimulatedProcess {
 
   /** It stands still until `resume`, which belongs to this pause alone: after a crash it does nothing. */
   pause(): { resume(): void } {
-    const paused = this.#current;
-    this.#note('stands still');
-    paused.pause();
-    this.#noteStandstill();
-    return {
-      resume: () => {
-        if (paused === this.#current) this.#note('goes on');
-        paused.resume();
-        this.#noteStandstill();
-      },
-    };
+    return this.#halt([this.#current, ...this.#threads]);
+  }
+
+  /** Its event loop is blocked until `resume`, while its other threads go on. */
+  stall(): { resume(): void } {
+    return this.#halt([this.#current]);
   }
 
   /** Its machine sleeps until `wake`, whatever is started on it meanwhile: it stands still, and so does its monotonic clock. */
@@ -140,21 +146,44 @@ export class SimulatedProcess {
     };
   }
 
+  #halt(halted: readonly Incarnation[]): { resume(): void } {
+    const [main] = halted;
+    this.#note('stands still');
+    for (const each of halted) each.pause();
+    this.#noteStandstill();
+    return {
+      resume: () => {
+        if (main === this.#current) this.#note('goes on');
+        for (const each of halted) each.resume();
+        this.#noteStandstill();
+      },
+    };
+  }
+
   #boot(): void {
     const { name, main, loop, clock, link, random, timeline } = this.#parts;
     const incarnation = this.#current;
     const chance = random.fork(`incarnation ${incarnation.number}`);
     const runtime = new ProcessRuntime(loop, incarnation, clock, chance.fork('runtime'));
     let stores = 0;
-    const connect = () => {
+    const connectFrom = (host: Incarnation, hostRuntime: Runtime) => {
       stores += 1;
       return new SimulatedStore({
-        ...{ loop, runtime, link, timeline, host: incarnation, actor: name },
+        ...{ loop, link, timeline, host, runtime: hostRuntime, actor: name },
         random: chance.fork(`store ${stores}`),
       });
     };
+    const connect = () => connectFrom(incarnation, runtime);
+    const startThread = (): ProcessThread => {
+      const thread = new Incarnation(incarnation.number, loop);
+      if (incarnation === this.#current) this.#threads.push(thread);
+      else thread.die();
+      const random = chance.fork(`thread ${this.#threads.length}`);
+      const threadRuntime = new ProcessRuntime(loop, thread, clock, random);
+      return { runtime: threadRuntime, store: connectFrom(thread, threadRuntime) };
+    };
     const context: ProcessContext = {
-      ...{ name, incarnation: incarnation.number, runtime, connect },
+      ...{ name, incarnation: incarnation.number, runtime, connect, startThread },
       store: connect(),
       note: (text) => timeline.note(name, () => text),
     };
