@@ -5,6 +5,7 @@ import { lanesProperty } from './lanes.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
+import { readWriteProperty } from './read-write.js';
 import { semaphoreProperty } from './semaphore.js';
 import { sessionProperty } from './session.js';
 import type { Property } from './support/property.js';
@@ -20,6 +21,7 @@ export const properties: readonly Property[] = [
   lanesProperty,
   groupCommitProperty,
   mutexProperty,
+  readWriteProperty,
   multiLockProperty,
   semaphoreProperty,
   electionProperty,

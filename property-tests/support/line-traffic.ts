@@ -13,6 +13,8 @@ export interface LineTrafficOptions {
   readonly nowMs: () => number;
   /** The prefix of the places. */
   readonly line: Key;
+  /** A transaction of whose outcome its sender was told that nobody knows it. */
+  readonly onUnknown?: (request: TxnRequest) => void;
 }
 
 /** What goes between processes and a line: the attempts to join whose replies were lost, and what watches say. */
@@ -37,6 +39,7 @@ export class LineTraffic {
           if (isQuorateError(error) && error.outcome === 'unknown') {
             const failedAtMs = this.#options.nowMs();
             this.#lostJoins.push(...joins.map((key) => ({ key, sentAtMs, failedAtMs })));
+            this.#options.onUnknown?.(request);
           }
           throw error;
         }

@@ -132,7 +132,10 @@ function checkProofs(
     const others = readsAt(proof).filter((life) => life !== read);
     if (write === undefined) {
       counts.readGrants += 1;
-      const writer = writesAt(proof).find(({ from }) => from < read.from);
+      // A write key whose read key somebody has deleted is nobody's any more.
+      const writer = writesAt(proof).find(
+        ({ key, from }) => from < read.from && history.lifeAt(beside(line, key, 'r/'), proof) !== undefined,
+      );
       if (writer !== undefined) {
         const story = `${describeGrant(grant)}, but at that revision an older write key stood: ${describeLife(writer)}`;
         broken(isHeldAt(writer, proof) ? 'RW-1' : 'RW-2', story);

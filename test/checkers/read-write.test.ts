@@ -115,6 +115,18 @@ describe('checkReadWrite', () => {
     expect(brokenBy(check([overtaking, { ...overtaken, token: at(2) }], { history }))).toBe('RW-1');
   });
 
+  it('takes a writer for gone whose read key somebody has deleted, though its write key stands', () => {
+    const story = new Story();
+    story.step(both('x'));
+    story.remove(r('x'));
+    story.step(both('y'));
+    const history = story.history();
+    const orphaned = { process: 'q', readKey: r('x'), writeKey: w('x'), token: at(2) };
+    const next = { process: 'p', readKey: r('y'), writeKey: w('y'), token: at(4) };
+    const downgraded = { process: 'p', readKey: r('y'), token: at(4, 1), turnedFrom: at(4) };
+    expect(brokenBy(check([orphaned, next, downgraded], { history }))).toBe('nothing');
+  });
+
   it('RW-3 a hold that was turned into one of another place', () => {
     const story = whole();
     const again = story.put(r('c'));

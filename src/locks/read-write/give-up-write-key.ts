@@ -18,6 +18,10 @@ export async function giveUpWriteKey({ client, line }: Kit, place: Place): Promi
   place.disclaim(written.key);
   try {
     await deleteWriteKey(client, place, written);
+    // After a pause the clock is asked before anything is granted, and what stood still may go on.
+    if (!session.isLive()) await session.settled();
+    session.assertLive();
+    if (place.state.status === 'gone') throw place.state.error;
   } catch (error) {
     if (isQuorateError(error)) place.end(error);
     await deleteClaims(line, session, claims);

@@ -22,7 +22,8 @@ export interface ReadWriteHold extends AsyncDisposable {
    * A transaction that is applied only while the hold stands. One request.
    *
    * Errors: `fenced` (the store refused it, since the hold had ended), `hold-lost` and `session-lost` (refused here,
-   * never sent), and the store's own. On outcome `unknown` no writer gets the lock before the guards have died.
+   * never sent), and the store's own. What has the outcome `unknown` can be applied until the guards have died: those of
+   * readers that share a place when the last of them has released. No writer gets the lock before.
    */
   txn(request: Partial<TxnRequest>, options?: CallOptions): Promise<TxnReply>;
   /**

@@ -114,7 +114,8 @@ export class ReadPlace {
     this.#isClosed = true;
     if (this.#isTurned) return;
     this.#watchNoMore();
-    await this.kit.line.leave(this.place);
+    // It may be writing the read key anew, and that revision is the guard of its deletion.
     await this.#upgrade?.over;
+    await this.kit.line.leave(this.place);
   }
 }

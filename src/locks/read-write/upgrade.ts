@@ -47,7 +47,10 @@ export class Upgrade {
     const { client, line } = this.#readers.kit;
     const attempt = this.#untilAlone(doing);
     try {
-      const hold = this.#turn(await waitFor(client.runtime, attempt, options, doing));
+      const claim = await waitFor(client.runtime, attempt, options, doing);
+      // After a pause the clock is asked before anything is granted, and what stood still may go on.
+      await this.#hold.confirm();
+      const hold = this.#turn(claim);
       this.#end();
       return hold;
     } catch (error) {
@@ -78,7 +81,7 @@ export class Upgrade {
         await waitFor(runtime, this.#readers.onlyHeldBy(this.#hold), stop, doing);
         this.#hold.pauseWrites(this.over);
         const isSettled = await waitFor(runtime, this.#hold.settled(), stop, doing);
-        if (!isSettled || !this.#readers.isSettled) await renewReadKey(kit.client, place, claim);
+        if (!isSettled || !this.#readers.isSettled) await renewReadKey(kit.client, place, claim, stop.signal);
         if (claim.state.status === 'admitted') return claim;
       } catch (error) {
         if (claim !== undefined) await kit.line.leave(claim);
