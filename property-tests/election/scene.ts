@@ -24,6 +24,8 @@ const decisionMs = 5;
 /** Terms are no longer than that once everything is healed. */
 const healedTermMs = 10;
 /** How long a write is waited for that nobody waits for. */
+/** More than one lost reply takes. */
+const handOffWithinMs = 2_000;
 const leftWriteMs = 250;
 
 export interface Seat {
@@ -156,8 +158,26 @@ export class Scene {
     try {
       await this.#reign(client, plan, term, leadership);
     } finally {
+      const { wasLost } = term.belief;
       term.belief.end();
+      if (!wasLost && plan.handsTo !== undefined) await this.#handOff(leadership, plan.handsTo);
       await leadership.resign();
+    }
+  }
+
+  async #handOff(leadership: Leadership, to: number): Promise<void> {
+    const process = this.#processes[to % this.#processes.length];
+    if (process === undefined) return;
+    try {
+      const label = `${process.name}.${process.incarnation}`;
+      const isHanded = await leadership.handOff(label, { timeoutMs: handOffWithinMs });
+      this.reached(
+        isHanded
+          ? 'a term was handed to one who stood'
+          : 'nobody of the name stood to whom a term was to be handed',
+      );
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
     }
   }
 

@@ -25,6 +25,8 @@ export const situations = [
   'the leader key outlived the place, and was cleared up',
   'every candidate got on when only a core was healed',
   'beliefs of leaders were held against each other',
+  'a term was handed to one who stood',
+  'nobody of the name stood to whom a term was to be handed',
 ] as const;
 
 export type Situation = (typeof situations)[number];

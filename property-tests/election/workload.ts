@@ -17,6 +17,8 @@ export interface CandidatePlan {
   readonly steps: number;
   /** It waits for each of them before it goes on. */
   readonly waitsForWrites: boolean;
+  /** Instead of resigning, it hands the term to whoever stands first in the process of this number, modulo their count. */
+  readonly handsTo: number | undefined;
   /** What befalls its process as it first wins. */
   readonly stroke: 'none' | 'pause' | 'sleep' | 'crash';
   readonly strokeMs: number;
@@ -57,6 +59,7 @@ const candidate: fc.Arbitrary<CandidatePlan> = fc.record(
     givesUpBy: pickFrom<CandidatePlan['givesUpBy']>(['timeout', 'signal']),
     steps: fc.nat({ max: 2 }),
     waitsForWrites: fc.boolean(),
+    handsTo: pickFrom<number | undefined>([undefined, undefined, undefined, 0, 1, 2]),
     stroke: pickFrom<CandidatePlan['stroke']>([
       'none',
       'none',

@@ -161,7 +161,7 @@ export class Election {
         place = await this.#line.join(session, { stem, ifAlone: winning, attached: value });
         const won = place.aloneReply
           ? { revision: place.revision, replies: place.aloneReply.replies }
-          : await this.#win(place, winning, signal);
+          : await this.#win(place, key, winning, signal);
         // What ended the place may be known before the reply that won, and after a pause the clock knows before that.
         await session.settled();
         if (place.state.status === 'gone') throw place.state.error;
@@ -182,10 +182,9 @@ export class Election {
     return [put(this.#leaderKey, record, { lease }), get(this.#stateKey)];
   }
 
-  async #win(place: Place, winning: readonly Op[], signal: AbortSignal) {
-    const candidate = place.key;
-    const proof = await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
-    if (place.key !== candidate) return this.#wonByHandOver(place, proof);
+  async #win(place: Place, candidate: Key, winning: readonly Op[], signal: AbortSignal) {
+    await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
+    if (place.key !== candidate) return this.#wonByHandOver(place);
     const request = {
       compare: [place.guard(), compare.create(this.#line.range, 'greater', place.revision - 1)],
       success: winning,
@@ -205,8 +204,9 @@ export class Election {
   }
 
   /** The leader before has written who leads now, in the transaction that ended its own term. */
-  async #wonByHandOver(place: Place, revision: number) {
+  async #wonByHandOver(place: Place) {
     const { store, runtime } = this.#client;
+    const revision = place.claims[0]?.revision ?? place.revision;
     const { signal } = place.session;
     const backoff = new Backoff(runtime, { firstMs: 10, longestMs: 1_000 });
     for (;;) {

@@ -1,0 +1,77 @@
+import { expect, it } from 'vitest';
+import { Election, type Leadership } from '../../src/election/index.js';
+import { put, textOf } from '../../src/store/index.js';
+import { testClients } from '../support/clients.js';
+import { describeStores } from '../support/stores.js';
+
+describeStores('hand-off of a leadership', (server) => {
+  /** One who leads, and two who stand behind it. */
+  async function scene() {
+    const clients = testClients(server);
+    const elections: Election[] = [];
+    for (const label of ['a', 'b', 'c']) elections.push(new Election(await clients.open({ label }), 'e'));
+    const [first, second, third] = elections as [Election, Election, Election];
+    const leader = await first.campaign({ value: 'first' });
+    const candidates: Promise<Leadership>[] = [];
+    for (const election of [second, third]) {
+      candidates.push(election.campaign({ value: `value of ${candidates.length}` }));
+      await expect.poll(async () => (await first.inspect()).waiting.length).toBe(candidates.length);
+    }
+    const [next, last] = candidates as [Promise<Leadership>, Promise<Leadership>];
+    return { first, leader, next, last, clients };
+  }
+
+  it('LOCK-10 makes the one that is named lead, with its value, and no moment is without a leader', async () => {
+    const { first, leader, next, last } = await scene();
+    const statuses: string[] = [];
+    const stop = new AbortController();
+    const observing = (async () => {
+      for await (const view of first.observe({ signal: stop.signal })) {
+        statuses.push(view.status === 'leader' ? `${view.label}: ${textOf(view.value)}` : view.status);
+      }
+    })();
+    await expect.poll(() => statuses).toEqual(['a: first']);
+    await leader.checkpoint('as far as this');
+    expect(await leader.handOff('c')).toBe(true);
+    const led = await last;
+    await expect.poll(() => statuses).toEqual(['a: first', 'c: value of 1']);
+    expect(led.term).toBeGreaterThan(leader.term);
+    expect(textOf(led.lastCheckpoint ?? new Uint8Array())).toBe('as far as this');
+    expect([leader.isLeader, leader.signal.aborted]).toEqual([false, false]);
+    await expect(leader.txn({ success: [put('x', 'late')] })).rejects.toMatchObject({ code: 'hold-lost' });
+    await led.proclaim('well');
+    await expect.poll(() => statuses.at(-1)).toBe('c: well');
+    await led.resign();
+    const after = await next;
+    expect(after.term).toBeGreaterThan(led.term);
+    await after.resign();
+    stop.abort();
+    await observing;
+  });
+
+  it('goes on leading where nobody of that name stands', async () => {
+    const { leader, next, last } = await scene();
+    expect(await leader.handOff('nobody')).toBe(false);
+    expect(leader.isLeader).toBe(true);
+    await leader.checkpoint('still here');
+    await leader.resign();
+    await (await next).resign();
+    await (await last).resign();
+    await expect(leader.handOff('b')).rejects.toMatchObject({ code: 'hold-lost' });
+  });
+
+  it('ends the work of who hands it on, as if it had resigned', async () => {
+    const clients = testClients(server);
+    const [one, other] = [await clients.open({ label: 'one' }), await clients.open({ label: 'other' })];
+    const [leads, waits] = [new Election(one, 'e'), new Election(other, 'e')];
+    let candidate: Promise<Leadership> | undefined;
+    const result = await leads.lead(async ({ leadership, signal }) => {
+      candidate = waits.campaign();
+      await expect.poll(async () => (await leads.inspect()).waiting.length).toBe(1);
+      expect(await leadership.handOff('other')).toBe(true);
+      return signal.aborted;
+    });
+    expect(result).toBe(false);
+    await (await candidate)?.resign();
+  });
+});
