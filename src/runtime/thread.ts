@@ -35,10 +35,16 @@ export interface ThreadHome {
  * sources, as in tests, it is run by `tsx`, if that is installed.
  */
 export function startThread(module: URL, name: string, data: unknown, events: ThreadEvents): Thread {
-  const isSource = module.pathname.endsWith('.ts');
-  const worker = isSource
-    ? new Worker(runsSource(module), { eval: true, execArgv: [], name, workerData: data })
-    : new Worker(module, { name, workerData: data });
+  const options = { eval: true, name, workerData: data } as const;
+  const worker = module.pathname.endsWith('.ts')
+    ? new Worker(
+        `import('tsx/esm/api').then(({ register }) => { register(); return ${importOf(module)}; });`,
+        {
+          ...options,
+          execArgv: [],
+        },
+      )
+    : new Worker(`${importOf(module)};`, options);
   let cause: unknown;
   let onOver: () => void = () => {};
   const over = new Promise<void>((resolve) => {
@@ -73,6 +79,7 @@ export function ownThread(): ThreadHome {
   };
 }
 
-function runsSource(module: URL): string {
-  return `import('tsx/esm/api').then(({ register }) => { register(); return import(${JSON.stringify(module.href)}); });`;
+/** A thread inherits the arguments of Node.js, of which `--input-type` would forbid it to begin with a file. */
+function importOf(module: URL): string {
+  return `import(${JSON.stringify(module.href)})`;
 }

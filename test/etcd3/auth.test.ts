@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { openEtcd3Store } from '../../src/etcd3/index.js';
+import { Client } from '../../src/session/index.js';
 import { prefixRange, put, type Store, txnOf } from '../../src/store/index.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { WatchReader } from '../support/watch-reader.js';
@@ -150,6 +151,19 @@ describe.skipIf(inject('etcdEndpoint') === '').each(transports)(
       await delay(expiryMs);
       expect(await store.leaseKeepAlive('7007')).toBe(60);
       await store.leaseRevoke('7007');
+    });
+
+    it('a thread renews leases as the same user, beyond the life of a token', async () => {
+      const hosts = etcd.endpoint;
+      const store = await openEtcd3Store({ transport, hosts, auth: alice, renewal: 'worker' });
+      const client = await Client.open({
+        ...{ store, namespace: 'alice', ttlMs: 2_000, closeStore: true },
+        stallWarningMs: 0,
+      });
+      undo.push(() => client.close());
+      const session = await client.session();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, expiryMs + 1_000);
+      expect(session.isLive()).toBe(true);
     });
 
     it('takes the user of a client that is handed in', async () => {

@@ -3,8 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { openEtcd3Store } from '../../src/etcd3/index.js';
+import { Client } from '../../src/session/index.js';
 import { put, txnOf } from '../../src/store/index.js';
 import { WatchReader } from '../support/watch-reader.js';
 import { OwnEtcd } from './own-etcd.js';
@@ -97,6 +98,22 @@ describe.skipIf(inject('etcdEndpoint') === '').each(transports)('etcd over TLS, 
       code: 'unreachable',
       details: { endpoints: [etcd.endpoint] },
     });
+  });
+
+  it('a thread renews leases with the same certificates', async () => {
+    const store = await openEtcd3Store({
+      ...{ transport, hosts: etcd.endpoint, renewal: 'worker' },
+      credentials: {
+        rootCertificate: await pem('ca.pem'),
+        privateKey: await pem('client.key'),
+        certChain: await pem('client.pem'),
+      },
+    });
+    const client = await Client.open({ store, ttlMs: 2_000, closeStore: true, stallWarningMs: 0 });
+    onTestFinished(() => client.close());
+    const session = await client.session();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500);
+    expect(session.isLive()).toBe(true);
   });
 
   it('takes the name that the certificate is to bear, where it is not the host’s', async () => {
