@@ -41,6 +41,8 @@ const closeWithinMs = 2_000;
  * - States: `healthy`; `suspect` (still held, but a renewal is overdue or failed, or a stall is being decided);
  *   `lost`, which is final. Open another session then: `client.session()` does.
  * - Cost: one keep-alive each third of the TTL; opening costs a lease grant and one transaction.
+ * - While the event loop is blocked the lease is renewed only with `renewal: 'worker'` of the store; `signal` cannot fire
+ *   meanwhile, but `isLive()` is right even then.
  *
  * Protocol: see keeper.ts for the deadline and open-session.ts for the opening. After the loss by deadline the
  * lease is revoked in the background, so that nobody waits longer than needed, but not before the margin has
