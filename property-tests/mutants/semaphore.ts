@@ -94,7 +94,7 @@ const waiting: readonly Mutant[] = [
     return own;`,
     story:
       'Curator InterProcessSemaphoreV2.acquire(n): one by one, so that two hold a part each and wait for ever',
-    ...{ killedBy, invariant: 'not live' },
+    ...{ killedBy, invariant: 'not live, LOCK-4' },
   },
   {
     name: 'semaphore-over-limit-waits',
@@ -188,7 +188,7 @@ const serving: readonly Mutant[] = [
     replace: 'await Promise.race([hold.released, sleep(runtime, 50)]);',
     story:
       'Redisson RPermitExpirableSemaphore: a permit whose time is up is given to the next, whoever works with it',
-    ...{ killedBy, invariant: 'SEMAPHORE-3' },
+    ...{ killedBy, invariant: 'SEMAPHORE-3, LOCK-9, LOCK-5' },
   },
   {
     name: 'semaphore-token-of-the-place',

@@ -109,9 +109,16 @@ export class Permits {
     void this.#line.leave(place);
   }
 
-  /** Many at a time, when half of those that may wait do not. */
+  /** For all who lack a place, or else for many at a time: when half of those that may wait do not. */
   get #hasRoom(): boolean {
-    return 2 * this.#standing <= this.#options.waitingPlaces;
+    const { waitingPlaces } = this.#options;
+    if (2 * this.#standing <= waitingPlaces) return true;
+    let left = waitingPlaces - this.#standing;
+    for (const { lacking } of this.#lacking) {
+      left -= lacking;
+      if (left < 0) return false;
+    }
+    return left >= 0;
   }
 
   #take(): void {
