@@ -23,8 +23,8 @@ export interface Etcd3StoreOptions {
   /** Limit of a call that sets none itself. Default 5,000. */
   callTimeoutMs?: number;
   /**
-   * What carries the calls. `'http2'`: HTTP/2 connections of our own. `'grpc-js'`: channels of that package, which cost
-   * several times as much for each call; the default with `etcd3` or `grpcOptions`, which the other does not know.
+   * What carries the calls. `'http2'`, the default: HTTP/2 connections of our own. `'grpc-js'`: channels of that package,
+   * which cost several times as much for each call; the default with `etcd3` or `grpcOptions`, which are for it.
    */
   transport?: 'http2' | 'grpc-js';
   /** Options of the channels of grpc-js, over those that the store sets. Not with `etcd3`. */
@@ -66,7 +66,7 @@ const known = new Set([
   'renewal',
   'longestStallMs',
 ]);
-const defaultTransport = 'grpc-js';
+const defaultTransport = 'http2';
 const hostPattern = /^(?:https?:\/\/)?(?:\[[0-9a-fA-F:.%]+\]|[^\s/:@?#[\]]+):(\d{1,5})\/?$/;
 const hostAccepted = "'host:port', 'http://host:port' or 'https://host:port', with a port from 1 to 65535";
 

@@ -36,7 +36,7 @@ async function failure(promise: Promise<unknown>): Promise<QuorateError> {
   return error;
 }
 
-const everyStore: readonly StoreKind[] = ['memory', 'simulated', 'embedded', 'etcd'];
+const everyStore: readonly StoreKind[] = ['memory', 'simulated', 'embedded', 'etcd', 'etcd over grpc-js'];
 
 function storePort(server: TestServer): void {
   let store: Store;

@@ -7,7 +7,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-export type StoreKind = 'memory' | 'embedded' | 'etcd' | 'simulated';
+export type StoreKind = 'memory' | 'embedded' | 'etcd' | 'etcd over grpc-js' | 'simulated';
 
 async function start(kind: StoreKind): Promise<TestServer> {
   if (kind === 'memory') {
@@ -23,7 +23,8 @@ async function start(kind: StoreKind): Promise<TestServer> {
     return { connect: () => openEtcd3Store({ hosts: server.endpoint }), close: () => server.close() };
   }
   const endpoint = inject('etcdEndpoint');
-  return { connect: () => openEtcd3Store({ hosts: endpoint }), close: async () => {} };
+  const transport = kind === 'etcd' ? 'http2' : 'grpc-js';
+  return { connect: () => openEtcd3Store({ hosts: endpoint, transport }), close: async () => {} };
 }
 
 /** A simulated cluster whose virtual time keeps up with real time, for suites that wait as people do. */
@@ -58,7 +59,7 @@ export function describeStores(
   kinds: readonly StoreKind[] = ['memory', 'embedded', 'etcd'],
 ): void {
   for (const kind of kinds) {
-    describe.skipIf(kind === 'etcd' && inject('etcdEndpoint') === '')(`${title} [${kind}]`, () => {
+    describe.skipIf(kind.startsWith('etcd') && inject('etcdEndpoint') === '')(`${title} [${kind}]`, () => {
       let started: TestServer | undefined;
       const opened: Store[] = [];
       beforeAll(async () => {
