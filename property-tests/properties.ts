@@ -1,4 +1,5 @@
 /** Every property that `npm run test:properties` runs. */
+import { conditionProperty } from './condition.js';
 import { electionProperty } from './election.js';
 import { groupCommitProperty } from './group-commit.js';
 import { lanesProperty } from './lanes.js';
@@ -23,6 +24,7 @@ export const properties: readonly Property[] = [
   mutexProperty,
   readWriteProperty,
   multiLockProperty,
+  conditionProperty,
   semaphoreProperty,
   electionProperty,
   queueProperty,

@@ -1,12 +1,8 @@
-import { milliseconds } from '../../src/checkers/evidence.js';
-import { checkMutex, History, type Life } from '../../src/checkers/index.js';
+import { History, type Life } from '../../src/checkers/index.js';
 import { checkMultiLock } from '../../src/checkers/multi-lock.js';
-import { broken } from '../../src/checkers/sentences.js';
-import { clocksMayHideTime } from '../support/open-client.js';
-import { activeWindows } from '../support/plan.js';
+import { checkBeliefs } from '../support/check-beliefs.js';
 import type { World } from '../support/world.js';
 import type { Scene } from './scene.js';
-import type { SeenSet } from './seen-set.js';
 import type { Situation } from './situations.js';
 import { type MultiLockWorkload, names } from './workload.js';
 
@@ -34,7 +30,13 @@ export function judge(
     sets: ofSets.map((grant) => grant.asSet((name) => scene.lineOf(name))),
     takenAway: (place) => administrator.tookAway(place),
   });
-  const beliefs = checkBeliefs(world, history, scene);
+  const beliefs = checkBeliefs(world, {
+    history,
+    grants,
+    locks: names.map((name) => ({ name, line: scene.lineOf(name) })),
+    strokes: scene.strokes,
+    tookAway: (place) => administrator.tookAway(place),
+  });
   if (!drained) return;
   const reached = (situation: Situation, times: number) => world.reached(situation, times);
   reached('a set waited for somebody', counts.waited);
@@ -68,40 +70,4 @@ function countUnwanted(history: History, { places }: Scene, granted: ReadonlySet
     ends.set(life.to, (ends.get(life.to) ?? 0) + 1);
   }
   return [...ends.values()].filter((together) => together > 1).length;
-}
-
-/** LOCK-9 for each name, of those whose clocks are what the library claims. Answers how many beliefs there were. */
-function checkBeliefs(world: World<MultiLockWorkload>, history: History, scene: Scene): number {
-  const { simulation, plan } = world;
-  if (simulation.faultsInjected.has('renewal worth nothing')) return 0;
-  const faults = [...activeWindows(plan), ...scene.strokes];
-  const accountable = scene.grants.filter(({ process }) => {
-    return !clocksMayHideTime(faults, process.index, simulation.processes.length);
-  });
-  let beliefs = 0;
-  for (const name of names) {
-    const grants = accountable.flatMap((grant) => {
-      const part = grant.part(name);
-      if (part === undefined) return [];
-      const life = grant.lifeIn(history, part);
-      const wasTaken = life !== undefined && scene.administrator.tookAway(life);
-      const takenAwayAtMs = wasTaken ? (life.toMs ?? 0) : Number.POSITIVE_INFINITY;
-      if (grant.belief.fromMs >= takenAwayAtMs) return [];
-      if (!wasTaken) endsInTime(grant, life);
-      return [grant.asGrant(part, takenAwayAtMs)];
-    });
-    const check = { history, line: scene.lineOf(name), grants };
-    beliefs += checkMutex({ ...check, beliefsMustNotOverlap: true, tokensInOrderOfGrant: true }).beliefs;
-  }
-  return beliefs;
-}
-
-function endsInTime({ belief, process }: SeenSet, life: Life | undefined): void {
-  const { endedAtMs = Number.POSITIVE_INFINITY } = belief;
-  if (endedAtMs <= (life?.toMs ?? Number.POSITIVE_INFINITY)) return;
-  const until = Number.isFinite(endedAtMs) ? `until ${milliseconds(endedAtMs)}` : 'and still does';
-  broken(
-    'LOCK-9',
-    `${process.name} believed in a set ${until}, but ${life?.key} went at ${milliseconds(life?.toMs ?? 0)}`,
-  );
 }

@@ -13,8 +13,8 @@ import { Administrator } from '../support/administrator.js';
 import { stay, waitOptions } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace, openClient } from '../support/open-client.js';
+import { SeenHold } from '../support/seen-hold.js';
 import type { World } from '../support/world.js';
-import { SeenSet } from './seen-set.js';
 import type { Situation } from './situations.js';
 import { type CallerPlan, type MultiLockWorkload, type Name, names } from './workload.js';
 
@@ -36,7 +36,7 @@ export interface Seat {
 export class Scene {
   /** The prefix of all places. */
   readonly places: Key = `${namespace}/lock/`;
-  readonly grants: SeenSet[] = [];
+  readonly grants: SeenHold[] = [];
   readonly traffic: LineTraffic;
   readonly administrator: Administrator;
   readonly strokes: FaultWindow[] = [];
@@ -62,11 +62,11 @@ export class Scene {
     return this.#processes;
   }
 
-  lineOf(name: Name): Key {
+  lineOf(name: string): Key {
     return `${new Keyspace(namespace).prefix('lock', name)}l/`;
   }
 
-  resourceOf(name: Name): Key {
+  resourceOf(name: string): Key {
     return `resource/${name}`;
   }
 
@@ -96,7 +96,7 @@ export class Scene {
   }
 
   /** What it held when it crashed. */
-  #buried(grant: SeenSet): void {
+  #buried(grant: SeenHold): void {
     if (grant.belief.endedAtMs !== undefined) return;
     grant.belief.end();
     if (grant.by === 'set') this.reached('a process crashed while it held a set');
@@ -201,13 +201,13 @@ export class Scene {
     }
   }
 
-  #granted({ process }: Seat, held: readonly Name[], hold: Hold | MultiHold): SeenSet {
-    const grant = new SeenSet({ hold, names: held, process, nowMs: this.nowMs });
+  #granted({ process }: Seat, held: readonly Name[], hold: Hold | MultiHold): SeenHold {
+    const grant = new SeenHold({ hold, names: held, process, nowMs: this.nowMs });
     this.grants.push(grant);
     return grant;
   }
 
-  async #critical(seat: Seat, plan: CallerPlan, grant: SeenSet, hold: Hold | MultiHold): Promise<void> {
+  async #critical(seat: Seat, plan: CallerPlan, grant: SeenHold, hold: Hold | MultiHold): Promise<void> {
     if (plan.stroke !== 'none' && !this.isHealed && !this.#struck.has(plan)) this.#strike(plan, grant);
     const { client } = seat;
     const isHealed = () => this.isHealed;
@@ -222,7 +222,7 @@ export class Scene {
     await this.#write(plan, grant, hold);
   }
 
-  #strike(plan: CallerPlan, { process }: SeenSet): void {
+  #strike(plan: CallerPlan, { process }: SeenHold): void {
     const { stroke, strokeMs } = plan;
     if (stroke === 'none') return;
     this.#struck.add(plan);
@@ -232,13 +232,13 @@ export class Scene {
   }
 
   /** Waits for its end, or leaves it alone. */
-  async #write({ write }: CallerPlan, grant: SeenSet, hold: Hold | MultiHold): Promise<void> {
+  async #write({ write }: CallerPlan, grant: SeenHold, hold: Hold | MultiHold): Promise<void> {
     if (write === 'awaited') await this.#writeAll(grant, hold);
     else if (write === 'left') void this.#writeAll(grant, hold, { timeoutMs: leftWriteMs });
   }
 
   /** To what each of the locks protects, in one transaction. */
-  async #writeAll({ by, parts }: SeenSet, hold: Hold | MultiHold, options: WaitOptions = {}): Promise<void> {
+  async #writeAll({ by, parts }: SeenHold, hold: Hold | MultiHold, options: WaitOptions = {}): Promise<void> {
     const success = parts.map(({ name, token }) => put(this.resourceOf(name), String(token)));
     try {
       await hold.txn({ success }, options);

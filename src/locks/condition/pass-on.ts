@@ -1,4 +1,4 @@
-import { isPermanent, isQuorateError } from '../../errors.js';
+import { isPermanent } from '../../errors.js';
 import { type Line, type Place, readLine } from '../../line/index.js';
 import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
@@ -17,7 +17,8 @@ export interface PassOn {
 /**
  * Gives up a place that was come by through a notification, and notifies another in its stead, in one transaction:
  * `IF the place stands & mod(cv/w) = x & create(l/w) = 0 THEN delete the place, delete cv/w, put l/w`. If nobody waits the place
- * is just given up. Resolves once it is certainly gone, or its session is over. Never rejects.
+ * is just given up. Resolves once it is certainly gone, or its session is over. Never rejects. In a store that is out of space,
+ * which nobody can be notified by, it stands until there is space again: a notification is not to be lost.
  */
 export async function passOn({ client, line, waiters, place }: PassOn): Promise<void> {
   const { signal } = place.session;
@@ -43,8 +44,7 @@ export async function passOn({ client, line, waiters, place }: PassOn): Promise<
       });
       break;
     } catch (error) {
-      // Nobody can be notified by a store that takes no puts.
-      if (isPermanent(error) || isQuorateError(error, 'no-space')) break;
+      if (isPermanent(error)) break;
       await sleep(client.runtime, backoff.nextMs(), { signal }).catch(() => {});
       await lookAfter(client, line, place);
     }

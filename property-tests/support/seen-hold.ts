@@ -5,17 +5,16 @@ import type { Hold } from '../../src/locks/index.js';
 import type { MultiHold } from '../../src/locks/multi-hold.js';
 import type { SimulatedProcess } from '../../src/simulator/index.js';
 import type { Compare, Key } from '../../src/store/index.js';
-import { Belief } from '../support/belief.js';
-import type { Name } from './workload.js';
+import { Belief } from './belief.js';
 
 export interface SeenPart {
-  readonly name: Name;
+  readonly name: string;
   readonly place: Key;
   readonly token: number;
 }
 
-/** One hold, of a set or of a mutex, as its process saw it. */
-export class SeenSet {
+/** One hold, of a mutex or of several locks at a time, as its process saw it. */
+export class SeenHold {
   readonly by: 'set' | 'mutex';
   readonly process: SimulatedProcess;
   readonly incarnation: number;
@@ -26,7 +25,7 @@ export class SeenSet {
 
   constructor(options: {
     readonly hold: Hold | MultiHold;
-    readonly names: readonly Name[];
+    readonly names: readonly string[];
     readonly process: SimulatedProcess;
     readonly nowMs: () => number;
   }) {
@@ -50,7 +49,7 @@ export class SeenSet {
     return aborted && isQuorateError(reason) ? reason.code : undefined;
   }
 
-  part(name: Name): SeenPart | undefined {
+  part(name: string): SeenPart | undefined {
     return this.parts.find((one) => one.name === name);
   }
 
@@ -63,7 +62,7 @@ export class SeenSet {
     return { ...this.#seen(takenAwayAtMs), place, token };
   }
 
-  asSet(lineOf: (name: Name) => Key): SetGrant {
+  asSet(lineOf: (name: string) => Key): SetGrant {
     const parts = this.parts.map(({ name, place, token }) => ({ line: lineOf(name), place, token }));
     return { ...this.#seen(Number.POSITIVE_INFINITY), parts };
   }
