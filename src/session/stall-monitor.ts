@@ -90,7 +90,7 @@ export class StallMonitor {
     if (nowMs - this.#warnedAtMs < warnEveryMs) return;
     this.#warnedAtMs = nowMs;
     const danger = isRenewedBeside
-      ? 'A worker thread renews its leases meanwhile, but not for longer than longestStallMs, and nothing that they ' +
+      ? 'A worker thread, while it runs, renews its leases meanwhile, but not for longer than longestStallMs, and nothing that they ' +
         'hold is released or handed over.'
       : `While it stands still nothing renews its leases: after ${ttlMs} ms its sessions are lost, and with them all ` +
         `locks, leaderships and jobs that they hold.`;
