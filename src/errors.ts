@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'fenced'
   // A reader may not become a writer: somebody else waits to write, and each would wait for the other
   | 'upgrade-conflict'
+  // Owners waited for each other in a circle that this wait had closed. Nothing was taken: release what is held, and try again
+  | 'deadlock'
   // What the store answered
   | 'compacted'
   | 'future-revision'
@@ -81,6 +83,8 @@ export function isQuorateError<C extends ErrorCode>(
 
 const permanentCodes: readonly ErrorCode[] = [
   'closed',
+  // To ask again mends nothing as long as the caller holds what it holds.
+  'deadlock',
   'invalid-argument',
   'codec',
   'duplicate-key',

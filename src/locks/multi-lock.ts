@@ -31,8 +31,10 @@ import {
   waitFor,
 } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
+import { orDeadlock } from './deadlock/detector.js';
 import { dedicatedHold } from './dedicated-hold.js';
 import { type MultiHold, SetHold } from './multi-hold.js';
+import { type Owner, type OwnerOptions, ownerOf } from './owner.js';
 import { PlaceSet } from './place-set.js';
 
 /** etcd takes 128 operations in a transaction: two for each name, one for the lane, and one to spare. */
@@ -43,10 +45,8 @@ export interface MultiLockOptions {
   watchHoldAfterMs?: number;
 }
 
-export interface AcquireSetOptions extends WaitOptions {
-  /** For whom the locks are, for the detection of deadlocks: the same name for all that one line of execution asks for. */
-  owner?: string | undefined;
-}
+/** How a caller waits for a set of locks. If one of its places closed a circle of owners, the whole set is refused. */
+export interface AcquireSetOptions extends WaitOptions, OwnerOptions {}
 
 export class MultiLock {
   readonly names: readonly string[];
@@ -69,11 +69,13 @@ export class MultiLock {
   /**
    * Waits for all locks. Fair: first come, first served in each line, against mutexes and other sets alike. Callers of
    * one process are not coalesced, neither with each other nor with those of a `Mutex`: each call takes places of its own.
-   * Not reentrant, and no protection for who holds a lock already and asks for more: that is hold-and-wait again.
+   * Not reentrant, and no protection for who holds a lock already and asks for more: that is hold-and-wait again, for
+   * which there is `owner`.
    *
-   * Cost: one request to acquire and one to release; while it waits, one event for each place that goes before it.
+   * Cost: one request to acquire and one to release; while it waits, one event for each place that goes before it, and
+   * with an `owner` one read after `deadlockAfterMs` and about every 5 s.
    *
-   * Errors: `aborted` and `timeout` as asked for, and nothing is held then; `closed`, `permission-denied`,
+   * Errors: `aborted`, `timeout` and `deadlock` as asked for, and nothing is held then; `closed`, `permission-denied`,
    * `unauthenticated`. While the store is away it keeps trying, so give `timeoutMs` or `signal`.
    */
   acquire(options: AcquireSetOptions = {}): Promise<MultiHold> {
@@ -83,7 +85,7 @@ export class MultiLock {
   async #acquire(options: AcquireSetOptions): Promise<SetHold> {
     const doing = `waiting for ${this.#described}`;
     checkWaitOptions(options, doing);
-    const owner = checkOwner(options);
+    const owner = ownerOf(options);
     const givenUp = sharedController();
     return this.#unlessGivenUp(this.#join(owner, givenUp.signal), givenUp, options, doing);
   }
@@ -97,7 +99,7 @@ export class MultiLock {
   async tryAcquire(options: AcquireSetOptions = {}): Promise<MultiHold | undefined> {
     const doing = `trying ${this.#described}`;
     checkWaitOptions(options, doing);
-    const owner = checkOwner(options);
+    const owner = ownerOf(options);
     const givenUp = sharedController();
     return this.#unlessGivenUp(this.#try(owner, givenUp.signal), givenUp, options, doing);
   }
@@ -145,7 +147,7 @@ export class MultiLock {
   }
 
   /** Queues, again and again, until all turns have come. */
-  async #join(owner: string | undefined, givenUp: AbortSignal): Promise<SetHold> {
+  async #join(owner: Owner | undefined, givenUp: AbortSignal): Promise<SetHold> {
     const { runtime } = this.#client;
     const backoff = new Backoff(runtime, { firstMs: 10, longestMs: 1_000 });
     for (;;) {
@@ -153,10 +155,10 @@ export class MultiLock {
       try {
         const session = await this.#client.session();
         givenUp.throwIfAborted();
-        const set = await PlaceSet.take({ client: this.#client, session, lines: this.#lines, owner });
+        const set = await this.#take(session, owner);
         if (set === undefined) throw await refusal(session);
         backoff.reset();
-        const hold = await this.#waitIn(set, givenUp);
+        const hold = await this.#waitIn(set, owner, givenUp);
         if (hold !== undefined) return hold;
       } catch (error) {
         givenUp.throwIfAborted();
@@ -166,22 +168,28 @@ export class MultiLock {
     }
   }
 
-  async #try(owner: string | undefined, givenUp: AbortSignal): Promise<SetHold | undefined> {
-    const client = this.#client;
-    const session = await client.session();
+  async #try(owner: Owner | undefined, givenUp: AbortSignal): Promise<SetHold | undefined> {
+    const session = await this.#client.session();
     givenUp.throwIfAborted();
-    const set = await PlaceSet.take({ client, session, lines: this.#lines, owner, ifEmpty: true });
-    return set && (await this.#waitIn(set, givenUp));
+    const set = await this.#take(session, owner, true);
+    return set && (await this.#waitIn(set, owner, givenUp));
   }
 
-  /** Undefined if the set was given up, or lost, before all turns had come. Nothing of it is left then. */
-  async #waitIn(set: PlaceSet, givenUp: AbortSignal): Promise<SetHold | undefined> {
+  #take(session: Session, owner: Owner | undefined, ifEmpty = false): Promise<PlaceSet | undefined> {
+    const lines = this.#lines;
+    return PlaceSet.take({ client: this.#client, session, lines, owner: owner?.name, ifEmpty });
+  }
+
+  /** Undefined if the set was given up, or lost, before all turns had come. Nothing of it is left then, nor after `deadlock`. */
+  async #waitIn(set: PlaceSet, owner: Owner | undefined, givenUp: AbortSignal): Promise<SetHold | undefined> {
     const watched = this.#client.runtime.setTimer(this.#watchHoldAfterMs, () => set.guardAgainstDeletion(), {
       background: true,
     });
+    const wait = { client: this.#client, owner, places: set.places };
     let hold: SetHold | undefined;
     try {
-      if ((await set.turn(givenUp)) && (await isHeld(set))) hold = this.#grant(set, () => watched.cancel());
+      if ((await orDeadlock(wait, set.turn(givenUp))) && (await isHeld(set)))
+        hold = this.#grant(set, () => watched.cancel());
     } finally {
       if (hold === undefined) {
         watched.cancel();
@@ -242,9 +250,4 @@ function checkOptions(options: MultiLockOptions): number {
     );
   }
   return watchHoldAfterMs;
-}
-
-function checkOwner({ owner }: AcquireSetOptions): string | undefined {
-  if (owner === undefined || (typeof owner === 'string' && owner !== '')) return owner;
-  throw invalidArgument(`owner is ${JSON.stringify(owner)}`, 'a text that is not empty, or none');
 }

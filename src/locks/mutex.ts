@@ -6,7 +6,8 @@
  * lock on among its own callers, first come first served: each grant has a token of its own, `R * 1024 + j`, where R is
  * the revision that proved the place to be the oldest and j numbers the grants. After a *slice* (64 grants or 20 ms) it
  * steps back: leaves and queues again in one transaction, which also tells whether anybody else waits. So another
- * process waits at most one slice of each process before it. With no caller left it leaves.
+ * process waits at most one slice of each process before it. With no caller left it leaves. Callers with an `owner` have
+ * places of their own: see own-place.ts.
  *
  * **Cost.** Alone: one request to acquire, one to release. Hand-over: one delete, one event to each waiting process, no
  * read. Within a process: amortised far below one request a grant. Waiting costs none, but for a look once a TTL.
@@ -30,6 +31,8 @@ import type { LockEvent, LockStatus } from './lock-events.js';
 import { LockReport } from './lock-report.js';
 import { registerMutex } from './mutex-internals.js';
 import { checkMutexOptions, type MutexOptions, sliceOf } from './mutex-options.js';
+import { acquireOwnPlace, type OwnPlaceParts, tryOwnPlace } from './own-place.js';
+import { type MutexWaitOptions, ownerOf } from './owner.js';
 
 export class Mutex {
   readonly name: string;
@@ -38,6 +41,7 @@ export class Mutex {
   readonly #options: Required<MutexOptions>;
   readonly #callers: Callers<PlaceHold>;
   readonly #report = new LockReport();
+  readonly #own: OwnPlaceParts;
   #serving: Promise<void> | undefined;
   #granted: PlaceHold | undefined;
   #sliceGrants: number;
@@ -53,24 +57,29 @@ export class Mutex {
     this.#client = client;
     this.#callers = new Callers(client.runtime);
     this.#sliceGrants = sliceOf(this.#options).grants;
+    const { watchHoldAfterMs } = this.#options;
+    this.#own = { client, line: this.#line, watchHoldAfterMs, report: this.#report };
     registerMutex(this, { client, line: this.#line, options: this.#options });
   }
 
   /**
    * Waits for the lock. Fair: first come first served within a process, and between processes by their places, each
    * place serving at most one slice of callers before the next. Not reentrant: a caller that holds the lock and
-   * acquires it again waits for itself.
+   * acquires it again waits for itself. With an `owner`, a place of its own in the line, so one request for each hold;
+   * and while it waits, one read after `deadlockAfterMs` and about every 5 s.
    *
-   * Errors: `aborted` and `timeout` as asked for; `closed`, `permission-denied`, `unauthenticated`. While the store is
-   * away it keeps trying, so give `timeoutMs` or `signal`.
+   * Errors: `aborted` and `timeout` as asked for; `deadlock`, with an `owner`; `closed`, `permission-denied`,
+   * `unauthenticated`. While the store is away it keeps trying, so give `timeoutMs` or `signal`.
    */
-  acquire(options: WaitOptions = {}): Promise<Hold> {
+  acquire(options: MutexWaitOptions = {}): Promise<Hold> {
     return this.#acquire(options);
   }
 
-  async #acquire(options: WaitOptions): Promise<PlaceHold> {
+  async #acquire(options: MutexWaitOptions): Promise<PlaceHold> {
     const doing = `waiting for the lock ${JSON.stringify(this.name)}`;
     checkWaitOptions(options, doing);
+    const owner = ownerOf(options);
+    if (owner !== undefined) return acquireOwnPlace(this.#own, { owner, options, doing });
     const turn = this.#callers.wait(options, doing);
     this.#serve();
     return turn;
@@ -82,9 +91,11 @@ export class Mutex {
    *
    * Errors: `aborted` and `timeout` as asked for; what `client.session()` rejects with; `session-lost`; the store's own.
    */
-  async tryAcquire(options: WaitOptions = {}): Promise<Hold | undefined> {
+  async tryAcquire(options: MutexWaitOptions = {}): Promise<Hold | undefined> {
     const doing = `trying the lock ${JSON.stringify(this.name)}`;
     checkWaitOptions(options, doing);
+    const owner = ownerOf(options);
+    if (owner !== undefined) return tryOwnPlace(this.#own, { owner, options, doing });
     const wanted = { yes: true };
     const attempt = this.#try(wanted, doing);
     try {
@@ -118,7 +129,7 @@ export class Mutex {
    * Runs `work` under the lock and releases it, whatever becomes of the work. If the hold was lost before the work had
    * ended well, rejects with that loss: the work may have run beside another's.
    */
-  async runExclusive<T>(work: (hold: Hold) => Promise<T> | T, options: WaitOptions = {}): Promise<T> {
+  async runExclusive<T>(work: (hold: Hold) => Promise<T> | T, options: MutexWaitOptions = {}): Promise<T> {
     if (typeof work !== 'function') throw invalidArgument(`work is of type ${typeof work}`, 'a function');
     const hold = await this.#acquire(options);
     try {

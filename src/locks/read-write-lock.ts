@@ -82,9 +82,10 @@ export class ReadWriteLock {
    * Fair: a reader waits for the writers that queued before its place did, a writer for everybody before it. Not
    * reentrant: who holds and acquires again may wait behind a writer that waits for it.
    *
-   * Errors: `aborted` and `timeout` as asked for; `closed`, `permission-denied`, `unauthenticated`. While the store is
-   * away it keeps trying, so give `timeoutMs` or `signal`. If the session is lost meanwhile, it stands again at the end of
-   * the line. Cost: one request to acquire, one to release, and none within a slice.
+   * Errors: `aborted` and `timeout` as asked for; `deadlock`, with an `owner`; `closed`, `permission-denied`,
+   * `unauthenticated`. While the store is away it keeps trying, so give `timeoutMs` or `signal`. If the session is lost
+   * meanwhile, it stands again at the end of the line. Cost: one request to acquire, one to release, and none within a
+   * slice; with an `owner` always these, and while it waits one read after `deadlockAfterMs` and about every 5 s.
    */
   acquireRead(options: ReadWriteWaitOptions = {}): Promise<ReadHold> {
     return this.#acquireRead(options);

@@ -84,6 +84,11 @@ export class Keyspace {
   /** The prefix, with a slash at its end, under which the object of this type and name keeps its keys. */
   prefix(type: string, name: string): Key {
     checkName(name, `${type} name`);
-    return `${this.#prefix}/${type}/${segmentOf(name)}/`;
+    return `${this.typePrefix(type)}${segmentOf(name)}/`;
+  }
+
+  /** The prefix, with a slash at its end, of all objects of this type. */
+  typePrefix(type: string): Key {
+    return `${this.#prefix}/${type}/`;
   }
 }

@@ -1,7 +1,7 @@
 import { invalidArgument } from '../../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
-import { checkName } from '../../store/index.js';
 import { checkMutexOptions, type MutexOptions } from '../mutex-options.js';
+import { type OwnerOptions, ownerOf } from '../owner.js';
 
 export interface ReadWriteLockOptions {
   /** Readers of this process that share one place. Default and most: 1,024. */
@@ -13,13 +13,7 @@ export interface ReadWriteLockOptions {
 }
 
 /** How a caller waits for a read-write lock. */
-export interface ReadWriteWaitOptions extends WaitOptions {
-  /**
-   * For whom the lock is taken, so that circles of owners who wait for each other can be found. Such a caller has a place
-   * of its own, that it shares with nobody.
-   */
-  owner?: string | undefined;
-}
+export interface ReadWriteWaitOptions extends WaitOptions, OwnerOptions {}
 
 export type ReadWriteSettings = Required<ReadWriteLockOptions>;
 
@@ -37,5 +31,5 @@ export function checkReadWriteOptions(options: ReadWriteLockOptions): ReadWriteS
 
 export function checkReadWriteWait(options: ReadWriteWaitOptions, doing: string): void {
   checkWaitOptions(options, doing);
-  if (options.owner !== undefined) checkName(options.owner, 'the owner');
+  ownerOf(options);
 }

@@ -6,6 +6,8 @@ import { isPermanent, isQuorateError, QuorateError } from '../../errors.js';
 import { type Admission, Place, readLine, sendJoinings } from '../../line/index.js';
 import { Backoff, sharedController, sleep, type WaitOptions, waitFor } from '../../runtime/index.js';
 import { compare, type Key } from '../../store/index.js';
+import { orDeadlock } from '../deadlock/detector.js';
+import { ownerOf } from '../owner.js';
 import type { WriteHold } from './holds.js';
 import type { PlaceReadHold } from './read-hold.js';
 import type { ReadPlace } from './read-place.js';
@@ -77,7 +79,7 @@ export class Upgrade {
       try {
         claim = await this.#claim();
         if (claim === undefined) throw await this.#whyRefused();
-        await waitFor(runtime, claim.turn, stop, doing);
+        await this.#turnOf(claim, waitFor(runtime, claim.turn, stop, doing));
         await waitFor(runtime, this.#readers.onlyHeldBy(this.#hold), stop, doing);
         this.#hold.pauseWrites(this.over);
         const isSettled = await waitFor(runtime, this.#hold.settled(), stop, doing);
@@ -92,6 +94,12 @@ export class Upgrade {
       await sleep(runtime, backoff.nextMs(), stop).catch(() => {});
       if (stop.signal.aborted) throw stop.signal.reason;
     }
+  }
+
+  /** Two owners that hold to read and wait for each other elsewhere, one of them here: a circle like any other. */
+  #turnOf(claim: Place, turn: Promise<number>): Promise<number> {
+    const { kit, owner } = this.#readers;
+    return orDeadlock({ client: kit.client, owner: ownerOf({ owner }), places: [claim] }, turn);
   }
 
   /** Puts the write key. Undefined if that was refused. */
