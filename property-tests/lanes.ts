@@ -7,12 +7,14 @@ import { History } from '../src/checkers/index.js';
 import { isQuorateError } from '../src/errors.js';
 import { sleep } from '../src/runtime/index.js';
 import type { FaultKind, ProcessContext, Simulation } from '../src/simulator/index.js';
+import { type Key, put, type TxnRequest, txnOf } from '../src/store/index.js';
 import { Attempts } from './commit/attempts.js';
 import { Calls } from './commit/calls.js';
 import { CommitProcess, countsOf } from './commit/commit-process.js';
 import { intervene } from './commit/interventions.js';
 import { judge } from './commit/judge.js';
 import { type LanesWorkload, lanesWorkload, requestOf, type Step } from './commit/lanes-workload.js';
+import { heldKey, heldPrefix, releaseOf } from './commit/releases.js';
 import { countCalls, laneSituations } from './commit/situations.js';
 import type { Property } from './support/property.js';
 import type { World } from './support/world.js';
@@ -74,8 +76,9 @@ async function run(world: World<LanesWorkload>): Promise<void> {
   await world.safetyPhase(() => false, Math.max(0, safetyMs - simulation.nowMs));
   world.heal();
   isHealed = true;
+  const isForeign = (key: Key) => key.startsWith(heldPrefix);
   const judged = () =>
-    judge({ calls, attempts, lanePrefix, simulation, history: new History(simulation.history) });
+    judge({ calls, attempts, lanePrefix, simulation, isForeign, history: new History(simulation.history) });
   try {
     await world.livenessPhase(() => unfinished(simulation), livenessMs);
   } catch (error) {
@@ -99,14 +102,31 @@ function lanePrefixOf(process: number): string {
 }
 
 async function take(process: CommitProcess, context: ProcessContext, step: Step): Promise<void> {
-  const { deed, key, patienceMs, isCalledOff, inOwnLane } = step;
+  const { deed, patienceMs, isCalledOff, inOwnLane } = step;
   if (step.afterMs > 0) await sleep(context.runtime, step.afterMs);
   if (deed === 'close') return process.close(context);
+  const request = requestFor(process, context, step);
+  if (request === undefined) return;
   await process.ask(context, {
-    ...{ request: requestOf(deed, key), inOwnLane, isRead: deed === 'read' },
+    ...{ request, inOwnLane, isRead: deed === 'read' },
+    ...{ isOneSided: deed === 'claim', isRepeatable: deed === 'release' },
     timeoutMs: isCalledOff || patienceMs === null ? longestPatienceMs(step) : patienceMs,
     abortAfterMs: isCalledOff ? (patienceMs ?? undefined) : undefined,
   });
+}
+
+/** Undefined if there is nothing to be released. */
+function requestFor(
+  process: CommitProcess,
+  { name }: ProcessContext,
+  { deed, key }: Step,
+): TxnRequest | undefined {
+  if (deed === 'close') return undefined;
+  if (deed !== 'hold' && deed !== 'release') return requestOf(deed, key);
+  const held = heldKey(name, key);
+  if (deed === 'hold') return txnOf({ success: [put(held, '')] });
+  const revision = process.lastPutOf(held);
+  return revision === undefined ? undefined : releaseOf(held, revision);
 }
 
 /** What goes past the lanes has nobody to send it again. */

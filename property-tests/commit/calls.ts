@@ -4,6 +4,7 @@ import { type ErrorCode, isQuorateError, type Outcome } from '../../src/errors.j
 import type { Timer } from '../../src/runtime/index.js';
 import type { ProcessContext } from '../../src/simulator/index.js';
 import type { TxnReply, TxnRequest } from '../../src/store/index.js';
+import { releasedIn } from './releases.js';
 
 /** What somebody asks of a commit store. */
 export interface Asked {
@@ -19,6 +20,10 @@ export interface Asked {
   readonly isGuardedByAnchor: boolean;
   /** Goes through the lane of its own, not the shared ones. */
   readonly inOwnLane: boolean;
+  /** Puts its marker only where its compares hold, and writes nothing where they do not. */
+  readonly isOneSided: boolean;
+  /** May be applied again, and has no marker. */
+  readonly isRepeatable: boolean;
 }
 
 /** A call as its caller saw it. */
@@ -32,6 +37,10 @@ export interface Call {
   readonly inOwnLane: boolean;
   readonly isRead: boolean;
   readonly isGuardedByAnchor: boolean;
+  readonly isOneSided: boolean;
+  readonly isRepeatable: boolean;
+  /** What it is known by on its way. */
+  readonly sentAs: string;
   /** It goes past the lanes, straight to the store underneath. */
   readonly passesBy: boolean;
   readonly startedAtMs: number;
@@ -63,6 +72,7 @@ export class Calls {
   /** Resolves once the call has settled, however. */
   async make(context: ProcessContext, opened: OpenedStore, asked: Asked): Promise<Call> {
     const { marker, request, timeoutMs, inOwnLane, isRead, isGuardedByAnchor } = asked;
+    const { isOneSided, isRepeatable } = asked;
     const startMs = context.runtime.monotonicMs();
     const call: Call = {
       ...{
@@ -72,6 +82,9 @@ export class Calls {
         inOwnLane,
         isRead,
         isGuardedByAnchor,
+        isOneSided,
+        isRepeatable,
+        sentAs: releasedIn(request) ?? marker,
         process: context.name,
         storeId: opened.id,
       },
@@ -81,8 +94,10 @@ export class Calls {
     const callOff =
       asked.abortAfterMs === undefined ? undefined : this.#callOff(context, call, asked.abortAfterMs);
     try {
-      const lane = inOwnLane ? opened.lane : opened.store;
-      call.reply = await lane.txn(request, { timeoutMs, signal: callOff?.signal });
+      const options = { timeoutMs, signal: callOff?.signal };
+      call.reply = inOwnLane
+        ? await opened.lane.txn(request, options)
+        : await opened.store.txn(request, { ...options, repeatable: isRepeatable });
     } catch (error) {
       if (!isQuorateError(error)) throw error;
       const { code, outcome, details } = error;
@@ -104,16 +119,21 @@ export class Calls {
     return { signal: controller.signal, timer };
   }
 
-  /** What a checker is told. */
+  /** What a checker is told: all that shows in the history if it is applied. */
   observed(): ObservedTxn[] {
     return this.all
-      .filter(({ isRead }) => !isRead)
+      .filter((call) => !call.isRead && !call.isRepeatable && !isDeclined(call))
       .map(({ marker, request, process, reply, error }) => ({
         ...{ marker, request, process },
         ...(reply === undefined ? {} : { reply }),
         ...(error === undefined ? {} : { error }),
       }));
   }
+}
+
+/** Its own compares did not hold, and so it wrote nothing. */
+export function isDeclined({ isOneSided, reply }: Call): boolean {
+  return isOneSided && reply?.succeeded === false;
 }
 
 /** A commit store with a lane of its own, and whether its user has told it to close. */

@@ -36,6 +36,8 @@ export interface Asking {
   /** Writes nothing, and so has no marker. Default false. */
   readonly isRead?: boolean;
   readonly isGuardedByAnchor?: boolean;
+  readonly isOneSided?: boolean;
+  readonly isRepeatable?: boolean;
 }
 
 /** Figures of commit stores that were closed, or died. */
@@ -69,14 +71,21 @@ export class CommitProcess {
   async ask(context: ProcessContext, asking: Asking): Promise<void> {
     const opened = await this.open(context);
     const { request, timeoutMs, abortAfterMs, inOwnLane } = asking;
-    const { isRead = false, isGuardedByAnchor = false } = asking;
+    const { isRead = false, isGuardedByAnchor = false, isOneSided = false, isRepeatable = false } = asking;
     this.#markers += 1;
     const marker = `t/${context.name}/${this.#markers}`;
     const call = this.#options.calls.make(context, opened, {
       ...{ marker, timeoutMs, abortAfterMs, inOwnLane, isRead, isGuardedByAnchor },
-      request: isRead ? request : marked(request, marker),
+      ...{ isOneSided, isRepeatable },
+      request: isRead || isRepeatable ? request : marked(request, marker, isOneSided),
     });
     this.#underWay.push(call);
+  }
+
+  /** The revision of the last put of this key that it was told of. */
+  lastPutOf(key: Key): number | undefined {
+    const puts = (request: TxnRequest) => request.success.some((op) => op.type === 'put' && op.key === key);
+    return this.#options.calls.all.findLast(({ request, reply }) => reply && puts(request))?.reply?.revision;
   }
 
   /** Closes the store, if there is one: that ends every call. The next one opens another. */

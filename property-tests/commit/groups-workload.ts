@@ -1,5 +1,6 @@
 /** What many callers ask for at once: plain data. */
 import fc from 'fast-check';
+import { mayWrite } from '../../src/commit/footprint.js';
 import { compare, type Op, put, remove, type TxnRequest, txnOf } from '../../src/store/index.js';
 import { logInteger } from '../support/log-integer.js';
 import { pickFrom } from '../support/pick.js';
@@ -15,6 +16,8 @@ export interface Ask {
   /** Null: for as long as it takes. */
   readonly patienceMs: number | null;
   readonly inOwnLane: boolean;
+  /** Writes nothing, not even a marker, where its compares do not hold, if the transaction allows that. */
+  readonly isOneSided: boolean;
 }
 
 /** Calls of the same moment. */
@@ -49,6 +52,7 @@ const ask: fc.Arbitrary<Ask> = fc.record(
       { weight: 1, arbitrary: logInteger({ min: 5, max: 5_000 }) },
     ),
     inOwnLane: pickFrom([false, false, true]),
+    isOneSided: fc.boolean(),
   },
   plain,
 );
@@ -86,14 +90,16 @@ export function anchorOf(lease: string): string {
   return `anchor/${lease}`;
 }
 
-export function askingOf({ what, txn, lease: at, patienceMs, inOwnLane }: Ask): Asking {
+export function askingOf({ what, txn, lease: at, patienceMs, inOwnLane, isOneSided }: Ask): Asking {
   const lease = leases[at] ?? leases[0];
   const isRead = what === 'read';
   const timeoutMs = patienceMs ?? (isRead && !inOwnLane ? 5_000 : Number.POSITIVE_INFINITY);
   const asking = { timeoutMs, inOwnLane, isRead, isGuardedByAnchor: what === 'leased and guarded' };
   switch (what) {
-    case 'any':
-      return { ...asking, request: requestOf(txn) };
+    case 'any': {
+      const request = requestOf(txn);
+      return { ...asking, request, isOneSided: isOneSided && !mayWrite(request.failure) };
+    }
     case 'read':
       return { ...asking, request: readsOf(requestOf(txn)) };
     case 'leased':

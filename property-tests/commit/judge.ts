@@ -15,7 +15,8 @@ import {
   validateTxn,
 } from '../../src/store/index.js';
 import type { Attempts } from './attempts.js';
-import type { Call, Calls } from './calls.js';
+import { type Call, type Calls, isDeclined } from './calls.js';
+import { checkReleases } from './releases.js';
 
 export interface JudgedRun {
   readonly calls: Calls;
@@ -37,8 +38,10 @@ export function judge(run: JudgedRun): CommitsCounts {
   for (const call of calls.all) {
     checkUnknown(run, call);
     checkRefusal(run, call);
-    if (call.isRead) checkRead(run, call);
+    if (call.isRead || isDeclined(call)) checkRead(run, call);
+    if (isDeclined(call)) checkDeclined(run, call);
   }
+  checkReleases(calls.all, history);
   checkLanes(calls.all, history);
   checkRealTime(calls.all);
   return counts;
@@ -46,12 +49,12 @@ export function judge(run: JudgedRun): CommitsCounts {
 
 /** Unknown is for who stopped waiting for what was sent, and for history that is lost. */
 function checkUnknown({ attempts, simulation }: JudgedRun, call: Call): void {
-  const { marker, error, isRead } = call;
+  const { sentAs, error, isRead } = call;
   if (error === undefined || error.outcome !== 'unknown') return;
   const wasCompacted = simulation.engine.compactRevision > 1;
   const hasReason = error.code === 'compacted' ? wasCompacted : gaveUp(call);
   if (!hasReason) broken('COMMIT-3', `${tell(call)} was told ${error.code}, unknown, without a reason`);
-  if (!isRead && !attempts.sent.has(marker)) {
+  if (!isRead && !attempts.sent.has(sentAs)) {
     broken('COMMIT-3', `${tell(call)} was told ${error.code}, unknown, though it was never sent`);
   }
 }
@@ -100,11 +103,25 @@ function checkRead({ history, lanePrefix }: JudgedRun, call: Call): void {
   const seesLane = first.some((op) =>
     rangesOf(request).some((range) => op.type === 'put' && inRange(range, op.key)),
   );
-  for (const expected of passesBy ? [after] : seesLane ? [inLane] : [inLane, after]) {
-    const difference = differenceOf(reply, { revision, ...expected }, 'reply');
-    if (difference === undefined) continue;
-    broken('COMMIT-1', `${tell(call)}, which only reads, was answered otherwise: ${difference}`);
-  }
+  const differences = [inLane, after].map((expected) =>
+    differenceOf(reply, { revision, ...expected }, 'reply'),
+  );
+  const [unlikeInLane, unlikeAfter] = differences;
+  // One by itself whose compares did not hold leaves its lane where it was; in a group, the lane is moved on.
+  if (!reply.succeeded && !passesBy && differences.includes(undefined)) return;
+  const difference = passesBy ? unlikeAfter : (unlikeInLane ?? (seesLane ? undefined : unlikeAfter));
+  if (difference === undefined) return;
+  broken('COMMIT-1', `${tell(call)}, which only reads, was answered otherwise: ${difference}`);
+}
+
+/** Who was told that its compares did not hold has written nothing, and never will. */
+function checkDeclined({ history }: JudgedRun, call: Call): void {
+  const applied = history.eventsOf(call.marker)[0];
+  if (applied === undefined) return;
+  broken(
+    'COMMIT-2',
+    `${tell(call)} was told that its compares did not hold, and was applied at revision ${applied.kv.modRevision}`,
+  );
 }
 
 interface Moment {
@@ -160,7 +177,8 @@ function checkRealTime(calls: readonly Call[]): void {
     }
     const [revision, earlier] = [call.reply?.revision, newest?.reply?.revision];
     if (revision === undefined || earlier === undefined || newest === undefined) continue;
-    const isBehind = call.isRead ? revision < earlier : revision <= earlier;
+    const mayWriteNothing = call.isRead || call.isRepeatable || isDeclined(call);
+    const isBehind = mayWriteNothing ? revision < earlier : revision <= earlier;
     if (isBehind)
       broken(
         'COMMIT-1',

@@ -7,7 +7,12 @@ import { pickFrom } from '../support/pick.js';
 /** What a process does after a while. */
 export interface Step {
   readonly afterMs: number;
-  readonly deed: 'create' | 'remove' | 'append' | 'list' | 'leased' | 'read' | 'close';
+  readonly deed:
+    | ('create' | 'remove' | 'append' | 'list' | 'leased' | 'read' | 'close')
+    /** A create that writes nothing, not even a marker, if the key is there. */
+    | 'claim'
+    /** A put of a key that only this process writes, and its deletion, which may be repeated. */
+    | ('hold' | 'release');
   readonly key: number;
   /** Null: for as long as it takes. */
   readonly patienceMs: number | null;
@@ -56,7 +61,8 @@ const step: fc.Arbitrary<Step> = fc.record(
     ),
     deed: pickFrom<Step['deed']>([
       ...(['create', 'create', 'create', 'remove', 'remove', 'append', 'append', 'list'] as const),
-      ...(['leased', 'leased', 'read', 'close'] as const),
+      ...(['leased', 'leased', 'read', 'close', 'claim', 'claim', 'claim'] as const),
+      ...(['hold', 'hold', 'release', 'release', 'release'] as const),
     ]),
     key: fc.nat({ max: 2 }),
     patienceMs: fc.oneof(fc.constant(null), logInteger({ min: 5, max: 8_000 })),
@@ -93,10 +99,14 @@ export const lanesWorkload: fc.Arbitrary<LanesWorkload> = fc.record(
   plain,
 );
 
-export function requestOf(deed: Exclude<Step['deed'], 'close'>, key: number): TxnRequest {
+export function requestOf(
+  deed: Exclude<Step['deed'], 'close' | 'hold' | 'release'>,
+  key: number,
+): TxnRequest {
   const name = `k/${key}`;
   switch (deed) {
     case 'create':
+    case 'claim':
       return txnOf({
         compare: [compare.create(name, 'equal', 0)],
         success: [put(name, '')],

@@ -1,7 +1,7 @@
 import type { HistoryEntry } from '../../src/store/index.js';
 import type { World } from '../support/world.js';
 import type { Attempts } from './attempts.js';
-import type { Call, Calls } from './calls.js';
+import { type Call, type Calls, isDeclined } from './calls.js';
 import type { ProcessCounts } from './commit-process.js';
 
 /** A group of so many has no room left, or next to none. */
@@ -15,6 +15,7 @@ const common = [
   'a fence was won',
   'a group was taken apart to find the guilty member',
   'several shared a revision',
+  'one by itself was refused by its own compares',
 ] as const;
 
 export const laneSituations = [
@@ -31,6 +32,9 @@ export const laneSituations = [
   'a call was called off in flight',
   'the store was closed with a call in flight',
   'a process died before it heard that it had been served',
+  'one was refused by its own compares while an earlier attempt was undecided',
+  'what may be repeated was sent again',
+  'what was repeated had been applied before',
 ] as const;
 
 export const groupSituations = [
@@ -60,6 +64,15 @@ export function countCalls<W>(world: World<W>, counted: Counted): void {
   reached('a lane was ended for want of space', attempts.counts.lanesEnded);
   reached('no-space was answered to what had been applied', attempts.counts.appliedWithoutSpace);
   reached('a lane was lost and opened anew', counts.lanesReopened);
+  reached(
+    'one was refused by its own compares while an earlier attempt was undecided',
+    attempts.counts.declinedInDoubt,
+  );
+  reached('what may be repeated was sent again', attempts.counts.repeated);
+  const releases = counted.calls.all.filter(({ isRepeatable, inOwnLane }) => isRepeatable && !inOwnLane);
+  const told = new Set(releases.filter(({ reply }) => reply?.succeeded).map(({ sentAs }) => sentAs));
+  const repeated = releases.filter(({ sentAs, reply }) => reply?.succeeded === false && !told.has(sentAs));
+  reached('what was repeated had been applied before', repeated.length);
   const applied = appliedIn(counted.history);
   for (const call of counted.calls.all) {
     const situation = situationOf(call, applied.has(call.marker));
@@ -75,10 +88,15 @@ export function countCommon<W>(world: World<W>, { calls, attempts, counts, group
   reached('a fence was won', attempts.counts.fencesWon);
   reached('a group was taken apart to find the guilty member', counts.split);
   reached('several shared a revision', groups);
+  reached('one by itself was refused by its own compares', attempts.counts.declined);
   const recovered = calls.all.filter(
-    ({ isRead, reply }) => !isRead && reply !== undefined && !attempts.answered.has(reply.revision),
+    (call) => showsWhenApplied(call) && call.reply && !attempts.answered.has(call.reply.revision),
   );
   reached('a reply was worked out from the past', recovered.length);
+}
+
+function showsWhenApplied(call: Call): boolean {
+  return !call.isRead && !call.isRepeatable && !isDeclined(call);
 }
 
 function situationOf(call: Call, isApplied: boolean): (typeof laneSituations)[number] | undefined {

@@ -6,6 +6,7 @@ const committer = 'src/commit/committer.ts';
 const requests = 'src/commit/lane-requests.ts';
 const writer = 'src/commit/lane-writer.ts';
 const recovery = 'src/commit/reply-recovery.ts';
+const repeat = 'src/commit/repeat.ts';
 
 export const commitMutants: readonly Mutant[] = [
   {
@@ -48,8 +49,8 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'no-lane-guard',
     file: requests,
-    find: "return { compare: [guardOf(position)], success, failure: [{ type: 'range', key: position.key }] };",
-    replace: "return { compare: [], success, failure: [{ type: 'range', key: position.key }] };",
+    find: 'return { compare: [guardOf(position)], success, failure: [showing(position)] };',
+    replace: 'return { compare: [], success, failure: [showing(position)] };',
     story: 'jetcd 0.8.2 sent transactions again on UNAVAILABLE, and they ran twice (etcd #14890, #18424)',
     killedBy: 'lanes',
     invariant: 'COMMIT-2 COMMIT-4',
@@ -57,8 +58,8 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'missing-lane-passes-guard',
     file: requests,
-    find: "return compare.mod({ key }, 'equal', revision);",
-    replace: "return compare.mod({ key }, 'less', revision + 1);",
+    find: "return { key, target: 'mod', result: 'equal', operand: revision };",
+    replace: "return { key, target: 'mod', result: 'less', operand: revision + 1 };",
     story: 'a guard that a missing lane passes too, as mod = 0 does',
     killedBy: 'lanes',
     invariant: 'COMMIT-2 COMMIT-4',
@@ -67,11 +68,11 @@ export const commitMutants: readonly Mutant[] = [
     name: 'resolve-by-reading',
     file: writer,
     find: 'if (!cargo.isWanted()) return this.#fence(position, sequence, cargo);',
-    replace: `const look = await this.#send({
-        ...{ compare: [], failure: [] },
-        success: [{ type: 'range', key: position.key }],
-      });
-      if ('reply' in look) {
+    replace: `const look = await this.#sender.send(
+        { compare: [], success: [{ type: 'range', key: position.key }], failure: [] },
+        0,
+      );
+      if (look.reply !== undefined) {
         const value = shownLane(look.reply)?.value;
         if (value !== undefined && textOf(value) !== sequence) return fencedOff();
       }`,
@@ -113,9 +114,9 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'unknown-is-success',
     file: writer,
-    find: "if (kind === 'refused') return this.#refused(error, position, sequence, undecided, cargo);",
-    replace: `if (kind === 'unknown') return this.#applied(position.revision + 1, position, sequence);
-      if (kind === 'refused') return this.#refused(error, position, sequence, undecided, cargo);`,
+    find: 'const kind = kindOf(error);',
+    replace: `const kind = kindOf(error);
+      if (kind === 'unknown') return this.#applied(position.revision + 1, position, sequence);`,
     story: 'a lost reply taken for that of a request that was applied',
     killedBy: 'lanes',
     invariant: 'COMMIT-2',
@@ -133,10 +134,8 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'refusal-believed-while-in-doubt',
     file: writer,
-    find: `    if (undecided) {
-      const fate`,
-    replace: `    if (undecided && position.revision < 0) {
-      const fate`,
+    find: 'return this.#onceFenced(refused, undecided, position, sequence, cargo);',
+    replace: 'return refused;',
     story:
       'what was refused now, for a lease that is not there yet, may pass a moment later with the attempt before',
     killedBy: 'lanes',
@@ -209,6 +208,64 @@ export const commitMutants: readonly Mutant[] = [
     invariant: 'COMMIT-1',
   },
   {
+    name: 'declined-while-in-doubt',
+    file: writer,
+    find: 'return this.#onceFenced(declined, undecided, position, sequence, cargo);',
+    replace: 'return declined;',
+    story:
+      'compares that do not hold now believed of an attempt that is still on its way, for which they may hold',
+    killedBy: 'lanes',
+    invariant: 'COMMIT-2 COMMIT-4',
+  },
+  {
+    name: 'any-else-is-a-decline',
+    file: writer,
+    find: 'if (sole && reply && shownLane(reply)?.modRevision === position.revision) {',
+    replace: 'if (sole && reply) {',
+    story:
+      'etcd tells that a compare did not hold, not which: a create that was applied and sent again looks refused',
+    killedBy: 'lanes',
+    invariant: 'COMMIT-2 COMMIT-4',
+  },
+  {
+    name: 'declined-writes-without-a-lane',
+    file: requests,
+    find: 'return members.length === 1 && !mayWrite((members[0] as TxnRequest).failure);',
+    replace: 'return members.length === 1 && mayWrite(members[0]?.failure ?? []) !== undefined;',
+    story: 'writes of an ELSE that do not move the lane: every late attempt does them once more',
+    killedBy: 'lanes',
+    invariant: 'COMMIT-2 COMMIT-4',
+  },
+  {
+    name: 'any-write-repeatable',
+    file: committer,
+    find: 'return members.length === 1 && members[0]?.isRepeatable === true;',
+    replace: 'return members.length === 1 && members[0]?.isRepeatable !== undefined;',
+    story:
+      'Spring and resilience4j retry whatever they are wrapped around: a create sent twice past the lanes',
+    killedBy: 'lanes',
+    invariant: 'COMMIT-2 COMMIT-4',
+  },
+  {
+    name: 'repeated-without-its-compare',
+    file: repeat,
+    find: 'stats.resent += 1;',
+    replace: 'stats.resent += 1;\n    Object.assign(member.request, { compare: [] });',
+    story:
+      'an unlock that deletes the key whatever it is by then: Redis locks without the check of the value (SET NX, DEL)',
+    killedBy: 'lanes',
+    invariant: 'COMMIT-1 COMMIT-2',
+  },
+  {
+    name: 'repeated-and-forgotten',
+    file: repeat,
+    find: "if (kind === 'unknown' || mayBeAppliedThough(error)) undecided = true;",
+    replace: 'if (mayBeAppliedThough(error)) undecided = true;',
+    story: 'that a request may be repeated taken for that nothing of it was applied',
+    killedBy: 'lanes',
+    invariant: 'COMMIT-2',
+  },
+  {
     name: 'two-groups-in-flight',
     file: committer,
     find: 'const lane = this.#idle.pop();',
@@ -220,9 +277,9 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'unknown-before-it-was-sent',
     file: committer,
-    find: 'const shut = lane.isOpen ? undefined : await this.#open(lane, wanted);',
+    find: 'const shut = lane.isOpen || isRepeatable(wanted) ? undefined : await this.#open(lane, wanted);',
     replace: `for (const member of wanted) member.markSent();
-      const shut = lane.isOpen ? undefined : await this.#open(lane, wanted);`,
+      const shut = lane.isOpen || isRepeatable(wanted) ? undefined : await this.#open(lane, wanted);`,
     story:
       'a caller told unknown while a new lane was being opened, though nothing was sent: this library did',
     killedBy: 'lanes',

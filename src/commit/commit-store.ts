@@ -26,7 +26,7 @@ import type { Position } from './lane-requests.js';
 import { Member } from './member.js';
 import { noStats } from './mutable-stats.js';
 import { Stopper } from './stopper.js';
-import type { CommitStats, CommitStore, CommitStoreOptions, Lane } from './types.js';
+import type { CommitOptions, CommitStats, CommitStore, CommitStoreOptions, Lane } from './types.js';
 
 const defaultLanes = 2;
 const mostLanes = 64;
@@ -106,8 +106,8 @@ class LanedStore implements CommitStore {
     this.#shared = new Committer(this.#context, { lanes: positions, inOrder: false, limits: this.#limits });
   }
 
-  txn(request: TxnRequest, options: CallOptions = {}): Promise<TxnReply> {
-    return this.#submit(this.#shared, request, options, { readsPassBy: true });
+  txn(request: TxnRequest, options: CommitOptions = {}): Promise<TxnReply> {
+    return this.#submit(this.#shared, request, options, { inOrder: false });
   }
 
   async openLane(options: CallOptions = {}): Promise<Lane> {
@@ -118,7 +118,7 @@ class LanedStore implements CommitStore {
     let closing: Promise<void> | undefined;
     const lane: Lane = {
       txn: (request, callOptions = {}) =>
-        this.#submit(closing ? undefined : committer, request, callOptions, { readsPassBy: false }),
+        this.#submit(closing ? undefined : committer, request, callOptions, { inOrder: true }),
       close: () => {
         closing ??= this.#closeLane(committer).finally(() => this.#dedicated.delete(lane));
         return closing;
@@ -195,14 +195,14 @@ class LanedStore implements CommitStore {
   #submit(
     committer: Committer | undefined,
     request: TxnRequest,
-    options: CallOptions,
-    { readsPassBy }: { readonly readsPassBy: boolean },
+    options: CommitOptions,
+    { inOrder }: { readonly inOrder: boolean },
   ): Promise<TxnReply> {
     try {
       if (this.#closing || committer === undefined) throw closedError();
       checkWaitOptions(options, 'committing a transaction');
       const reach = wellFormed(() => reachOf(request, this.#lanesRange));
-      if (reach === 'writes nothing' && readsPassBy) {
+      if (reach === 'writes nothing' && !inOrder) {
         wellFormed(() => footprintOf(request));
         return this.#store.txn(request, options);
       }
@@ -211,7 +211,10 @@ class LanedStore implements CommitStore {
       const deadlineMs =
         timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : this.#context.runtime.monotonicMs() + timeoutMs;
       const { signal } = options;
-      return committer.submit(new Member({ request, bytes, deadlineMs, timeoutMs, signal }, this.#deadlines));
+      const isRepeatable = options.repeatable === true && !inOrder;
+      return committer.submit(
+        new Member({ request, bytes, deadlineMs, timeoutMs, signal, isRepeatable }, this.#deadlines),
+      );
     } catch (error) {
       return Promise.reject(error);
     }

@@ -1,12 +1,14 @@
 import type { QuorateError } from '../errors.js';
 import { Backoff, invariant, waitFor } from '../runtime/index.js';
 import type { Key, PutOp, TxnReply } from '../store/index.js';
+import { AttemptSender } from './attempt-sender.js';
 import { type GroupLimits, wrapperBytes, wrapperOps } from './batch.js';
 import { isSameForAll } from './failures.js';
 import type { LaneContext } from './lane-opening.js';
 import type { Position } from './lane-requests.js';
 import { LaneWriter } from './lane-writer.js';
 import type { Member } from './member.js';
+import { type RepeatParts, repeat } from './repeat.js';
 import { recoverReplies } from './reply-recovery.js';
 import { Stopper } from './stopper.js';
 import type { Shut, Verdict } from './verdict.js';
@@ -48,6 +50,7 @@ export class Committer {
   readonly #stopper: Stopper;
   readonly #lanes: readonly LaneWriter[];
   readonly #idle: LaneWriter[];
+  readonly #past: RepeatParts;
   /** The groups that lanes are at work on, and those whose replies are being worked out. */
   readonly #underWay = new Set<readonly Member[]>();
   #gathering = false;
@@ -63,6 +66,9 @@ export class Committer {
     this.#stopper = new Stopper(context.runtime);
     this.#lanes = options.lanes.map((position) => new LaneWriter(context, this.#stopper, position));
     this.#idle = [...this.#lanes];
+    const { runtime, stats } = context;
+    const sender = new AttemptSender(context, this.#stopper);
+    this.#past = { runtime, sender, stopper: this.#stopper, stats };
   }
 
   submit(member: Member): Promise<TxnReply> {
@@ -144,7 +150,7 @@ export class Committer {
       if (next === undefined) break;
       const wanted = living(next);
       if (wanted.length === 0) continue;
-      const shut = lane.isOpen ? undefined : await this.#open(lane, wanted);
+      const shut = lane.isOpen || isRepeatable(wanted) ? undefined : await this.#open(lane, wanted);
       // Who gave up until now was told that it is not applied, and must not be.
       const part = living(wanted);
       if (part.length === 0) continue;
@@ -170,8 +176,9 @@ export class Committer {
 
   #commit(lane: LaneWriter, members: readonly Member[]): Promise<Verdict> {
     for (const member of members) member.markSent();
+    if (isRepeatable(members)) return repeat(this.#past, members[0]);
     return lane.commit({
-      operations: members.map((member) => member.op),
+      members: members.map((member) => member.request),
       bytes: members.reduce((sum, { bytes }) => sum + bytes, 0),
       isWanted: () => members.some((member) => member.isLive),
       onTrouble: (error) => {
@@ -191,6 +198,10 @@ export class Committer {
         for (let index = 0; index < members.length; index += 1) {
           answer(members[index] as Member, verdict.reply, index);
         }
+        return [];
+      case 'answered':
+        if (!isRepeatable(members)) this.#count(members);
+        members[0]?.resolve(verdict.reply);
         return [];
       case 'applied': {
         this.#count(members);
@@ -242,6 +253,11 @@ export class Committer {
   }
 }
 
+/** Whether it is one that may go past the lane. */
+function isRepeatable(members: readonly Member[]): members is readonly [Member] {
+  return members.length === 1 && members[0]?.isRepeatable === true;
+}
+
 /** Those whose callers still wait. */
 function living(members: readonly Member[]): readonly Member[] {
   return members.every((member) => member.isLive) ? members : members.filter((member) => member.isLive);
@@ -251,5 +267,6 @@ function living(members: readonly Member[]): readonly Member[] {
 function answer(member: Member, reply: TxnReply, index: number): void {
   const part = reply.replies[index + 1];
   invariant(part?.type === 'txn', 'a group is answered by one nested reply for each of its members');
-  member.resolve(reply.revision, part.succeeded, part.replies);
+  const { succeeded, replies } = part;
+  member.resolve({ revision: reply.revision, succeeded, replies });
 }

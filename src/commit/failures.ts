@@ -40,6 +40,17 @@ export function mayBeAppliedThough(error: unknown): boolean {
   return isQuorateError(error, 'no-space');
 }
 
+/** The error as one that leaves it open whether the request was applied. */
+export function asUnknown(error: unknown): QuorateError {
+  if (!isQuorateError(error)) {
+    const outcome = 'unknown';
+    return new QuorateError('internal', 'the store failed in an unexpected way', { cause: error, outcome });
+  }
+  if (error.outcome === 'unknown') return error;
+  const { code, message, details } = error;
+  return new QuorateError(code, message, { details, cause: error, outcome: 'unknown' });
+}
+
 /** The error as one that leaves no doubt: for who learned otherwise that the request was not applied. */
 export function asNotApplied(error: unknown): QuorateError {
   if (!isQuorateError(error)) {

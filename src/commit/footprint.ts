@@ -16,6 +16,13 @@ export interface Footprint {
   readonly writtenRanges: readonly Key[];
 }
 
+/** Whether operations could write, at whatever depth. */
+export function mayWrite(ops: readonly Op[]): boolean {
+  return ops.some((op) =>
+    op.type === 'txn' ? mayWrite(op.success) || mayWrite(op.failure) : op.type !== 'range',
+  );
+}
+
 /** Whether a transaction could write, and whether among certain keys, over all its branches at all depths. */
 export type Reach = 'writes nothing' | 'writes elsewhere' | 'writes there';
 

@@ -1,2 +1,2 @@
 export { openCommitStore } from './commit-store.js';
-export type { CommitStats, CommitStore, CommitStoreOptions, Lane } from './types.js';
+export type { CommitOptions, CommitStats, CommitStore, CommitStoreOptions, Lane } from './types.js';

@@ -9,10 +9,11 @@ import {
   type LeaseId,
   type Op,
   type PutOp,
-  type TxnOp,
+  type RangeOp,
   type TxnReply,
   type TxnRequest,
 } from '../store/index.js';
+import { mayWrite } from './footprint.js';
 
 /** Where a lane stands. */
 export interface Position {
@@ -28,10 +29,35 @@ export function lanePut({ key, lease }: Position, sequence: string): PutOp {
 }
 
 /** Moves the lane on to `sequence` and applies the members, or shows the lane if it stands elsewhere. */
-export function laneRequest(position: Position, sequence: string, members: readonly TxnOp[]): TxnRequest {
+export function groupRequest(
+  position: Position,
+  sequence: string,
+  members: readonly TxnRequest[],
+): TxnRequest {
   const success: Op[] = [lanePut(position, sequence)];
-  for (const member of members) success.push(member);
-  return { compare: [guardOf(position)], success, failure: [{ type: 'range', key: position.key }] };
+  for (const { compare: compares, success: then, failure } of members) {
+    success.push({ type: 'txn', compare: compares, success: then, failure });
+  }
+  return { compare: [guardOf(position)], success, failure: [showing(position)] };
+}
+
+/** Moves the lane on and applies the member, or shows the lane and what the member reads if it is declined. */
+export function soleRequest(position: Position, sequence: string, member: TxnRequest): TxnRequest {
+  return {
+    compare: [guardOf(position), ...member.compare],
+    success: [lanePut(position, sequence), ...member.success],
+    failure: [showing(position), ...member.failure],
+  };
+}
+
+/** Whether a member that is alone can travel without an envelope of its own: where it is declined it must write nothing. */
+export function isSole(members: readonly TxnRequest[]): members is readonly [TxnRequest] {
+  return members.length === 1 && !mayWrite((members[0] as TxnRequest).failure);
+}
+
+/** The member's own part of the reply to {@link soleRequest}. */
+export function soleReply({ revision, succeeded, replies }: TxnReply): TxnReply {
+  return { revision, succeeded, replies: replies.slice(1) };
 }
 
 /** Ends the lane, which takes no space, or shows it if it stands elsewhere. */
@@ -40,7 +66,7 @@ export function deletingRequest(position: Position): TxnRequest {
   return {
     compare: [guardOf(position)],
     success: [{ type: 'delete', key }],
-    failure: [{ type: 'range', key }],
+    failure: [showing(position)],
   };
 }
 
@@ -67,6 +93,10 @@ export function openedPositions(keys: readonly Key[], lease: LeaseId, reply: Txn
 export function shownLane(reply: TxnReply): KeyValue | undefined {
   const [shown] = reply.replies;
   return shown?.type === 'range' ? shown.kvs[0] : undefined;
+}
+
+function showing({ key }: Position): RangeOp {
+  return { type: 'range', key };
 }
 
 function guardOf({ key, revision }: Position): Compare {

@@ -10,6 +10,7 @@
  * the fence, that wrote it last; `m` is its mod revision, which the writer knows.
  *
  *     group n:   IF mod(lane) = m  THEN put lane := n, {member}, {member}, …  ELSE get lane
+ *     one alone: IF mod(lane) = m, its compares  THEN put lane := n, what it does  ELSE get lane, what it reads then
  *     fence f:   IF mod(lane) = m  THEN put lane := f                         ELSE get lane
  *
  * At most one of all requests guarded by the same m is ever applied, because it changes mod(lane), and mod
@@ -24,6 +25,13 @@
  *   n, group n was applied at its revision, else never. If that change was compacted, what it left at the compact
  *   revision tells the same; if nothing is left there, the fate stays unknown.
  *   The lane is given up and a new one opened under a new id.
+ *
+ * Who is alone travels without an envelope, which spares etcd and us the work of one. If the ELSE shows the lane still at m,
+ * what did not hold is one of its own compares: it is declined, the ELSE has read what it reads then, as of the revision of
+ * the reply, and the lane stands where it stood. That decides only about the attempt that it answers. If an earlier one is
+ * undecided, its compares may hold when it arrives; so a fence is sent, as after a refusal, and only then is it declined,
+ * or else answered as applied. Who writes where its compares do not hold keeps its envelope, in which the lane moves on
+ * with those writes too: else each late attempt would do them once more.
  *
  * When the store refuses group n:
  * - if every earlier attempt is known not to have been applied, it is refused: nothing was applied.
@@ -46,19 +54,22 @@
  */
 import { isQuorateError } from '../errors.js';
 import { Backoff, invariant } from '../runtime/index.js';
-import {
-  type Key,
-  type LeaseId,
-  type TxnOp,
-  type TxnReply,
-  type TxnRequest,
-  textOf,
-} from '../store/index.js';
-import { AttemptPatience } from './attempt-patience.js';
+import { type Key, type LeaseId, type TxnReply, textOf } from '../store/index.js';
+import { AttemptSender } from './attempt-sender.js';
+import type { Cargo } from './cargo.js';
 import { asNotApplied, kindOf, mayBeAppliedThough } from './failures.js';
 import { firstChangeAfter } from './lane-history.js';
 import { type LaneContext, openLanes } from './lane-opening.js';
-import { deletingRequest, lanePut, laneRequest, type Position, shownLane } from './lane-requests.js';
+import {
+  deletingRequest,
+  groupRequest,
+  isSole,
+  lanePut,
+  type Position,
+  shownLane,
+  soleReply,
+  soleRequest,
+} from './lane-requests.js';
 import type { Stopper } from './stopper.js';
 import {
   closedFate,
@@ -70,23 +81,6 @@ import {
   type Verdict,
 } from './verdict.js';
 
-/** A group as the lane sees it. */
-export interface Cargo {
-  readonly operations: readonly TxnOp[];
-  /** About so many, in all. */
-  readonly bytes: number;
-  /** True while somebody waits for the outcome. */
-  isWanted(): boolean;
-  /** Told of each attempt that failed. */
-  onTrouble(error: unknown): void;
-}
-
-/** A reply, or the error of an attempt without one. */
-interface Attempt {
-  readonly reply: TxnReply | undefined;
-  readonly error: unknown;
-}
-
 const firstRetryMs = 5;
 const longestRetryMs = 2_000;
 
@@ -94,7 +88,7 @@ export class LaneWriter {
   readonly #context: LaneContext;
   readonly #stopper: Stopper;
   readonly #backoff: Backoff;
-  readonly #patience: AttemptPatience;
+  readonly #sender: AttemptSender;
   #position: Position | undefined;
   /** A key whose creation was sent and not answered. */
   #opening: { readonly key: Key; readonly lease: LeaseId } | undefined;
@@ -105,7 +99,7 @@ export class LaneWriter {
     this.#context = context;
     this.#stopper = stopper;
     this.#position = position;
-    this.#patience = new AttemptPatience(context.attemptTimeoutMs);
+    this.#sender = new AttemptSender(context, stopper);
     this.#backoff = new Backoff(context.runtime, { firstMs: firstRetryMs, longestMs: longestRetryMs });
   }
 
@@ -137,20 +131,29 @@ export class LaneWriter {
     invariant(position !== undefined, 'a group is sent through an open lane');
     this.#backoff.reset();
     const sequence = this.#nextSequence();
-    const request = laneRequest(position, sequence, cargo.operations);
+    const { members, bytes } = cargo;
+    const sole = isSole(members) ? members[0] : undefined;
+    const request = sole ? soleRequest(position, sequence, sole) : groupRequest(position, sequence, members);
     let undecided = false;
     for (;;) {
-      const { reply, error } = await this.#send(request, cargo.bytes);
+      const { reply, error } = await this.#sender.send(request, bytes);
       if (reply?.succeeded) {
         this.#moveTo(position, reply.revision);
-        return { type: 'replied', reply };
+        return sole ? { type: 'answered', reply: soleReply(reply) } : { type: 'replied', reply };
+      }
+      if (sole && reply && shownLane(reply)?.modRevision === position.revision) {
+        const declined: Verdict = { type: 'answered', reply: soleReply(reply) };
+        return this.#onceFenced(declined, undecided, position, sequence, cargo);
       }
       if (reply !== undefined) return this.#read(reply, position, sequence, undecided, cargo);
       cargo.onTrouble(error);
       const kind = kindOf(error);
       if (kind === 'unknown' || mayBeAppliedThough(error)) undecided = true;
       if (this.#stopper.isStopped || kind === 'closed') return closedFate(undecided, error);
-      if (kind === 'refused') return this.#refused(error, position, sequence, undecided, cargo);
+      if (kind === 'refused') {
+        const refused: Verdict = { type: 'refused', error: asNotApplied(error) };
+        return this.#onceFenced(refused, undecided, position, sequence, cargo);
+      }
       if (!undecided) return { type: 'unreached', error };
       await this.#stopper.pause(this.#backoff.nextMs());
       if (this.#stopper.isStopped) return closedFate(undecided, error);
@@ -175,27 +178,28 @@ export class LaneWriter {
     }
   }
 
-  async #refused(
-    error: unknown,
+  /** What a definite answer to one attempt means for the group, if no earlier attempt is undecided; else that one is fenced off first. */
+  async #onceFenced(
+    answer: Verdict,
+    undecided: boolean,
     position: Position,
     sequence: string,
-    undecided: boolean,
     cargo: Cargo,
   ): Promise<Verdict> {
     if (undecided) {
       const fate = await this.#fence(position, sequence, cargo);
       if (fate.type !== 'unreached') return fate;
     }
-    return { type: 'refused', error: asNotApplied(error) };
+    return answer;
   }
 
   /** Makes sure that no request guarded by `position` can be applied any more, and finds out if group `sequence` was. */
   async #fence(position: Position, sequence: string, cargo: Cargo): Promise<Fate> {
     const fence = this.#nextSequence();
-    let request = laneRequest(position, fence, []);
+    let request = groupRequest(position, fence, []);
     this.#context.stats.fenced += 1;
     for (;;) {
-      const { reply, error } = await this.#send(request, 0);
+      const { reply, error } = await this.#sender.send(request, 0);
       if (reply !== undefined) {
         if (!reply.succeeded) return this.#resolve(reply, position, sequence, fence, cargo);
         this.#moveTo(position, request.success[0]?.type === 'delete' ? undefined : reply.revision);
@@ -268,21 +272,6 @@ export class LaneWriter {
   #applied(revision: number, position: Position, sequence: string): Fate {
     this.#context.stats.resolvedByLane += 1;
     return { type: 'applied', revision, lanePut: lanePut(position, sequence) };
-  }
-
-  /** One attempt at a request of about so many bytes. */
-  async #send(request: TxnRequest, bytes: number): Promise<Attempt> {
-    const { store, runtime } = this.#context;
-    const startMs = runtime.monotonicMs();
-    const timeoutMs = this.#patience.msFor(bytes);
-    try {
-      const reply = await store.txn(request, { timeoutMs, signal: this.#stopper.signal });
-      this.#patience.replied(runtime.monotonicMs() - startMs, bytes);
-      return { reply, error: undefined };
-    } catch (error) {
-      this.#patience.failed(error);
-      return { reply: undefined, error };
-    }
   }
 
   #moveTo(position: Position, revision: number | undefined): void {

@@ -1,6 +1,6 @@
 import { QuorateError } from '../errors.js';
 import { abortedError, offAbort, onAbort } from '../runtime/index.js';
-import { type OpReply, type TxnOp, type TxnReply, type TxnRequest, txnCost } from '../store/index.js';
+import { type TxnReply, type TxnRequest, txnCost } from '../store/index.js';
 import type { Candidate } from './batch.js';
 import type { Deadlines } from './deadlines.js';
 import { type Footprint, footprintOf } from './footprint.js';
@@ -18,6 +18,8 @@ export interface MemberInit {
   readonly deadlineMs: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** May be applied as often and as late as it likes. */
+  readonly isRepeatable: boolean;
 }
 
 const doing = 'waiting for a transaction to be committed';
@@ -27,6 +29,7 @@ export class Member implements Candidate {
   readonly request: TxnRequest;
   readonly bytes: number;
   readonly deadlineMs: number;
+  readonly isRepeatable: boolean;
   readonly reply: Promise<TxnReply>;
   /** The latest trouble on its way, told as the cause if the caller gives up. */
   trouble: unknown;
@@ -43,6 +46,7 @@ export class Member implements Candidate {
     this.request = init.request;
     this.bytes = init.bytes;
     this.deadlineMs = init.deadlineMs;
+    this.isRepeatable = init.isRepeatable;
     this.#timeoutMs = init.timeoutMs;
     this.#signal = init.signal;
     this.#deadlines = deadlines;
@@ -52,12 +56,6 @@ export class Member implements Candidate {
     });
     deadlines.add(this);
     if (this.#signal !== undefined) onAbort(this.#signal, this.#onAbort);
-  }
-
-  /** The transaction as one of several in a group. */
-  get op(): TxnOp {
-    const { compare, success, failure } = this.request;
-    return { type: 'txn', compare, success, failure };
   }
 
   /** Worked out only for who meets others. */
@@ -86,8 +84,8 @@ export class Member implements Candidate {
     if (this.#state === 'sent') this.#state = 'waiting';
   }
 
-  resolve(revision: number, succeeded: boolean, replies: readonly OpReply[]): void {
-    if (this.#settle()) this.#resolve({ revision, succeeded, replies });
+  resolve(reply: TxnReply): void {
+    if (this.#settle()) this.#resolve(reply);
   }
 
   reject(error: unknown): void {

@@ -4,5 +4,14 @@ import type { CommitStats } from './types.js';
 export type MutableStats = { -readonly [Name in keyof CommitStats]: CommitStats[Name] };
 
 export function noStats(): MutableStats {
-  return { groups: 0, members: 0, resent: 0, resolvedByLane: 0, fenced: 0, split: 0, lanesOpened: 0 };
+  return {
+    groups: 0,
+    members: 0,
+    resent: 0,
+    pastLanes: 0,
+    resolvedByLane: 0,
+    fenced: 0,
+    split: 0,
+    lanesOpened: 0,
+  };
 }

@@ -132,7 +132,7 @@ class Recovery {
     if (view.missing.size > 0) return [...view.missing.values()].map((range) => this.#questionOf(range));
     if (reply?.type === 'txn') {
       const { succeeded, replies } = withAnswers(this.#request, reply, past.answers);
-      this.member.resolve(this.#revision, succeeded, replies);
+      this.member.resolve({ revision: this.#revision, succeeded, replies });
     }
     return [];
   }

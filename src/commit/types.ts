@@ -22,14 +22,26 @@ export interface CommitStoreOptions {
   closeTimeoutMs?: number;
 }
 
+export interface CommitOptions extends CallOptions {
+  /**
+   * The transaction may be applied as often and as late as it likes, as `IF mod(k) = m THEN delete k` may, which changes
+   * nothing once k has another revision or none. It then takes no lane while nobody else waits, and is sent again after a
+   * lost reply: so `succeeded: false` may mean that an earlier attempt was applied, and an earlier attempt may be applied
+   * after it has settled. All else stays as promised. Lanes of their own take no notice. Default false.
+   */
+  readonly repeatable?: boolean | undefined;
+}
+
 /** What a commit store has done since it was opened. */
 export interface CommitStats {
-  /** Outer transactions that were applied. */
+  /** Groups that were applied; one whose only member was refused by its own compares counts too. */
   readonly groups: number;
   /** Transactions that travelled in them. */
   readonly members: number;
   /** Requests sent again because the first reply was lost. */
   readonly resent: number;
+  /** Repeatable transactions that were alone, and answered past the lanes. */
+  readonly pastLanes: number;
   /** Groups whose reply was lost, and that the lane showed to have been applied. */
   readonly resolvedByLane: number;
   /** Groups that were fenced off, because they were refused or unwanted after an attempt of unknown outcome. */
@@ -63,6 +75,7 @@ export interface CommitStats {
  * for the calls under way, ends the lanes and leaves the store underneath open.
  */
 export interface CommitStore extends Store {
+  txn(request: TxnRequest, options?: CommitOptions): Promise<TxnReply>;
   /** A lane of its own: its transactions are applied in the order of the calls, one group in flight. */
   openLane(options?: CallOptions): Promise<Lane>;
   readonly stats: CommitStats;

@@ -5,6 +5,8 @@ import type { PutOp, TxnReply } from '../store/index.js';
 export type Verdict =
   /** Applied, and this is the reply to the outer transaction. */
   | { readonly type: 'replied'; readonly reply: TxnReply }
+  /** The same of a member that was alone: its own reply. */
+  | { readonly type: 'answered'; readonly reply: TxnReply }
   /** Applied at this revision by an attempt whose reply was lost. */
   | { readonly type: 'applied'; readonly revision: number; readonly lanePut: PutOp }
   /** Not applied, and nothing that was sent can be; the store was not reached, or the lane was gone. */
@@ -20,7 +22,7 @@ export type Verdict =
 export type Shut = Extract<Verdict, { type: 'unreached' | 'no-lane' }>;
 
 /** What can be found out about a request whose reply was lost. */
-export type Fate = Exclude<Verdict, { type: 'replied' | 'refused' | 'no-lane' }>;
+export type Fate = Exclude<Verdict, { type: 'replied' | 'answered' | 'refused' | 'no-lane' }>;
 
 /** Not applied, and never will be. */
 export function fencedOff(): Fate {
