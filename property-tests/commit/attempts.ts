@@ -132,8 +132,8 @@ export class Attempts {
       return { ...attempt, kind: releasedIn(request) === undefined ? 'other' : 'release', lane: '' };
     }
     const lane = first.key;
-    // The envelope of a group has one compare, and nothing beside the lane where that does not hold.
-    if (second?.type === 'txn' && compare.length === 1 && failure.length === 1) {
+    // The envelope of a group has no compares but the lane's, and nothing beside the lane where that does not hold.
+    if (second?.type === 'txn' && compare.length <= 1 && failure.length === 1) {
       return { ...attempt, kind: 'group', lane };
     }
     if (second !== undefined) return { ...attempt, kind: 'sole', lane };

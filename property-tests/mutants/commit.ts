@@ -225,7 +225,7 @@ export const commitMutants: readonly Mutant[] = [
     story:
       'etcd tells that a compare did not hold, not which: a create that was applied and sent again looks refused',
     killedBy: 'lanes',
-    invariant: 'COMMIT-2 COMMIT-4',
+    invariant: 'COMMIT-1 COMMIT-2 COMMIT-4',
   },
   {
     name: 'declined-writes-without-a-lane',
@@ -259,9 +259,10 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'repeated-and-forgotten',
     file: repeat,
-    find: "if (kind === 'unknown' || mayBeAppliedThough(error)) undecided = true;",
-    replace: 'if (mayBeAppliedThough(error)) undecided = true;',
-    story: 'that a request may be repeated taken for that nothing of it was applied',
+    find: 'const kind = kindOf(error);',
+    replace: `const kind = kindOf(error);
+    if (kind === 'unknown') return { type: 'refused', error: asNotApplied(error) };`,
+    story: 'a release whose reply was lost taken for one that failed, since it may be repeated at any time',
     killedBy: 'lanes',
     invariant: 'COMMIT-2',
   },
