@@ -25,9 +25,6 @@ import { SeenHold } from './seen-hold.js';
 import type { Situation } from './situations.js';
 import type { CallerPlan, ReadWriteWorkload } from './workload.js';
 
-/** How long a write is waited for that nobody waits for. */
-const leftWriteMs = 60;
-
 type Writable<T> = { -readonly [name in keyof T]: T[name] };
 
 interface LockSeat extends Seat {
@@ -237,6 +234,10 @@ export class Scene {
       ...{ process: process.name, readKey, fromMs: this.nowMs(), isRefused: false },
     };
     this.upgrades.push(upgrade);
+    const { deedsAtUpgrades } = this.#world.workload;
+    if (deedsAtUpgrades && !this.seats.isHealed && this.#world.random.chance(0.3)) {
+      void this.administrator.deletePlace(readKey);
+    }
     const others = this.grants.filter(
       (other) => other !== seen && other.readKey === readKey && other.belief.endedAtMs === undefined,
     );
@@ -260,9 +261,9 @@ export class Scene {
   }
 
   /** Waits for its end, or leaves it alone. */
-  async #write({ write }: CallerPlan, had: Had): Promise<void> {
+  async #write({ write, leftMs }: CallerPlan, had: Had): Promise<void> {
     if (write === 'awaited') await this.write(had);
-    else if (write === 'left') void this.write(had, leftWriteMs);
+    else if (write === 'left') void this.write(had, leftMs);
   }
 
   /** Whether it was certainly applied. */

@@ -17,6 +17,8 @@ export interface CallerPlan extends CallerPace, Patience {
   readonly turnPatienceMs: number;
   /** What it writes under each hold: and whether it waits for that before it goes on. */
   readonly write: 'none' | 'awaited' | 'left';
+  /** How long a write that is left is waited for, by itself: after that nobody knows. */
+  readonly leftMs: number;
 }
 
 export interface ReadWriteWorkload {
@@ -29,6 +31,8 @@ export interface ReadWriteWorkload {
   readonly deeds: readonly Deed[];
   /** While the watch of who waits is cut, its place is deleted, and as it opens again, the oldest: what was missed counts. */
   readonly deedsAtCuts: boolean;
+  /** As a hold is upgraded, its read key may be deleted. */
+  readonly deedsAtUpgrades: boolean;
   /** History is compacted so often, and no reply can be made up from it; 0: only where that is one of the faults. */
   readonly compactEveryMs: number;
 }
@@ -51,6 +55,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
     patienceMs: pickFrom([0, 0, 0, 3, 40, 400, 2_000]),
     givesUpBy: pickFrom<CallerPlan['givesUpBy']>(['timeout', 'signal']),
     write: pickFrom<CallerPlan['write']>(['none', 'awaited', 'left', 'left']),
+    leftMs: pickFrom([60, 3, 15]),
     stroke: pickFrom<CallerPlan['stroke']>([
       ...(['none', 'none', 'none', 'none', 'none'] as const),
       ...(['pause', 'sleep', 'crash'] as const),
@@ -72,6 +77,7 @@ export const readWriteWorkload: fc.Arbitrary<ReadWriteWorkload> = fc.record(
       size: 'max',
     }),
     deedsAtCuts: pickFrom([false, false, true]),
+    deedsAtUpgrades: pickFrom([false, false, false, true]),
     compactEveryMs: pickFrom([0, 0, 0, 150]),
     deeds: fc.oneof(fc.constant([]), deedsOf({ withinMs, maxLength: 3 })),
   },
