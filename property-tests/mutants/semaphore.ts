@@ -168,8 +168,8 @@ const serving: readonly Mutant[] = [
   {
     name: 'semaphore-places-unbounded',
     file: permits,
-    find: 'if (this.#standing >= this.#options.waitingPlaces) break;',
-    replace: 'if (this.#standing >= 100) break;',
+    find: 'if (group.lacking > 0 && this.#standing >= this.#options.waitingPlaces) break;',
+    replace: 'if (group.lacking > 0 && this.#standing >= 100) break;',
     story: 'a process with many callers fills the line',
     ...{ killedBy, invariant: 'SEMAPHORE-3' },
   },

@@ -1,6 +1,6 @@
 import { getEventListeners, setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../src/errors.js';
 import { Semaphore } from '../../src/locks/semaphore.js';
 import { MemoryServer } from '../../src/memory/index.js';
@@ -165,6 +165,32 @@ describe('Semaphore, when things go wrong', () => {
     await hold.release();
     for (const caller of callers) await (await caller)?.release();
     await expect.poll(() => places(server)).toBe(0);
+  });
+
+  it('does not turn in circles when callers give up for whom it was taking as many places as may wait', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const client = await openClient(hooked.store);
+    const other = semaphoreOf(await openClient(server.connect()), 1);
+    const hold = await other.acquire();
+    const semaphore = new Semaphore(client, 's', { limit: 1, waitingPlaces: 4 });
+    const controller = new AbortController();
+    hooked.hook = async (_request, send) => {
+      const reply = await send();
+      // What gives the places up takes its time.
+      hooked.hook = (_leaving, sendLate) => delay(5).then(sendLate);
+      controller.abort();
+      return reply;
+    };
+    const sessions = vi.spyOn(client, 'session');
+    const patient = semaphore.acquire({ timeoutMs: 10_000 });
+    const callers = Array.from({ length: 9 }, () => semaphore.acquire({ signal: controller.signal }));
+    for (const caller of callers) await expect(caller).rejects.toMatchObject({ code: 'aborted' });
+    await expect.poll(() => places(server)).toBe(2);
+    expect(sessions.mock.calls.length).toBeLessThan(5);
+    hooked.hook = undefined;
+    await hold.release();
+    await (await patient).release();
   });
 
   it('leaves no listener behind, on the session nor on the caller, and no key in the line', async () => {

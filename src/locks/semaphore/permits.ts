@@ -115,7 +115,7 @@ export class Permits {
     if (2 * this.#standing <= waitingPlaces) return true;
     let left = waitingPlaces - this.#standing;
     for (const { lacking } of this.#lacking) {
-      left -= lacking;
+      left -= Math.max(0, lacking);
       if (left < 0) return false;
     }
     return left >= 0;
@@ -151,7 +151,7 @@ export class Permits {
   #nextGroups(): readonly CallersOfWeight[] {
     const groups: CallersOfWeight[] = [];
     for (const group of this.#lacking) {
-      if (this.#standing >= this.#options.waitingPlaces) break;
+      if (group.lacking > 0 && this.#standing >= this.#options.waitingPlaces) break;
       this.#lacking.delete(group);
       if (group.lacking <= 0) continue;
       group.taking += 1;
