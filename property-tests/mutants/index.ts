@@ -1,10 +1,12 @@
 /** Every mutant that `npm run mutants` plants. */
 import { commitMutants } from './commit.js';
+import { conditionMutants } from './condition.js';
 import { electionMutants } from './election.js';
 import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
+import { readWriteMutants } from './read-write.js';
 import { semaphoreMutants } from './semaphore.js';
 import { sessionMutants } from './session.js';
 import { watchMutants } from './watch.js';
@@ -14,7 +16,9 @@ export const mutants: readonly Mutant[] = [
   ...watchMutants,
   ...commitMutants,
   ...lockMutants,
+  ...readWriteMutants,
   ...multiLockMutants,
+  ...conditionMutants,
   ...semaphoreMutants,
   ...electionMutants,
   ...queueMutants,

@@ -53,6 +53,7 @@ export class Scene {
   readonly #bySeat = new Map<SimulatedProcess, LockSeat>();
   /** Revisions at which watches of those who wait were cut. */
   readonly #cutAt = new Map<SimulatedProcess, number>();
+  #owners = 0;
 
   constructor(world: World<ReadWriteWorkload>) {
     this.#world = world;
@@ -112,7 +113,9 @@ export class Scene {
   async #round(seat: LockSeat, plan: CallerPlan): Promise<void> {
     const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
     const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
-    const asked = plan.hasOwner ? { owner: 'somebody', ...options } : options;
+    // Of its own, since who waits holds nothing: one for all would close circles that are none.
+    this.#owners += 1;
+    const asked = plan.hasOwner ? { owner: `caller ${this.#owners}`, ...options } : options;
     try {
       if (plan.way === 'with') await this.#with(seat, plan, asked);
       else await this.#acquire(seat, plan, asked);

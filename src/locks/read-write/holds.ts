@@ -43,9 +43,9 @@ export interface ReadHold extends ReadWriteHold {
    * other. This hold stands then, and must be released before the other gets on. Otherwise new readers wait, those who
    * hold are waited for, and then this hold is over, without its signal, and the one that is answered stands.
    *
-   * Errors: `upgrade-conflict`; `aborted` and `timeout` as asked for, and `deadlock` if the hold was taken for an owner: this hold
-   * stands as before, and who waits behind it is let in; `hold-lost` and `session-lost`: it was lost; the store's own, and then it stands. While the store is away it
-   * keeps trying. Cost: one request, and one event for each reader that is waited for. Refused: one read more.
+   * Errors: `upgrade-conflict`; `aborted` and `timeout` as asked for, and `deadlock` if the hold was taken for an owner:
+   * this hold stands as before, and who waits behind it is let in; `hold-lost` and `session-lost`: it was lost; the store's
+   * own, and then it stands. While the store is away it keeps trying. Cost: one request, and one event for each reader that is waited for. Refused: one read more.
    */
   upgrade(options?: WaitOptions): Promise<WriteHold>;
 }
