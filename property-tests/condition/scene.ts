@@ -27,6 +27,7 @@ export const lockName = 'm';
 /** A process that has its client. */
 interface Seat {
   readonly process: SimulatedProcess;
+  readonly incarnation: number;
   readonly client: Client;
   readonly mutex: Mutex;
   readonly notFull: Condition;
@@ -111,7 +112,8 @@ export class Scene {
     const state = this.#state();
     for (const process of this.#processes.filter(({ isCore, status }) => isCore && status !== 'finished')) {
       const busy = this.#busy.get(process);
-      if (busy === undefined) return `${process.name} is about to start`;
+      if (busy === undefined || this.#seatOf(process) === undefined)
+        return `${process.name} is about to start`;
       for (const plan of busy) {
         const waiting = this.#waiting.get(plan);
         if (waiting === undefined) return `${process.name} wants to ${plan.role}`;
@@ -143,8 +145,14 @@ export class Scene {
   }
 
   #coreSeat(): Seat | undefined {
-    const core = this.#processes.find(({ isCore, status }) => isCore && status !== 'crashed');
-    return core && this.#seats.get(core);
+    const core = this.#processes.filter(({ isCore, status }) => isCore && status !== 'crashed');
+    return core.map((process) => this.#seatOf(process)).find((seat) => seat !== undefined);
+  }
+
+  /** Of its incarnation of now. */
+  #seatOf(process: SimulatedProcess): Seat | undefined {
+    const seat = this.#seats.get(process);
+    return seat?.incarnation === process.incarnation ? seat : undefined;
   }
 
   #state(): BufferState {
@@ -173,7 +181,8 @@ export class Scene {
       notFull: new Condition(mutex, 'not-full'),
       notEmpty: new Condition(mutex, 'not-empty'),
     };
-    const seat = { process, client, mutex, ...conditions };
+    const { incarnation } = context;
+    const seat = { process, incarnation, client, mutex, ...conditions };
     client.onSessionChange(({ session, state }) => {
       context.note(`session ${session.id} is ${state.status}`);
       // A notification may have gone with it.

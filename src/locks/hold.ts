@@ -92,6 +92,8 @@ export class PlaceHold implements Hold {
   readonly #offGone: () => void;
   readonly #passedOn: Promise<void>;
   #phase: Phase = 'taking';
+  /** What may take the place away is under way: until that is decided nobody else can be given it. Never rejects. */
+  #undecided: Promise<unknown> | undefined;
   #end: () => void = () => {};
   #resolvePassedOn: () => void = () => {};
 
@@ -114,8 +116,9 @@ export class PlaceHold implements Hold {
         this.#finish((listener) => listener.lost(this, error));
       }
     });
-    const stop = () => {
+    const stop = (until: Promise<unknown>) => {
       this.#phase = 'ending';
+      this.#undecided = until.catch(() => {});
     };
     registerHold(this, { line: parts.line, place: parts.place, writes: this.#writes, stop });
   }
@@ -163,6 +166,7 @@ export class PlaceHold implements Hold {
     const attempt = this.#handOff(to).finally(() => {
       isDecided = true;
     });
+    this.#undecided = attempt.catch(() => {});
     try {
       return await waitFor(this.#parts.client.runtime, attempt, options, doing);
     } catch (error) {
@@ -186,8 +190,12 @@ export class PlaceHold implements Hold {
     if (this.#lost !== undefined) throw this.#lost;
   }
 
-  /** Waits for the writes made under this hold. False if one of them may still be applied. */
-  settled(): Promise<boolean> {
+  /**
+   * Waits for the writes made under this hold, and until it is decided whether its place is given up. False if one of the
+   * writes may still be applied.
+   */
+  async settled(): Promise<boolean> {
+    if (this.#undecided !== undefined) await this.#undecided;
     return this.#writes.settled();
   }
 

@@ -15,8 +15,11 @@ export interface HoldInternals {
   readonly line: Line;
   readonly place: Place;
   readonly writes: FencedWrites;
-  /** From here on it is not held and takes no more writes; who waits for its release still waits. */
-  readonly stop: () => void;
+  /**
+   * From here on it is not held and takes no more writes; who waits for its release still waits. Its place is given to
+   * nobody else before `until` has settled.
+   */
+  readonly stop: (until: Promise<unknown>) => void;
 }
 
 const mutexes = new WeakMap<object, MutexInternals>();

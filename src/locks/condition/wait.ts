@@ -44,16 +44,9 @@ export class Wait {
 
   /** `givenUp` fires with what the caller is told. Whatever this rejects with, the lock is not held then. */
   async run(hold: Hold, held: HoldInternals, givenUp: AbortSignal): Promise<PlaceHold> {
-    held.stop();
-    try {
-      await untilFired(givenUp, held.writes.settled());
-      givenUp.throwIfAborted();
-    } catch (error) {
-      this.#coming.refused();
-      void hold.release();
-      throw error;
-    }
-    const key = await this.#begin(hold, held.place);
+    const begun = this.#begin(hold, held, givenUp);
+    held.stop(begun);
+    const key = await begun;
     await untilFired(givenUp, key.turn);
     const isWithdrawn = givenUp.aborted && (await this.#withdraw(key));
     const place = isWithdrawn ? undefined : await this.#wake(key);
@@ -69,19 +62,23 @@ export class Wait {
     await hold.release();
   }
 
-  /** Gives the lock up and begins to wait, in one transaction. */
-  async #begin(hold: Hold, place: Place): Promise<Place> {
+  /** Gives the lock up and begins to wait, in one transaction. The hold is over, whatever comes of it. */
+  async #begin(hold: Hold, { place, writes }: HoldInternals, givenUp: AbortSignal): Promise<Place> {
     const { client, line } = this.#parts;
     const session = this.#session;
-    this.#coming.watch.forget(place);
     let keys: readonly Place[] | undefined;
     try {
+      await untilFired(givenUp, writes.settled());
+      givenUp.throwIfAborted();
+      this.#coming.watch.forget(place);
       keys = await sendJoinings({
         ...{ client, session, joinings: [this.#waiting] },
         compare: [...place.guards(), session.guard()],
         before: place.claims.map(({ key }) => remove(key)),
       });
     } catch (error) {
+      // It may stand, and serve others.
+      line.guardAgainstDeletion(place);
       void hold.release();
       throw error;
     }

@@ -1,0 +1,229 @@
+import { getEventListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../src/errors.js';
+import { Condition } from '../../src/locks/condition.js';
+import { Mutex } from '../../src/locks/index.js';
+import { MemoryServer } from '../../src/memory/index.js';
+import { hooksOn } from '../../src/runtime/abort-hooks.js';
+import { Client, type ClientOptions } from '../../src/session/index.js';
+import { type Op, prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
+import { hookedStore } from '../support/hooked-store.js';
+import { ManualRuntime, settle } from '../support/manual-runtime.js';
+
+async function openMember(store: Store, options: Partial<ClientOptions> = {}) {
+  const client = await Client.open({ store, namespace: 'n', ...options });
+  onTestFinished(() => client.close());
+  await client.session();
+  const mutex = new Mutex(client, 'm');
+  return { client, mutex, condition: new Condition(mutex, 'ready') };
+}
+
+function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
+function ops({ success, failure }: TxnRequest): readonly Op[] {
+  return [...success, ...failure].flatMap((op) => (op.type === 'txn' ? ops(op) : [op]));
+}
+
+/** Whether a request puts, or deletes, something among the waiters. */
+function touchesWaiters(request: TxnRequest, type: 'put' | 'delete'): boolean {
+  return ops(request).some((op) => op.type === type && op.key.startsWith('n/condition/'));
+}
+
+function count(server: MemoryServer, prefix: string): number {
+  return server.engine.range({ ...prefixRange(prefix), countOnly: true }).count;
+}
+
+describe('Condition, when things go wrong', () => {
+  it('CONDITION-1 a wait that is given up on its way does not leave its place to another caller of the process', async () => {
+    const hooked = hookedStore(new MemoryServer().connect());
+    const { mutex, condition } = await openMember(hooked.store);
+    const [arrive, answer] = [gate(), gate()];
+    hooked.hook = async (request, send) => {
+      if (!touchesWaiters(request, 'put')) return send();
+      await arrive.opened;
+      const reply = await send();
+      await answer.opened;
+      return reply;
+    };
+    const hold = await mutex.acquire();
+    const wait = condition.wait(hold, { timeoutMs: 20 });
+    await expect(wait).rejects.toMatchObject({ code: 'timeout' });
+    const local = mutex.acquire({ timeoutMs: 5_000 });
+    void hold.release();
+    expect(await Promise.race([local.then(() => 'held'), delay(50, 'waits')])).toBe('waits');
+    arrive.open();
+    answer.open();
+    const next = await local;
+    expect(next.guard().operand).not.toBe(hold.guard().operand);
+    await next.txn({ success: [put('x', '1')] });
+    await next.release();
+  });
+
+  it('a turn that is being handed over is not left to another caller of the process', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const { mutex } = await openMember(hooked.store);
+    const other = await openMember(server.connect(), { label: 'other' });
+    const hold = await mutex.acquire();
+    const waiting = other.mutex.acquire({ timeoutMs: 5_000 });
+    await expect.poll(() => count(server, 'n/lock/')).toBe(2);
+    const arrive = gate();
+    hooked.hook = async (_request, send) => {
+      await arrive.opened;
+      return send();
+    };
+    const handing = hold.handOff('other', { timeoutMs: 20 });
+    await expect(handing).rejects.toMatchObject({ code: 'timeout' });
+    const local = mutex.acquire({ timeoutMs: 5_000 });
+    void hold.release();
+    expect(await Promise.race([local.then(() => 'held'), delay(50, 'waits')])).toBe('waits');
+    arrive.open();
+    const handed = await waiting;
+    expect(handed.isHeld).toBe(true);
+    await handed.release();
+    await (await local).release();
+  });
+
+  it('CONDITION-2 a notification that comes while the wait is given up is passed on', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const first = await openMember(hooked.store);
+    const [second, notifier] = [await openMember(server.connect()), await openMember(server.connect())];
+    const controller = new AbortController();
+    const given = first.condition.wait(await first.mutex.acquire(), { signal: controller.signal });
+    await expect.poll(() => count(server, 'n/condition/')).toBe(1);
+    const other = second.condition.wait(await second.mutex.acquire(), { timeoutMs: 5_000 });
+    await expect.poll(() => count(server, 'n/condition/')).toBe(2);
+    const withdraw = gate();
+    hooked.hook = async (request, send) => {
+      if (touchesWaiters(request, 'delete')) await withdraw.opened;
+      return send();
+    };
+    controller.abort(new Error('changed my mind'));
+    await expect(given).rejects.toMatchObject({ code: 'aborted' });
+    await notifier.mutex.runExclusive((hold) => notifier.condition.notify(hold));
+    withdraw.open();
+    await (await other).release();
+    await expect.poll(() => count(server, 'n/lock/')).toBe(0);
+  });
+
+  it('CONDITION-2 notifies the next one where the first has died since it was seen', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const [first, second] = [await openMember(server.connect()), await openMember(server.connect())];
+    const notifier = await openMember(hooked.store);
+    const dying = first.condition.wait(await first.mutex.acquire());
+    await expect.poll(() => count(server, 'n/condition/')).toBe(1);
+    const living = second.condition.wait(await second.mutex.acquire(), { timeoutMs: 5_000 });
+    await expect.poll(() => count(server, 'n/condition/')).toBe(2);
+    hooked.hook = async (request, send) => {
+      if (touchesWaiters(request, 'delete')) await first.client.close();
+      return send();
+    };
+    expect(await notifier.mutex.runExclusive((hold) => notifier.condition.notify(hold))).toBe(1);
+    await expect(dying).rejects.toMatchObject({ code: 'session-lost' });
+    await (await living).release();
+  });
+
+  it('CONDITION-2 nobody is notified by a hold that has ended', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const [waiter, notifier] = [await openMember(server.connect()), await openMember(hooked.store)];
+    const wait = waiter.condition.wait(await waiter.mutex.acquire(), { timeoutMs: 5_000 });
+    await expect.poll(() => count(server, 'n/condition/')).toBe(1);
+    const hold = await notifier.mutex.acquire();
+    const range = prefixRange('n/lock/');
+    const takeAway = { compare: [], success: [{ type: 'delete' as const, ...range }], failure: [] };
+    hooked.hook = async (request, send) => {
+      if (touchesWaiters(request, 'delete')) await server.connect().txn(takeAway);
+      return send();
+    };
+    await expect(notifier.condition.notify(hold)).rejects.toMatchObject({ code: 'fenced' });
+    expect(count(server, 'n/condition/')).toBe(1);
+    hooked.hook = undefined;
+    await notifier.mutex.runExclusive((next) => notifier.condition.notifyAll(next));
+    await (await wait).release();
+  });
+
+  it('a wait that the store has no space for gives the lock up, and says so', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const [one, other] = [await openMember(hooked.store), await openMember(server.connect())];
+    const hold = await one.mutex.acquire();
+    hooked.hook = async (request, send) => {
+      if (ops(request).some(({ type }) => type === 'put'))
+        throw new QuorateError('no-space', 'the store is full');
+      return send();
+    };
+    await expect(one.condition.wait(hold)).rejects.toMatchObject({ code: 'no-space' });
+    expect(hold.isHeld).toBe(false);
+    await hold.release();
+    await other.mutex.runExclusive(() => {}, { timeoutMs: 5_000 });
+  });
+
+  it('writes under way are waited for before the lock is given up', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const { mutex, condition } = await openMember(hooked.store);
+    const hold = await mutex.acquire();
+    const arrive = gate();
+    hooked.hook = async (request, send) => {
+      if (ops(request).some((op) => op.type === 'put' && op.key === 'late')) await arrive.opened;
+      return send();
+    };
+    const written = hold.txn({ success: [put('late', '1')] });
+    const wait = condition.wait(hold, { timeoutMs: 200 });
+    await delay(30);
+    expect(count(server, 'n/condition/')).toBe(0);
+    arrive.open();
+    await written;
+    await expect.poll(() => count(server, 'n/condition/')).toBe(1);
+    await expect(wait).rejects.toMatchObject({ code: 'timeout' });
+  });
+
+  it('CONDITION-3 comes back with session-lost after a pause past the deadline, before any timer has run', async () => {
+    const runtime = new ManualRuntime();
+    const server = new MemoryServer();
+    const one = await openMember(server.connect(), { runtime });
+    const hold = await one.mutex.acquire();
+    runtime.pause();
+    runtime.pass(60_000);
+    await expect(one.condition.wait(hold)).rejects.toMatchObject({ code: 'session-lost' });
+    await settle();
+  });
+
+  it('leaves no listener and no key behind, and uses the same few names', async () => {
+    const server = new MemoryServer();
+    const one = await openMember(server.connect());
+    const session = await one.client.session();
+    const { signal } = new AbortController();
+    const names = new Set<string>();
+    const waitOnce = async () => {
+      const hold = await one.condition.wait(await one.mutex.acquire(), { signal, timeoutMs: 5_000 });
+      names.add(hold.guard().key);
+      await hold.release();
+    };
+    const before = server.engine.keyCount;
+    for (let round = 0; round < 60; round += 1) {
+      const wait = waitOnce();
+      await expect.poll(() => count(server, 'n/condition/'), { interval: 1 }).toBe(1);
+      await one.mutex.runExclusive((hold) =>
+        round % 2 === 0 ? one.condition.notify(hold) : one.condition.notifyAll(hold),
+      );
+      await wait;
+    }
+    expect(server.engine.keyCount).toBe(before);
+    // One listener runs all hooks.
+    expect(getEventListeners(session.signal, 'abort').length).toBeLessThanOrEqual(1);
+    expect(hooksOn(session.signal)).toBe(0);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    expect(names.size).toBeLessThanOrEqual(4);
+  });
+});
