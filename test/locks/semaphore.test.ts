@@ -113,7 +113,7 @@ describeStores('Semaphore', (server) => {
     const order: string[] = [];
     const heavy = semaphoreOf(two, 4).run(() => void order.push('heavy'), { weight: 3 });
     await expect.poll(async () => (await one.store.range(placesOf(one))).count).toBe(2);
-    const light = semaphoreOf(three, 4).run(() => void order.push('light'));
+    const light = semaphoreOf(three, 4).run(() => void order.push('light'), { weight: 2 });
     await delay(80);
     expect(order).toEqual([]);
     expect(await semaphoreOf(await clients.open(), 4).tryAcquire()).toBeUndefined();
