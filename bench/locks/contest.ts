@@ -60,7 +60,8 @@ async function measure(
   processes: Program[],
 ): Promise<Outcome> {
   contests += 1;
-  const { clients, callers, warmUpMs, durationMs } = contest;
+  const { clients, callers, durationMs } = contest;
+  const warmUpMs = contest.warmUpMs * contestant.warmUps;
   const args = [server.endpoint, `lock-${contests}`, ...[clients, callers, warmUpMs, durationMs].map(String)];
   const contenders = Array.from({ length: contest.processes }, () => new Program(contestant.command, args));
   processes.push(...contenders);
