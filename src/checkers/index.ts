@@ -2,6 +2,13 @@
 export type { Standstill } from './beliefs.js';
 export { type CommitsCheck, type CommitsCounts, checkCommits, type ObservedTxn } from './commits.js';
 export {
+  type ConditionCheck,
+  type ConditionCounts,
+  checkCondition,
+  type EndedWait,
+  type NotifyCall,
+} from './condition.js';
+export {
   checkElection,
   type ElectionCheck,
   type ElectionCounts,
@@ -31,6 +38,14 @@ export {
   type RegisterReply,
   registerModel,
 } from './models.js';
+export {
+  checkMultiLock,
+  type MultiLockCheck,
+  type MultiLockCounts,
+  type SetGrant,
+  type SetPart,
+  type SharedLock,
+} from './multi-lock.js';
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
