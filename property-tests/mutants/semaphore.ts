@@ -24,7 +24,8 @@ const admitting: readonly Mutant[] = [
     file: admission,
     find: 'for (const key of older.keys()) left -= weightIn(key) ?? 0;',
     replace: '',
-    story: 'Kazoo Semaphore: leases are counted, not what they weigh',
+    story:
+      'single leases, as those of Curator, asked for several: those who hold are counted, not what they hold',
     ...{ killedBy, invariant: 'SEMAPHORE-1' },
   },
   {
@@ -42,7 +43,8 @@ const admitting: readonly Mutant[] = [
     find: 'const limit = kv === undefined ? undefined : limitIn(textOf(kv.value));',
     replace:
       'let limit = kv === undefined ? undefined : limitIn(textOf(kv.value)); if (limit !== undefined) limit = Math.max(limit, this.#known.limit ?? 0);',
-    story: 'Kazoo Semaphore: each client goes by the number of leases that it was made with',
+    story:
+      'Curator InterProcessSemaphoreV2: its limit is a convention of its users, and each goes by its own',
     ...{ killedBy, invariant: 'SEMAPHORE-1, SEMAPHORE-4' },
   },
   {
@@ -50,7 +52,7 @@ const admitting: readonly Mutant[] = [
     file: permits,
     find: "of: 'everything'",
     replace: "of: 'deletions'",
-    story: 'a raise of the limit wakes nobody, as with Redisson trySetPermits before addPermits published',
+    story: 'limit and leases told by different means: a change of the limit is not heard of',
     ...{ killedBy, invariant: 'LOCK-3, SEMAPHORE-1, not live' },
   },
   {
@@ -127,7 +129,8 @@ const waiting: readonly Mutant[] = [
     find: `    group.waiting.delete(place);
     void this.#line.leave(place);`,
     replace: '    group.waiting.delete(place);',
-    story: 'etcd Go TryLock and #9715: a wait that was given up leaves its key in the line',
+    story:
+      'Curator before its protected mode, kazoo #412: a create whose reply was lost is done again, and held by nobody',
     ...{ killedBy, invariant: 'not live, LOCK-4' },
   },
   {
@@ -135,7 +138,7 @@ const waiting: readonly Mutant[] = [
     file: permits,
     find: '    await this.#line.leave(place);\n    if (admission.isTooHeavy)',
     replace: '    if (admission.isTooHeavy)',
-    story: 'etcd Go TryLock before #13236: a try that failed leaves its key in the line',
+    story: 'etcd Go TryLock: a try that failed leaves its key in the line',
     ...{ killedBy, invariant: 'not live, LOCK-4' },
   },
   {
