@@ -26,7 +26,7 @@ const admitting: readonly Mutant[] = [
     replace: '',
     story:
       'single leases, as those of Curator, asked for several: those who hold are counted, not what they hold',
-    ...{ killedBy, invariant: 'SEMAPHORE-1' },
+    ...{ killedBy, invariant: 'SEMAPHORE-1, SEMAPHORE-2' },
   },
   {
     name: 'semaphore-limit-apart',
