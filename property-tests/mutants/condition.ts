@@ -10,9 +10,10 @@ export const conditionMutants: readonly Mutant[] = [
   {
     name: 'condition-released-then-waits',
     file: wait,
-    find: 'before: place.claims.map(({ key }) => remove(key)),',
-    replace:
-      'before: (await client.store.txn({ compare: place.guards(), success: place.claims.map(({ key }) => remove(key)), failure: [] }), []),',
+    find: `compare: [...place.guards(), session.guard()],
+        before: place.claims.map(({ key }) => remove(key)),`,
+    replace: `compare: [session.guard()],
+        before: (await client.store.txn({ compare: place.guards(), success: place.claims.map(({ key }) => remove(key)), failure: [] }), []),`,
     story: 'the lost wake-up: the lock is given up first, and then the wait begins',
     ...{ killedBy, invariant: 'CONDITION-1, not live' },
   },
@@ -53,8 +54,7 @@ export const conditionMutants: readonly Mutant[] = [
     file: wait,
     find: 'if (this.#wasNotified) await passOn({ client, line, waiters, place });\n    else await line.leave(place);',
     replace: 'await line.leave(place);',
-    story:
-      'JDK Condition before its rule for timeouts and interrupts: a signal is consumed by one who gives up',
+    story: 'a signal is consumed by one who gives up, as conditions of java.util.concurrent take care not to',
     ...{ killedBy, invariant: 'CONDITION-2, not live' },
   },
   {

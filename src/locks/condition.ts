@@ -79,7 +79,8 @@ export class Condition {
    * }
    * ```
    *
-   * **Whatever it rejects with, the lock is not held then**, save `invalid-argument`, for which nothing was done.
+   * **Whatever it rejects with, the lock is not held then**, save `invalid-argument`, for which nothing was done. Not within
+   * `runExclusive`, which releases the hold that it gave and knows of no other.
    *
    * - Order: waiters are notified first come, first served, and queue for the lock among all others.
    * - Other callers of this `Mutex` object that wait for the lock queue again, since the process's turn ends.

@@ -50,8 +50,8 @@ export class Wait {
     await untilFired(givenUp, key.turn);
     const isWithdrawn = givenUp.aborted && (await this.#withdraw(key));
     const place = isWithdrawn ? undefined : await this.#wake(key);
-    // Then nothing of its name is left, anywhere.
-    if (place === undefined) this.#coming.refused();
+    // Nothing of its name is left anywhere then, unless the session is over, which nobody waited for to show.
+    if (place === undefined && !this.#session.signal.aborted) this.#coming.refused();
     return this.#comeBack(place, givenUp);
   }
 
