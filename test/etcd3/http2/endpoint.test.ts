@@ -395,6 +395,8 @@ describe('calls that end early', () => {
     const { server, endpoint } = await raw();
     const { ending } = call(endpoint, 'ask', 60);
     await until(() => server.link.data.has(1), 'the call');
+    // From here the event loop goes to its timers first, and only then to what has arrived.
+    await new Promise((resolve) => setImmediate(resolve));
     server.link.answer(1);
     const stalled = performance.now() + 120;
     while (performance.now() < stalled);
