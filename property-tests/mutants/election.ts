@@ -37,6 +37,7 @@ const wins: readonly Mutant[] = [
     name: 'election-checkpoint-before-the-turn',
     file: election,
     find: `    await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
+    if (place.key !== candidate) return this.#wonByHandOver(place);
     const request = {
       compare: [place.guard(), compare.create(this.#line.range, 'greater', place.revision - 1)],
       success: winning,
@@ -49,6 +50,7 @@ const wins: readonly Mutant[] = [
         if (reply.succeeded) return reply;`,
     replace: `    const early = await this.#client.store.range({ key: this.#stateKey });
     await waitFor(this.#client.runtime, place.turn, { signal }, 'waiting for the election');
+    if (place.key !== candidate) return this.#wonByHandOver(place);
     const request = {
       compare: [place.guard(), compare.create(this.#line.range, 'greater', place.revision - 1)],
       success: winning,

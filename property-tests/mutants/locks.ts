@@ -281,4 +281,46 @@ const handing: readonly Mutant[] = [
   },
 ];
 
-export const lockMutants: readonly Mutant[] = [...turns, ...fencing, ...holding, ...joins, ...handing];
+const granting: readonly Mutant[] = [
+  {
+    name: 'lock-granted-whoever-is-named',
+    file: 'src/line/granted-watch.ts',
+    find: 'if (grant === undefined || grant.place !== place.key || grant.created !== place.revision) continue;',
+    replace: 'if (grant === undefined) continue;',
+    story: 'a mailbox of the process: whichever of its places waits takes the turn of another',
+    ...{ killedBy, invariant: 'LOCK-1, LOCK-7, LOCK-4, not live' },
+  },
+  {
+    name: 'lock-granted-last-first',
+    file: 'src/line/grant.ts',
+    find: 'one.createRevision - other.createRevision',
+    replace: 'other.createRevision - one.createRevision',
+    story: 'Semaphores of Redisson, unfair: the one who came last is told first',
+    ...{ killedBy, invariant: 'LOCK-1, LOCK-7' },
+  },
+  {
+    name: 'lock-granted-to-the-gone',
+    file: 'src/line/granting.ts',
+    find: "compare: [...place.guards(), compare.mod(next.key, 'equal', created)],",
+    replace: 'compare: place.guards(),',
+    story: 'ZooKeeper and MCS queues without a check: the turn goes to a place that has been given up',
+    ...{ killedBy },
+  },
+  {
+    name: 'lock-granted-nobody-told',
+    file: 'src/line/granting.ts',
+    find: 'deletions.push(remove(this.#sentinel));\n',
+    replace: '{}\n',
+    story: 'who leaves and knows of nobody behind leaves the guard standing, and nobody wakes',
+    ...{ killedBy, invariant: 'LOCK-3, not live' },
+  },
+];
+
+export const lockMutants: readonly Mutant[] = [
+  ...turns,
+  ...fencing,
+  ...holding,
+  ...joins,
+  ...handing,
+  ...granting,
+];

@@ -5,6 +5,7 @@ import { broken } from '../../src/checkers/sentences.js';
 import { clocksMayHideTime } from '../support/open-client.js';
 import { activeWindows } from '../support/plan.js';
 import type { World } from '../support/world.js';
+import { countGrants } from './grants.js';
 import type { Scene } from './scene.js';
 import type { SeenGrant } from './seen-grant.js';
 import type { Situation } from './situations.js';
@@ -53,6 +54,10 @@ export function judge(
   reached('beliefs of processes were held against each other', Math.max(0, beliefs - 1));
   countSlices(slices, reached);
   countLosses(world, scene, placed, reached);
+  const grantsByName = countGrants(history, line.slice(0, -'l/'.length), line);
+  reached('a turn was granted by name', grantsByName.byName);
+  reached('who was to be granted the turn by name had gone', grantsByName.passedOver);
+  reached('a holder went without naming the next, and others waited for it', grantsByName.unnamed);
   const lost = scene.traffic.lostJoins(history);
   reached('a join was applied whose sender had been told that nobody knows', lost.before);
   reached('a join was applied after its sender had been told that nobody knows', lost.after);

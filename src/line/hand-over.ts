@@ -40,8 +40,10 @@ export async function handToWaiting(options: HandToWaiting): Promise<boolean> {
     await writes.settled();
     const seen = await viewLine(client.store, line.prefix, { signal: from.session.signal });
     const to = findWaiting(seen, options.to);
-    if (to !== undefined && (await handOver({ client, from, to, alongside: alongside?.(to) ?? [] })))
-      return true;
+    if (to !== undefined) {
+      const more = [...line.handingTo(from, to), ...(alongside?.(to) ?? [])];
+      if (await handOver({ client, from, to, alongside: more })) return true;
+    }
   } catch (error) {
     assertStands(from);
     throw error;

@@ -11,7 +11,7 @@ import type {
   OpReply,
   RangeOp,
 } from '../store/index.js';
-import type { LineWatch } from './line-watch.js';
+import type { PlaceWatch } from './granted-watch.js';
 import { type Admission, Place } from './place.js';
 import { decodePlace } from './place-record.js';
 import { readLine } from './read-line.js';
@@ -28,9 +28,12 @@ export interface PlaceShape {
 
 export interface JoiningParts {
   readonly client: Client;
-  readonly watch: LineWatch;
+  readonly watch: PlaceWatch;
+  /** What looks at the line read: its places, and what else tells of it. */
   readonly range: KeyRange;
   readonly prefix: Key;
+  /** Stands while somebody stands guard over the line. */
+  readonly sentinel?: Key | undefined;
   readonly session: Session;
   readonly stem: string;
   readonly shape: PlaceShape;
@@ -64,7 +67,7 @@ export class Joining {
     return this.#parts.look;
   }
 
-  get watch(): LineWatch {
+  get watch(): PlaceWatch {
     return this.#parts.watch;
   }
 
@@ -98,7 +101,7 @@ export class Joining {
   }
 
   #place(present: ReadonlyMap<Key, KeyValue>, asOf: number, aloneReply?: NestedTxnReply): Place {
-    const { session, stem, shape, prefix } = this.#parts;
+    const { session, stem, shape, prefix, sentinel } = this.#parts;
     const { waitsFor = () => true, admission } = shape;
     const handed = this.#handed(present);
     if (handed !== undefined) {
@@ -115,6 +118,7 @@ export class Joining {
     const rank = claims[0]?.created ?? asOf;
     const older = new Map<Key, number>();
     for (const { key, createRevision } of present.values()) {
+      if (!key.startsWith(prefix)) continue;
       // Of those taken together, the one with the smaller key comes first.
       const isBefore = createRevision < rank || (createRevision === rank && key < (this.keys[0] ?? ''));
       if (isBefore && !this.keys.includes(key) && waitsFor(key.slice(prefix.length))) {
@@ -122,7 +126,10 @@ export class Joining {
       }
     }
     admission?.seen(present, asOf);
-    const place = new Place({ claims, session, stem, revision: rank, asOf, older, admission, aloneReply });
+    const sawSentinel = sentinel !== undefined && present.has(sentinel);
+    const place = new Place({
+      ...{ claims, session, stem, revision: rank, asOf, older, admission, aloneReply, sawSentinel },
+    });
     if (!this.keys.every((key) => present.has(key))) {
       place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
     }

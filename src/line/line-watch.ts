@@ -1,6 +1,6 @@
 import { Backoff, type Timer } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
-import type { KeyEvent, KeyRange, KeyValue } from '../store/index.js';
+import type { Key, KeyEvent, KeyRange, KeyValue } from '../store/index.js';
 import type { HubItem, Subscription } from '../watch/index.js';
 import type { Place } from './place.js';
 import { readLine } from './read-line.js';
@@ -10,15 +10,31 @@ export interface Missed {
   readonly revisions: { readonly revision: number; readonly events: readonly KeyEvent[] }[];
 }
 
+/** What is watched of a line, or beside it. */
+export interface WatchSource extends KeyRange {
+  readonly without?: readonly ('put' | 'delete')[];
+}
+
 export interface LineWatchOptions {
   /** Which events it takes: that a key has gone is all that most lines need to know. Default `'deletions'`. */
   readonly of?: 'deletions' | 'everything' | undefined;
+  /** What else is watched, in place of the line. */
+  readonly sources?: readonly WatchSource[] | undefined;
+  /** What a place makes of what happened at a revision. Default: `place.apply`. */
+  readonly deliver?:
+    | ((place: Place, events: readonly KeyEvent[], revision: number, complete: boolean) => void)
+    | undefined;
+  /** After each look at the line, for each place that was told of it. */
+  readonly onSeen?: ((place: Place, present: ReadonlyMap<Key, KeyValue>) => void) | undefined;
   /** Looks read the values too. Default: only where a key has gone and may have been handed the hold. */
   readonly values?: boolean | undefined;
 }
 
 /** How long the watch stays open after its last use: long enough to serve the next contention without a read. */
 const lingerMs = 5_000;
+
+/** Less where it would only be told what nobody waits for; but contention may come and go. */
+const dismissedMs = 500;
 
 /** A watch this young may be served by the server's slow path, which takes up to 100 ms: reads stand by for it. */
 const freshMs = 100;
@@ -39,8 +55,12 @@ export class LineWatch {
   readonly #followed = new Set<Place>();
   readonly #joins = new Set<Missed>();
   readonly #timers = new Set<Timer>();
-  #subscription: Subscription | undefined;
-  /** Every event above this revision is delivered; undefined while the watch is not open. */
+  readonly #sources: readonly WatchSource[];
+  readonly #deliverTo: NonNullable<LineWatchOptions['deliver']>;
+  readonly #subscriptions = new Map<WatchSource, Subscription>();
+  /** Since when each of them is open. */
+  readonly #openedSince = new Map<WatchSource, number>();
+  /** Every event above this revision is delivered; undefined while one of the watches is not open. */
   #openedAt: number | undefined;
   /** Revision of the newest event that was delivered to those who were followed then. */
   #deliveredAt = 0;
@@ -48,6 +68,7 @@ export class LineWatch {
   #reading: AbortController | undefined;
   #readAgain = false;
   #linger: Timer | undefined;
+  #isDismissed = false;
   #recheck: Timer | undefined;
   #reopen: Timer | undefined;
 
@@ -55,6 +76,10 @@ export class LineWatch {
     this.#client = client;
     this.#range = range;
     this.#options = options;
+    const filter = options.of === 'everything' ? {} : { without: ['put'] as const };
+    this.#sources = options.sources ?? [{ ...range, ...filter }];
+    this.#deliverTo =
+      options.deliver ?? ((place, events, revision, complete) => place.apply(events, revision, complete));
     this.#reopening = new Backoff(client.runtime, reopenDelay);
   }
 
@@ -65,14 +90,13 @@ export class LineWatch {
     return missed;
   }
 
-  /** Tells the place, if there is one now, what happened meanwhile; and follows it if it waits, if that is wanted. */
-  endJoin(missed: Missed, place: Place | undefined, follow = true): void {
+  /** Tells the place, if there is one now, what happened meanwhile. */
+  endJoin(missed: Missed, place: Place | undefined): void {
     this.#joins.delete(missed);
     if (place === undefined) return;
     for (const { revision, events } of missed.revisions) {
-      place.apply(events, revision, this.#isComplete(place));
+      this.#deliverTo(place, events, revision, this.#isComplete(place));
     }
-    if (follow && place.state.status === 'waiting') this.follow(place);
   }
 
   follow(place: Place): void {
@@ -105,6 +129,15 @@ export class LineWatch {
     this.#linger ??= this.#client.runtime.setTimer(lingerMs, () => this.#close(), { background: true });
   }
 
+  /** Nobody is expected to be followed soon: the watch, if there is one, closes sooner than it would. */
+  dismiss(): void {
+    if (this.#followed.size > 0 || this.#subscriptions.size === 0 || this.#isDismissed) return;
+    this.#isDismissed = true;
+    this.#linger?.cancel();
+    const close = () => this.#close({ lingerMs: 0 });
+    this.#linger = this.#client.runtime.setTimer(dismissedMs, close, { background: true });
+  }
+
   /** Whether every deletion since the state that the place knows has been, or will be, delivered. */
   #isComplete(place: Place): boolean {
     return this.#openedAt !== undefined && this.#openedAt <= place.asOf;
@@ -117,20 +150,24 @@ export class LineWatch {
   #open(): void {
     this.#linger?.cancel();
     this.#linger = undefined;
-    if (this.#subscription !== undefined) return;
-    const filter = this.#options.of === 'everything' ? {} : { without: ['put'] as const };
-    this.#subscription = this.#client.hub.subscribe({ ...this.#range, ...filter }, (item) =>
-      this.#receive(item),
-    );
-    // A watch that stood open already has said so by now, before there was a subscription to ask for its age.
-    if (this.#openedAt !== undefined) this.#backFreshWatch(this.#subscription);
+    this.#isDismissed = false;
+    for (const source of this.#sources) this.#openSource(source);
   }
 
-  #close(): void {
+  #openSource(source: WatchSource): void {
+    if (this.#subscriptions.has(source)) return;
+    const subscription = this.#client.hub.subscribe(source, (item) => this.#receive(source, item));
+    this.#subscriptions.set(source, subscription);
+    // A watch that stood open already has said so by now, before there was a subscription to ask for its age.
+    if (this.#openedSince.has(source)) this.#backFreshWatch(subscription);
+  }
+
+  #close(options?: { readonly lingerMs: number }): void {
     this.#linger?.cancel();
     this.#linger = undefined;
-    this.#subscription?.close();
-    this.#subscription = undefined;
+    for (const subscription of this.#subscriptions.values()) subscription.close(options);
+    this.#subscriptions.clear();
+    this.#openedSince.clear();
     this.#openedAt = undefined;
   }
 
@@ -153,18 +190,19 @@ export class LineWatch {
     this.#timers.add(timer);
   }
 
-  #receive(item: HubItem): void {
+  #receive(source: WatchSource, item: HubItem): void {
     switch (item.type) {
       case 'opened':
-        this.#openedAt = item.revision;
+        this.#openedSince.set(source, item.revision);
         this.#reopening.reset();
-        if ([...this.#followed].some((place) => this.#mustLook(place))) this.#read();
-        if (this.#subscription !== undefined) this.#backFreshWatch(this.#subscription);
+        this.#allOpened();
+        this.#backFreshWatch(this.#subscriptions.get(source));
         return;
       case 'events':
         this.#deliver(item.events);
         return;
       case 'interrupted':
+        this.#openedSince.delete(source);
         this.#openedAt = undefined;
         return;
       case 'failed':
@@ -172,6 +210,12 @@ export class LineWatch {
         if (item.error.code !== 'closed') this.#openAgain();
         return;
     }
+  }
+
+  #allOpened(): void {
+    if (this.#openedSince.size < this.#sources.length) return;
+    this.#openedAt = Math.max(...this.#openedSince.values());
+    if ([...this.#followed].some((place) => this.#mustLook(place))) this.#read();
   }
 
   #deliver(events: readonly KeyEvent[]): void {
@@ -188,9 +232,11 @@ export class LineWatch {
   /** Everything of one revision. Who follows may be told by the same event to follow no more. */
   #deliverRevision(events: readonly KeyEvent[], revision: number): void {
     this.#deliveredAt = revision;
-    for (const place of [...this.#followed]) place.apply(events, revision, this.#isComplete(place));
+    for (const place of [...this.#followed]) {
+      this.#deliverTo(place, events, revision, this.#isComplete(place));
+    }
     for (const join of this.#joins) join.revisions.push({ revision, events });
-    if (this.#openedAt !== undefined && this.#someone('isMissing')) this.#read();
+    if (this.#openedAt !== undefined && this.#someone('isInDoubt')) this.#read();
   }
 
   /** One read at a time; asked for meanwhile, it is done once more, since the first may have been too early. */
@@ -209,7 +255,9 @@ export class LineWatch {
         const present = new Map<string, KeyValue>(kvs.map((kv) => [kv.key, kv]));
         for (const place of [...this.#followed]) {
           // A place taken after this read is not in it, and knows more.
-          if (place.asOf <= revision) place.see(present, revision, values);
+          if (place.asOf > revision) continue;
+          place.see(present, revision, values);
+          this.#options.onSeen?.(place, present);
         }
         if ((this.#readAgain && this.#followed.size > 0) || this.#someone('needsLook')) this.#read();
       },
@@ -220,8 +268,8 @@ export class LineWatch {
     );
   }
 
-  #backFreshWatch(subscription: Subscription): void {
-    if (subscription.ageMs >= freshMs) return;
+  #backFreshWatch(subscription: Subscription | undefined): void {
+    if (subscription === undefined || subscription.ageMs >= freshMs) return;
     for (const delayMs of freshReadsMs) {
       this.#later(delayMs, () => {
         if (this.#hasWaiting()) this.#read();
@@ -251,7 +299,7 @@ export class LineWatch {
     return [...this.#followed].some((place) => place.state.status === 'waiting');
   }
 
-  #someone(state: 'isMissing' | 'needsLook'): boolean {
+  #someone(state: 'isMissing' | 'isInDoubt' | 'needsLook'): boolean {
     return [...this.#followed].some((place) => place[state]);
   }
 }

@@ -23,6 +23,9 @@
  * not deleted" at an event's revision is a proof, without a read, as long as nothing was missed since the join.
  * Predecessor watches, etcd's recipe, would each start anew and now and then be served by etcd's slow path, 100 ms late.
  *
+ * **Where many wait**, a holder tells the next one by name, and nobody else is woken: see grant.ts. That is what lines do that
+ * are made with `grants`; the proof of a turn is then the holder's transaction, which found the next one standing.
+ *
  * **When the watch is not enough.** It is opened at the first contention and lingers. Where it opened after the
  * state a place knows, the line is read once. A fresh watch may be served late too: it is backed by a read
  * after 8 and 32 ms. After a cut the watch starts from now and the line is read, and until it is, no event proves
@@ -39,16 +42,20 @@ import { Backoff, sleep } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
 import {
   compare,
-  getPrefix,
   type Key,
   type KeyRange,
+  type KeyValue,
   nested,
   type Op,
   prefixRange,
   put,
   remove,
+  type TxnReply,
   type TxnRequest,
 } from '../store/index.js';
+import { grantedStem, sentinelOf } from './grant.js';
+import { GrantedWatch, type PlaceWatch, WholeLineWatch } from './granted-watch.js';
+import { Granting } from './granting.js';
 import { Joining, type PlaceShape, sendJoinings } from './joining.js';
 import { LineWatch, type LineWatchOptions } from './line-watch.js';
 import type { Place } from './place.js';
@@ -60,6 +67,8 @@ export interface LineOptions extends LineWatchOptions {
   readonly shape?: PlaceShape | undefined;
   /** The keys of the line end so, below its prefix. Default `'l/'`. */
   readonly suffix?: string | undefined;
+  /** Holders wake the next in line by name: see grant.ts. Default false: all who wait are told of every deletion. */
+  readonly grants?: boolean | undefined;
 }
 
 export interface JoinOptions {
@@ -81,19 +90,33 @@ export class Line {
   readonly prefix: Key;
   readonly #client: Client;
   readonly #options: LineOptions;
-  readonly #watch: LineWatch;
+  readonly #watch: PlaceWatch;
+  readonly #granting: Granting | undefined;
   readonly #id: string;
   /** Stems of places of this object that are certainly gone. */
   readonly #free: string[] = [];
   #taken = 0;
+  /** What looks read where more than the places tells of the line. */
+  readonly #look: KeyRange | undefined;
+  readonly #sentinel: Key | undefined;
 
   constructor(client: Client, prefix: Key, options: LineOptions = {}) {
     this.#client = client;
     this.#options = options;
     this.prefix = `${prefix}${options.suffix ?? 'l/'}`;
     this.range = prefixRange(this.prefix);
-    this.#watch = new LineWatch(client, this.range, options);
     this.#id = client.runtime.newId();
+    if (options.grants !== true) {
+      this.#watch = new WholeLineWatch(new LineWatch(client, this.range, options));
+      return;
+    }
+    const sentinel = sentinelOf(prefix);
+    const { prefix: own, range } = this;
+    this.#look = { key: own, rangeEnd: `${sentinel}\0` };
+    this.#sentinel = sentinel;
+    this.#granting = new Granting(client, { base: prefix, prefix: own, range, id: this.#id });
+    const { mailbox } = this.#granting;
+    this.#watch = new GrantedWatch({ client, range, look: this.#look, sentinel, mailbox });
   }
 
   /**
@@ -121,11 +144,14 @@ export class Line {
    * since the place or its session was gone; the old place is gone in any case, unless this throws.
    */
   async stepBack(place: Place, options: JoinOptions = {}): Promise<Place | undefined> {
+    await this.#granting?.prepared(place);
     this.#watch.forget(place);
     const [next] =
       (await this.#take(place.session, this.joining(place.session, options), {
-        compare: place.guards(),
-        success: place.claims.map(({ key }) => remove(key)),
+        ...(this.#granting?.passing(place) ?? {
+          compare: place.guards(),
+          success: place.claims.map(({ key }) => remove(key)),
+        }),
       })) ?? [];
     if (next === undefined || next.state.status === 'gone') {
       await this.leave(place);
@@ -150,16 +176,23 @@ export class Line {
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
     const { store, plainStore } = this.#client;
     let isFull = false;
+    if (place.state.status === 'admitted') await this.#granting?.prepared(place);
     while (place.state.status !== 'gone') {
-      const request = leaving(place, alongside);
+      if (isFull) place.behind = [];
+      const request = this.#leaving(place, alongside);
       try {
-        const { succeeded, replies } = isFull
+        const reply = isFull
           ? await plainStore.txn(request, { signal })
-          : await store.txn(request, { repeatable, signal, timeoutMs: Number.POSITIVE_INFINITY });
-        if (succeeded && replies.every((reply) => reply.type !== 'txn' || reply.succeeded)) {
+          : await store.txn(request, {
+              repeatable: repeatable && isRepeatable(request),
+              signal,
+              timeoutMs: Number.POSITIVE_INFINITY,
+            });
+        if (isDone(place, reply)) {
           this.given(place);
           return true;
         }
+        if (this.#granting?.isRefusedForNext(place, reply)) continue;
         // Who waited may have been handed the hold at the very moment, and must give that up.
         if (place.state.status === 'waiting' && (await this.#takeOver(place))) continue;
         place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
@@ -187,7 +220,7 @@ export class Line {
     const used = this.#free.pop();
     if (used !== undefined) return used;
     this.#taken += 1;
-    return `${this.#id}.${this.#taken}`;
+    return this.#granting ? grantedStem(this.#id, this.#taken) : `${this.#id}.${this.#taken}`;
   }
 
   /** A place about to be taken, by a transaction that does more: see `sendJoinings`. */
@@ -201,13 +234,14 @@ export class Line {
     return new Joining({
       client: this.#client,
       watch: this.#watch,
-      range: this.range,
+      range: this.#look ?? this.range,
       prefix: this.prefix,
+      sentinel: this.#sentinel,
       session,
       stem: options.stem ?? this.newStem(),
       shape: options.shape ?? this.#options.shape ?? {},
       puts: (keys) => [...keys.map((key) => put(key, value, { lease: session.leaseId })), ...alone],
-      look: getPrefix(this.prefix, { keysOnly: !this.#options.values }),
+      look: { type: 'range', ...(this.#look ?? this.range), keysOnly: !this.#options.values },
       free: (stem) => this.#free.push(stem),
     });
   }
@@ -219,6 +253,23 @@ export class Line {
     if (place.stem !== undefined) this.#free.push(place.stem);
   }
 
+  /** What tells `to`, who is handed the key of `from`, in the transaction that does that. */
+  handingTo(from: Place, to: KeyValue): readonly Op[] {
+    return this.#granting?.handingTo(from, to) ?? [];
+  }
+
+  /** The operations that delete a place which has its turn, for a transaction that is guarded by it and does more. */
+  deletions(place: Place): readonly Op[] {
+    place.behind = [];
+    return this.#granting?.passing(place).success ?? place.claims.map(({ key }) => remove(key));
+  }
+
+  #leaving(place: Place, alongside: readonly Op[]): TxnRequest {
+    if (this.#granting === undefined || place.claims.length > 1) return leaving(place, alongside);
+    if (place.state.status === 'waiting') return this.#granting.withdrawing(place);
+    return this.#granting.passing(place, alongside);
+  }
+
   #take(
     session: Session,
     joining: Joining,
@@ -226,7 +277,10 @@ export class Line {
   ): Promise<readonly Place[] | undefined> {
     const { compare: compares = [], success: before = [] } = more;
     const request = { client: this.#client, session, joinings: [joining] };
-    return sendJoinings({ ...request, compare: [session.guard(), ...compares], before });
+    return sendJoinings({ ...request, compare: [session.guard(), ...compares], before }).then((places) => {
+      for (const place of places ?? []) this.#granting?.prepare(place);
+      return places;
+    });
   }
 
   /** Whether a place whose key is gone turns out to have been handed the hold. */
@@ -240,6 +294,17 @@ export class Line {
 
 /** One for all, since the trace of a stack costs more than the rest of a release. */
 const givenUp = new QuorateError('hold-lost', 'the place was given up', { details: { givenUp: true } });
+
+/** Of the parts of a place that has several keys, each says for itself whether it was still there. */
+function isDone(place: Place, { succeeded, replies }: TxnReply): boolean {
+  if (place.claims.length === 1) return succeeded;
+  return succeeded && replies.every((reply) => reply.type !== 'txn' || reply.succeeded);
+}
+
+/** What only deletes, guarded by what it deletes, may be sent again whatever became of it. */
+function isRepeatable({ success }: TxnRequest): boolean {
+  return success.every(({ type }) => type === 'delete');
+}
 
 /** Where somebody deleted one of its keys, the others go all the same. */
 function leaving(place: Place, alongside: readonly Op[]): TxnRequest {

@@ -9,6 +9,7 @@ import {
   type KeyValue,
   type NestedTxnReply,
 } from '../store/index.js';
+import type { Follower } from './grant.js';
 import { decodePlace } from './place-record.js';
 
 /** A key of a place. */
@@ -53,6 +54,8 @@ export interface PlaceOptions {
   readonly admission?: Admission | undefined;
   /** The name that its keys are made of, to be used again once they are gone. */
   readonly stem?: string | undefined;
+  /** Default: false. */
+  readonly sawSentinel?: boolean | undefined;
   /** The reply of what was to be done if the line was empty, if that was asked for and it was. */
   readonly aloneReply?: NestedTxnReply | undefined;
 }
@@ -74,6 +77,12 @@ export class Place {
   readonly session: Session;
   readonly stem: string | undefined;
   readonly aloneReply: NestedTxnReply | undefined;
+  /** How many it had to wait for when it was taken. */
+  readonly aheadAtFirst: number;
+  /** Somebody stood guard over the line when it was taken: see grant.ts. */
+  readonly sawSentinel: boolean;
+  /** Who is known to stand behind it, in order. */
+  behind: readonly Follower[] = [];
   /** Resolves with the revision that proves its turn; rejects with what ended it before. */
   readonly turn: Promise<number>;
   #claims: readonly Claim[];
@@ -84,6 +93,8 @@ export class Place {
   #lastChange = 0;
   /** Revision at which its key went while it waited: deleted, or taken over together with the hold before it. */
   #missing: number | undefined;
+  /** Revision at which something happened that may concern it. */
+  #doubtedAt = 0;
   readonly #admission: Admission;
   readonly #onGone = new Set<(error: QuorateError) => void>();
   #onFewer: ((ahead: number) => void) | undefined;
@@ -99,6 +110,8 @@ export class Place {
     this.#revision = options.revision;
     this.#asOf = options.asOf;
     this.#older = new Map(options.older);
+    this.aheadAtFirst = this.#older.size;
+    this.sawSentinel = options.sawSentinel ?? false;
     this.#admission = options.admission ?? untilNobodyIsLeft;
     this.#state = { status: 'waiting', older: this.#older };
     this.turn = new Promise((resolve, reject) => {
@@ -147,7 +160,12 @@ export class Place {
 
   /** Its turn may have come, or its key gone to be handed another, but nothing that was seen so far proves it. */
   get needsLook(): boolean {
-    return this.#state.status === 'waiting' && (this.isMissing || this.#mayBeAdmitted());
+    return this.#state.status === 'waiting' && (this.isInDoubt || this.#mayBeAdmitted());
+  }
+
+  /** Something happened that only a look at the line can explain. */
+  get isInDoubt(): boolean {
+    return this.#state.status === 'waiting' && (this.#missing !== undefined || this.#doubtedAt > this.#asOf);
   }
 
   /** Its key is gone, and only what the other keys say can tell whether it was handed the hold. */
@@ -222,6 +240,19 @@ export class Place {
     this.#admission.seen(present, revision);
     if (revision < this.#lastChange) return;
     if (this.#mayBeAdmitted()) this.#become(revision);
+  }
+
+  /** Its turn is said to have come at `revision`, in a transaction that found it standing. */
+  granted(revision: number, behind: readonly Follower[]): void {
+    if (this.#state.status !== 'waiting' || revision <= this.#asOf) return;
+    this.behind = behind;
+    this.#older.clear();
+    this.#become(revision);
+  }
+
+  /** What happened at `revision` may concern it: it takes a look. */
+  doubt(revision: number): void {
+    this.#doubtedAt = Math.max(this.#doubtedAt, revision);
   }
 
   /** A key of the place was deleted at `revision`, and not by who took it. */

@@ -52,7 +52,7 @@ export class Mutex {
    */
   constructor(client: Client, name: string, options: MutexOptions = {}) {
     this.#options = checkMutexOptions(options);
-    this.#line = new Line(client, client.keys.prefix('lock', name));
+    this.#line = new Line(client, client.keys.prefix('lock', name), { grants: true });
     this.name = name;
     this.#client = client;
     this.#callers = new Callers(client.runtime);

@@ -18,7 +18,8 @@ export type HubItem =
 
 export interface Subscription {
   /** No item arrives after it returns. Idempotent; safe inside the listener. */
-  close(): void;
+  /** `lingerMs`: how long the watch outlives its last subscriber, if this is it, in place of the hub's own. */
+  close(options?: { readonly lingerMs?: number }): void;
   /** How long the underlying watch has stood open without a cut, in ms; 0 if it is not open. */
   readonly ageMs: number;
 }
@@ -72,7 +73,7 @@ export class SharedWatch {
     }
     const shared = this;
     return {
-      close: () => this.#unsubscribe(subscriber),
+      close: (options) => this.#unsubscribe(subscriber, options?.lingerMs ?? this.#lingerMs),
       get ageMs() {
         return shared.#subscribers.has(subscriber) ? shared.#ageMs() : 0;
       },
@@ -101,10 +102,10 @@ export class SharedWatch {
     return this.#openedAtMs === undefined ? 0 : this.#runtime.monotonicMs() - this.#openedAtMs;
   }
 
-  #unsubscribe(subscriber: Listeners<HubItem>): void {
+  #unsubscribe(subscriber: Listeners<HubItem>, lingerMs: number): void {
     if (!this.#subscribers.delete(subscriber) || this.#subscribers.size > 0) return;
     if (this.#ended.signal.aborted) return;
-    this.#linger = this.#runtime.setTimer(this.#lingerMs, () => this.#endUnused(), { background: true });
+    this.#linger = this.#runtime.setTimer(lingerMs, () => this.#endUnused(), { background: true });
   }
 
   #endUnused(): void {

@@ -74,7 +74,7 @@ export class Wait {
       keys = await sendJoinings({
         ...{ client, session, joinings: [this.#waiting] },
         compare: [...place.guards(), session.guard()],
-        before: place.claims.map(({ key }) => remove(key)),
+        before: line.deletions(place),
       });
     } catch (error) {
       // It may stand, and serve others.

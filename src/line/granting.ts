@@ -1,0 +1,126 @@
+import type { Client, Session } from '../session/index.js';
+import {
+  compare,
+  getPrefix,
+  type Key,
+  type KeyRange,
+  type KeyValue,
+  nested,
+  type Op,
+  put,
+  remove,
+  type TxnReply,
+  type TxnRequest,
+} from '../store/index.js';
+import { encodeGrant, followersOf, mailboxOf, mailboxOfStem, sentinelOf } from './grant.js';
+import type { Place } from './place.js';
+
+/** A look that takes longer serves nobody: who leaves meanwhile waits for it. */
+const lookWithinMs = 250;
+
+/** What is known to be going on where a place had to wait for so many: others are behind it. */
+const crowd = 2;
+
+/** What the places of one `Line` object do for the next in line when they go: see grant.ts. */
+export class Granting {
+  readonly #client: Client;
+  /** Of everything that belongs to the line, and of its places. */
+  readonly #base: Key;
+  readonly #prefix: Key;
+  readonly #range: KeyRange;
+  readonly #sentinel: Key;
+  readonly mailbox: Key;
+  readonly #looks = new WeakMap<Place, Promise<void>>();
+
+  constructor(client: Client, line: { base: Key; prefix: Key; range: KeyRange; id: string }) {
+    this.#client = client;
+    this.#base = line.base;
+    this.#prefix = line.prefix;
+    this.#range = line.range;
+    this.#sentinel = sentinelOf(line.base);
+    this.mailbox = mailboxOf(line.base, line.id);
+  }
+
+  /** Once it has its turn, a place that waited in a crowd looks who is behind it, if nobody told it. */
+  prepare(place: Place): void {
+    if (place.aheadAtFirst < crowd) return;
+    place.turn.then(
+      () => {
+        if (place.behind.length === 0) this.#looks.set(place, this.#look(place));
+      },
+      () => {},
+    );
+  }
+
+  /** Resolves when it is known who is behind a place, as far as that is looked for. */
+  async prepared(place: Place): Promise<void> {
+    await this.#looks.get(place);
+  }
+
+  /** What gives a place up that has its turn, and tells the next in line. */
+  passing(place: Place, others: readonly Op[] = []): TxnRequest {
+    const [next, ...behind] = place.behind;
+    const mailbox = next && this.#mailboxOf(next.key);
+    const deletions = [...place.claims.map(({ key }) => remove(key)), ...others];
+    if (place.aheadAtFirst > 0) deletions.push(remove(this.mailbox));
+    if (next === undefined || mailbox === undefined) {
+      // Nobody who listens is known: whoever watches the sentinel must look for himself.
+      if (place.aheadAtFirst > 0 || place.sawSentinel) deletions.push(remove(this.#sentinel));
+      return { compare: place.guards(), success: deletions, failure: [] };
+    }
+    const { created, lease } = next;
+    const grant = encodeGrant({ place: next.key, created, isHandOver: false, behind });
+    return {
+      compare: [...place.guards(), compare.mod(next.key, 'equal', created)],
+      success: [...deletions, put(mailbox, grant, { lease }), put(this.#sentinel, '', { lease })],
+      failure: [getPrefix(this.#prefix, { keysOnly: true })],
+    };
+  }
+
+  /** What gives a place up that waits, or takes itself for one: it may have been granted its turn at this moment. */
+  withdrawing(place: Place): TxnRequest {
+    const oldest = compare.create(this.#range, 'greater', place.revision - 1);
+    const guarded = nested({ compare: [oldest], success: [remove(this.#sentinel)] });
+    return {
+      compare: place.guards(),
+      success: [...place.claims.map(({ key }) => remove(key)), guarded],
+      failure: [],
+    };
+  }
+
+  /** After {@link passing} was refused: whether the place stands, and it was the next that had gone. */
+  isRefusedForNext(place: Place, { replies }: TxnReply): boolean {
+    const [seen] = replies;
+    if (seen?.type !== 'range') return false;
+    const stands = place.claims.every((claim) =>
+      seen.kvs.some((kv) => kv.key === claim.key && kv.modRevision === claim.revision),
+    );
+    if (stands) place.behind = followersOf(seen.kvs, place.revision);
+    return stands;
+  }
+
+  /** What tells one who waits, in whatever way, that it was handed the key of `from`. */
+  handingTo(from: Place, to: KeyValue): readonly Op[] {
+    const { key: place, createRevision: created, lease } = to;
+    const mailbox = this.#mailboxOf(place);
+    const mayStandGuard = from.aheadAtFirst > 0 || from.sawSentinel;
+    const guard = mayStandGuard ? [put(this.#sentinel, '', { lease })] : [];
+    if (mailbox === undefined) return guard;
+    return [put(mailbox, encodeGrant({ place, created, isHandOver: true, behind: [] }), { lease }), ...guard];
+  }
+
+  #mailboxOf(key: Key): Key | undefined {
+    return mailboxOfStem(this.#base, key.slice(this.#prefix.length));
+  }
+
+  async #look(place: Place): Promise<void> {
+    const { signal }: Session = place.session;
+    try {
+      const request = { ...this.#range, keysOnly: true };
+      const { kvs } = await this.#client.store.range(request, { signal, timeoutMs: lookWithinMs });
+      if (place.state.status === 'admitted') place.behind = followersOf(kvs, place.revision);
+    } catch {
+      // Then the others find out by the sentinel.
+    }
+  }
+}

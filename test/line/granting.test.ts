@@ -1,0 +1,126 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { type Hold, Mutex } from '../../src/locks/index.js';
+import { MultiLock } from '../../src/locks/multi-lock.js';
+import type { Client } from '../../src/session/index.js';
+import { prefixRange } from '../../src/store/index.js';
+import { testClients } from '../support/clients.js';
+import type { CallCounts } from '../support/counting-store.js';
+import { describeStores } from '../support/stores.js';
+
+const crowd = 5;
+
+describeStores('turns granted by name', (server) => {
+  async function contenders(count = crowd) {
+    const clients = testClients(server);
+    const opened: { client: Client; counts: CallCounts; mutex: Mutex }[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const { client, counts } = await clients.openCounted({ label: `c${index}`, ttlMs: 2_000 });
+      opened.push({ client, counts, mutex: new Mutex(client, 'm') });
+    }
+    const [first] = opened as [(typeof opened)[number]];
+    const sentinel = `${first.client.keys.prefix('lock', 'm')}s`;
+    const line = prefixRange(`${first.client.keys.prefix('lock', 'm')}l/`);
+    const waitFor = async (waiting: number) => {
+      await expect.poll(async () => (await first.mutex.inspect()).waiting.length).toBe(waiting);
+    };
+    /** Everybody in turn, each queueing again as it leaves, so often. */
+    const takeTurns = async (turns: number) => {
+      const order: number[] = [];
+      let left = turns;
+      await Promise.all(
+        opened.map(async ({ mutex }, index) => {
+          while (left > 0) {
+            left -= 1;
+            const hold = await mutex.acquire();
+            order.push(index);
+            await delay(2);
+            await hold.release();
+          }
+        }),
+      );
+      return order;
+    };
+    return { opened, first, sentinel, line, waitFor, takeTurns };
+  }
+
+  it('LOCK-7 go round in the order of the places, and leave no sentinel and no place behind', async () => {
+    const { first, sentinel, line, takeTurns } = await contenders();
+    const order = await takeTurns(40);
+    expect(order.length).toBeGreaterThanOrEqual(40);
+    // Once all have come, each comes again after all others.
+    const steady = order.slice(crowd, -crowd);
+    for (let index = crowd; index < steady.length; index += 1) {
+      expect(steady[index]).toBe(steady[index - crowd]);
+    }
+    const { kvs } = await first.client.store.range(line);
+    expect(kvs).toEqual([]);
+    expect((await first.client.store.range({ key: sentinel })).kvs).toEqual([]);
+  });
+
+  it('LOCK-3 wake only the next: watches of the whole line are closed while there is a sentinel', async () => {
+    const { opened, takeTurns } = await contenders();
+    await takeTurns(20);
+    const before = opened.map(({ counts }) => counts.calls.range);
+    const order = await takeTurns(60);
+    const reads = opened.reduce((sum, { counts }, at) => sum + counts.calls.range - (before[at] ?? 0), 0);
+    // One who holds looks up those behind it, and each of them tells the rest: far less than a look a turn.
+    expect(reads).toBeLessThan(order.length);
+  });
+
+  it('go on at once where a holder dies that was granted its turn', async () => {
+    const { opened, first, sentinel, waitFor } = await contenders();
+    const turns: Promise<Hold>[] = [];
+    const hold = await first.mutex.acquire();
+    for (const [at, { mutex }] of opened.slice(1).entries()) {
+      turns.push(mutex.acquire());
+      await waitFor(at + 1);
+    }
+    await hold.release();
+    const again = first.mutex.acquire();
+    await (await (turns[0] as Promise<Hold>)).release();
+    const second = await (turns[1] as Promise<Hold>);
+    // It waited for two, so it looks who is behind it, and its release grants the turn by name.
+    await second.release();
+    const third = await (turns[2] as Promise<Hold>);
+    expect((await first.client.store.range({ key: sentinel })).kvs).toHaveLength(1);
+    await (await opened[3]?.client.session())?.close();
+    expect(third.signal.aborted).toBe(true);
+    const fourth = await (turns[3] as Promise<Hold>);
+    expect(fourth.token).toBeGreaterThan(third.token);
+    await fourth.release();
+    await (await again).release();
+  });
+
+  it('pass over one who has given up, and end with who is not of such a line', async () => {
+    const { opened, first, waitFor } = await contenders();
+    const order: string[] = [];
+    const hold = await first.mutex.acquire();
+    const impatience = new AbortController();
+    const waits: Promise<void>[] = [];
+    const queue = async (name: string, hold: Promise<{ release(): Promise<void> }>) => {
+      waits.push(
+        hold.then(
+          async (got) => {
+            order.push(name);
+            await delay(30);
+            await got.release();
+          },
+          () => {},
+        ),
+      );
+      await waitFor(waits.length);
+    };
+    await queue('b', (opened[1] as { mutex: Mutex }).mutex.acquire());
+    await queue('c', (opened[2] as { mutex: Mutex }).mutex.acquire());
+    await queue('d', (opened[3] as { mutex: Mutex }).mutex.acquire({ signal: impatience.signal }));
+    const { client } = opened[4] as { client: Client };
+    await queue('set', new MultiLock(client, ['m', 'other']).acquire());
+    await queue('e', new Mutex(client, 'm').acquire());
+    await hold.release();
+    await expect.poll(() => order.length).toBeGreaterThan(0);
+    impatience.abort();
+    await Promise.all(waits);
+    expect(order).toEqual(['b', 'c', 'set', 'e']);
+  });
+});
