@@ -23,8 +23,10 @@ const turns: readonly Mutant[] = [
   {
     name: 'lock-event-after-gap',
     file: lineWatch,
-    find: 'for (const place of [...this.#followed]) place.apply(events, revision, this.#isComplete(place));',
-    replace: 'for (const place of [...this.#followed]) place.apply(events, revision, true);',
+    find: `    for (const place of [...this.#followed]) {
+      this.#deliverTo(place, events, revision, this.#isComplete(place));`,
+    replace: `    for (const place of [...this.#followed]) {
+      this.#deliverTo(place, events, revision, true);`,
     story: 'etcd Go Mutex before #11408: no look at the own key after the wait',
     ...{ killedBy, invariant: 'LOCK-1' },
   },
@@ -39,11 +41,11 @@ const turns: readonly Mutant[] = [
   {
     name: 'lock-cut-is-wake-up',
     file: lineWatch,
-    find: `      case 'interrupted':
+    find: `        this.#openedSince.delete(source);
         this.#openedAt = undefined;`,
-    replace: `      case 'interrupted':
+    replace: `        this.#openedSince.delete(source);
         this.#openedAt = undefined;
-        for (const one of this.#followed.values()) one.see(new Map(one.claims.map(({ key, created, revision }) => [key, { key, createRevision: created, modRevision: revision, version: 1, value: new Uint8Array(), lease: '0' }])), one.asOf, true);`,
+        for (const one of this.#followed) one.see(new Map(one.claims.map(({ key, created, revision }) => [key, { key, createRevision: created, modRevision: revision, version: 1, value: new Uint8Array(), lease: '0' }])), one.asOf, true);`,
     story: 'etcd Go recipes, waitEvents: a closed channel, by cut or compaction, is taken for the event',
     ...{ killedBy, invariant: 'LOCK-1' },
   },
