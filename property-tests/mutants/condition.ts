@@ -11,7 +11,7 @@ export const conditionMutants: readonly Mutant[] = [
     name: 'condition-released-then-waits',
     file: wait,
     find: `compare: [...place.guards(), session.guard()],
-        before: place.claims.map(({ key }) => remove(key)),`,
+        before: line.deletions(place),`,
     replace: `compare: [session.guard()],
         before: (await client.store.txn({ compare: place.guards(), success: place.claims.map(({ key }) => remove(key)), failure: [] }), []),`,
     story: 'the lost wake-up: the lock is given up first, and then the wait begins',
@@ -20,7 +20,7 @@ export const conditionMutants: readonly Mutant[] = [
   {
     name: 'condition-waits-then-released',
     file: wait,
-    find: 'before: place.claims.map(({ key }) => remove(key)),',
+    find: 'before: line.deletions(place),',
     replace: 'before: [],',
     story: 'the wait begins first, and the lock is given up afterwards: it can be notified while it holds',
     ...{ killedBy, invariant: 'CONDITION-1' },
