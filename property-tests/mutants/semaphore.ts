@@ -63,7 +63,7 @@ const admitting: readonly Mutant[] = [
     replace: `    if (revision < this.#lastChange) return;
     this.#admission.seen(present, revision);`,
     story: 'our own before d8bbee9: what a read tells of a gap is dropped with its proof',
-    ...{ killedBy, invariant: 'SEMAPHORE-1' },
+    ...{ killedBy, invariant: 'SEMAPHORE-1, SEMAPHORE-2' },
   },
   {
     name: 'semaphore-no-limit-is-none',

@@ -119,6 +119,11 @@ export class Scene {
     await this.#store.txn({ compare: [], success, failure: [] }).catch(() => {});
   }
 
+  /** One after the other, as a read of the line is on its way. */
+  async #deleteOldestPlaces(): Promise<void> {
+    for (let count = 0; count < 3; count += 1) await this.administrator.deleteOldestPlace();
+  }
+
   /** What it held when it crashed. */
   #bury(process: SimulatedProcess): void {
     for (const grant of this.grants) {
@@ -257,7 +262,7 @@ export class Scene {
     } else if (item.type === 'opened') {
       const cutAt = this.#cutAt.get(process);
       this.#cutAt.delete(process);
-      if (hasDeeds && cutAt !== undefined) void this.administrator.deleteOldestPlace();
+      if (hasDeeds && cutAt !== undefined) void this.#deleteOldestPlaces();
       if (cutAt !== undefined && engine.compactRevision > cutAt) {
         this.reached('history was compacted while the watch of a waiting process was cut');
       }
