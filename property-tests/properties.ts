@@ -1,5 +1,6 @@
 /** Every property that `npm run test:properties` runs. */
 import { conditionProperty } from './condition.js';
+import { deadlockProperty } from './deadlock.js';
 import { electionProperty } from './election.js';
 import { groupCommitProperty } from './group-commit.js';
 import { lanesProperty } from './lanes.js';
@@ -26,6 +27,7 @@ export const properties: readonly Property[] = [
   multiLockProperty,
   conditionProperty,
   semaphoreProperty,
+  deadlockProperty,
   electionProperty,
   queueProperty,
 ];

@@ -1,6 +1,7 @@
 /** Every mutant that `npm run mutants` plants. */
 import { commitMutants } from './commit.js';
 import { conditionMutants } from './condition.js';
+import { deadlockMutants } from './deadlock.js';
 import { electionMutants } from './election.js';
 import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
@@ -20,6 +21,7 @@ export const mutants: readonly Mutant[] = [
   ...multiLockMutants,
   ...conditionMutants,
   ...semaphoreMutants,
+  ...deadlockMutants,
   ...electionMutants,
   ...queueMutants,
 ];

@@ -76,7 +76,7 @@ export const invariants = {
     'A notification wakes one waiter that is alive, or all, and a waiter that gives up passes its on.',
   'CONDITION-3': 'Who returns from a wait holds the lock.',
   'DEADLOCK-1':
-    'A wait fails with `deadlock` only if a circle of owners that wait for each other stood at one revision.',
+    'A wait fails with `deadlock` only if it had closed a circle of owners that wait for each other, which still stood a moment later.',
   'DEADLOCK-2': 'Of a circle of owners, one is told, so that the others get on.',
   'ELECTION-1': 'At most one leader at any revision: at the win the place stands and none is older.',
   'ELECTION-2': 'Terms strictly increase.',
