@@ -62,7 +62,8 @@ export class Granting {
     const [next, ...behind] = place.behind;
     const mailbox = next && this.#mailboxOf(next.key);
     const deletions = [...place.claims.map(({ key }) => remove(key)), ...others];
-    if (place.aheadAtFirst > 0) deletions.push(remove(this.mailbox));
+    // The next in line may be another place of the same object, as of who waited on a condition: it is told there.
+    if (place.aheadAtFirst > 0 && mailbox !== this.mailbox) deletions.push(remove(this.mailbox));
     if (next === undefined || mailbox === undefined) {
       // Nobody who listens is known: whoever watches the sentinel must look for himself.
       if (place.aheadAtFirst > 0 || place.sawSentinel) deletions.push(remove(this.#sentinel));
@@ -104,8 +105,9 @@ export class Granting {
     const { key: place, createRevision: created, lease } = to;
     const mailbox = this.#mailboxOf(place);
     const mayStandGuard = from.aheadAtFirst > 0 || from.sawSentinel;
+    // It does not know of the sentinel, and would leave it standing.
+    if (mailbox === undefined) return mayStandGuard ? [remove(this.#sentinel)] : [];
     const guard = mayStandGuard ? [put(this.#sentinel, '', { lease })] : [];
-    if (mailbox === undefined) return guard;
     return [put(mailbox, encodeGrant({ place, created, isHandOver: true, behind: [] }), { lease }), ...guard];
   }
 

@@ -25,7 +25,8 @@ async function members(clients: TestClients, count: number): Promise<readonly Me
 }
 
 async function keysOf(client: Client, type: 'lock' | 'condition'): Promise<readonly string[]> {
-  const { kvs } = await client.store.range(prefixRange(client.keys.prefix(type, 'm')));
+  const places = `${client.keys.prefix(type, 'm')}${type === 'lock' ? 'l/' : ''}`;
+  const { kvs } = await client.store.range(prefixRange(places));
   return kvs.map(({ key }) => key);
 }
 
@@ -153,6 +154,30 @@ describeStores('Condition', (server) => {
     expect(order).toEqual(['local', 'waiter']);
     await one.mutex.runExclusive(() => {}, { timeoutMs: 5_000 });
     expect(await keysOf(one.client, 'lock')).toEqual([]);
+  });
+
+  it('is told of its turn by a caller of its own process that stood in a crowd before it', async () => {
+    const clients = testClients(server);
+    const [one, other, third] = (await members(clients, 3)) as [Member, Member, Member];
+    const inLine = async (count: number) =>
+      expect.poll(async () => (await keysOf(other.client, 'lock')).length).toBe(count);
+    const waiting = one.condition.wait(await one.mutex.acquire(), { timeoutMs: 10_000 });
+    await untilWaiting(other.client, 1);
+    const hold = await other.mutex.acquire();
+    const next = third.mutex.acquire();
+    await inLine(2);
+    const local = one.mutex.acquire({ timeoutMs: 10_000 });
+    await inLine(3);
+    await other.condition.notify(hold);
+    await inLine(4);
+    await hold.release();
+    await (await next).release();
+    const before = await local;
+    // It looks who is behind it, and is to find the one that was notified.
+    await delay(100);
+    await before.release();
+    await (await waiting).release();
+    await inLine(0);
   });
 
   it('CONDITION-2 a waiter that has given up is not notified, and leaves no key behind', async () => {

@@ -10,7 +10,7 @@ import { testClients } from '../support/clients.js';
 import { describeStores } from '../support/stores.js';
 
 async function placesIn(client: Client, ...names: readonly string[]): Promise<readonly KeyValue[]> {
-  const lines = names.map((name) => client.store.range(prefixRange(client.keys.prefix('lock', name))));
+  const lines = names.map((name) => client.store.range(prefixRange(`${client.keys.prefix('lock', name)}l/`)));
   return (await Promise.all(lines)).flatMap(({ kvs }) => kvs);
 }
 
@@ -227,6 +227,28 @@ describeStores('MultiLock', (server) => {
     await (await younger).release();
     await held.release();
     expect(await placesIn(client, 'a', 'b')).toHaveLength(0);
+  });
+
+  it('LOCK-3 hands over by the deletion, to mutexes too that listen for their names, after a turn that was handed to it', async () => {
+    const clients = testClients(server);
+    const [client, first, second] = [await clients.open(), await clients.open(), await clients.open()];
+    const other = await clients.open({ label: 'set' });
+    const opener = await new Mutex(client, 'a').acquire();
+    const early = new Mutex(first, 'a').acquire();
+    await expect.poll(async () => (await placesIn(client, 'a')).length).toBe(2);
+    const crowded = new Mutex(second, 'a').acquire();
+    await expect.poll(async () => (await placesIn(client, 'a')).length).toBe(3);
+    await opener.release();
+    await (await early).release();
+    const held = await crowded;
+    const set = new MultiLock(other, ['a']).acquire({ timeoutMs: 10_000 });
+    await expect.poll(async () => (await placesIn(client, 'a')).length).toBe(2);
+    expect(await held.handOff('set')).toBe(true);
+    const hold = await set;
+    const late = new Mutex(first, 'a').acquire({ timeoutMs: 3_000 });
+    await delay(200);
+    await hold.release();
+    await (await late).release();
   });
 
   it('runExclusive passes on what the work rejects with, and tells of a loss', async () => {

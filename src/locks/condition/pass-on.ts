@@ -2,7 +2,6 @@ import { isPermanent } from '../../errors.js';
 import { type Line, type Place, readLine } from '../../line/index.js';
 import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { remove } from '../../store/index.js';
 import { lookAtWaiters, moveFirst, moveOf } from './waiters.js';
 
 export interface PassOn {
@@ -33,7 +32,7 @@ export async function passOn({ client, line, waiters, place }: PassOn): Promise<
         const { succeeded } = await client.store.txn(
           {
             compare: [...place.guards(), ...move.compare],
-            success: [...place.claims.map(({ key }) => remove(key)), ...move.ops],
+            success: [...line.deletions(place), ...move.ops],
             failure: [],
           },
           { signal, timeoutMs: Number.POSITIVE_INFINITY },
