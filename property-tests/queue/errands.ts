@@ -26,8 +26,10 @@ export interface SentErrand {
   ) => { readonly succeeded: boolean; readonly revision: number } | undefined;
 }
 
-/** Writes travel in groups, each nested in the request of a lane. */
+/** Writes travel in groups, each nested in the request of a lane; one by itself stands beside what moves the lane. */
 export function errandsOf(keys: QueueKeys, request: TxnRequest): readonly SentErrand[] {
+  const alone = aloneIn(keys, request);
+  if (alone !== undefined) return [alone];
   return request.success.flatMap((op, index) => {
     if (op.type !== 'txn') return [];
     const errand = errandOf(keys, op);
@@ -38,6 +40,24 @@ export function errandsOf(keys: QueueKeys, request: TxnRequest): readonly SentEr
     };
     return [{ errand, request: op, replyIn }];
   });
+}
+
+function aloneIn(keys: QueueKeys, { compare, success, failure }: TxnRequest): SentErrand | undefined {
+  const isLane =
+    compare[0]?.target === 'mod' && success[0]?.type === 'put' && compare[0].key === success[0].key;
+  const isGroup = compare.length === 1 && success[1]?.type === 'txn';
+  if (!isLane || isGroup) return undefined;
+  const request = { compare: compare.slice(1), success: success.slice(1), failure: failure.slice(1) };
+  const errand = errandOf(keys, request);
+  if (errand === undefined) return undefined;
+  // Where the lane stands elsewhere, this is no answer to the errand.
+  const isAnswered = ({ succeeded, replies: [shown] }: TxnReply) =>
+    succeeded || (shown?.type === 'range' && shown.kvs[0]?.modRevision === compare[0]?.operand);
+  return {
+    ...{ errand, request },
+    replyIn: (reply) =>
+      isAnswered(reply) ? { succeeded: reply.succeeded, revision: reply.revision } : undefined,
+  };
 }
 
 /** A dispatcher's first look at everything but the items. */
