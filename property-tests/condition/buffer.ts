@@ -1,6 +1,7 @@
 /** The buffer that producers and consumers share: how many items are in it, and whether it is closed. */
 import type { Hold } from '../../src/locks/index.js';
 import type { WaitOptions } from '../../src/runtime/index.js';
+import type { Simulation } from '../../src/simulator/index.js';
 import { get, type KeyValue, put, textOf } from '../../src/store/index.js';
 
 export interface BufferState {
@@ -13,7 +14,13 @@ export type Readiness = (state: BufferState) => boolean;
 
 export const keys = { items: 'items', closed: 'closed', resource: 'resource' } as const;
 
-export function stateOf(items: KeyValue | undefined, closed: KeyValue | undefined): BufferState {
+/** As the cluster has it at this moment. */
+export function stateIn(engine: Simulation['engine']): BufferState {
+  const [items, closed] = [keys.items, keys.closed].map((key) => engine.range({ key }).kvs[0]);
+  return stateOf(items, closed);
+}
+
+function stateOf(items: KeyValue | undefined, closed: KeyValue | undefined): BufferState {
   return { items: items === undefined ? 0 : Number(textOf(items.value)), isClosed: closed !== undefined };
 }
 

@@ -14,7 +14,8 @@ import { LineTraffic } from '../support/line-traffic.js';
 import { namespace, openClient } from '../support/open-client.js';
 import { SeenHold } from '../support/seen-hold.js';
 import type { World } from '../support/world.js';
-import { type BufferState, close, keys, type Readiness, read, stateOf, write } from './buffer.js';
+import { close, type Readiness, read, stateIn, write } from './buffer.js';
+import { recordCall } from './calls.js';
 import type { Situation } from './situations.js';
 import type { CallerPlan, ConditionWorkload } from './workload.js';
 
@@ -109,7 +110,7 @@ export class Scene {
 
   /** The first caller that could go on, and does not: who waits for what has not come is not one. */
   stuck(): string | undefined {
-    const state = this.#state();
+    const state = stateIn(this.#world.simulation.engine);
     for (const process of this.#processes.filter(({ isCore, status }) => isCore && status !== 'finished')) {
       const busy = this.#busy.get(process);
       if (busy === undefined || this.#seatOf(process) === undefined)
@@ -153,12 +154,6 @@ export class Scene {
   #seatOf(process: SimulatedProcess): Seat | undefined {
     const seat = this.#seats.get(process);
     return seat?.incarnation === process.incarnation ? seat : undefined;
-  }
-
-  #state(): BufferState {
-    const { engine } = this.#world.simulation;
-    const [items, closed] = [keys.items, keys.closed].map((key) => engine.range({ key }).kvs[0]);
-    return stateOf(items, closed);
   }
 
   /** What it held, and who waited in it, when it crashed. */
@@ -278,22 +273,14 @@ export class Scene {
       if ((await condition.notifyAll(hold)) > 1) this.reached('several were notified at once');
       return;
     }
-    const { process } = seat;
-    const call = {
-      process: process.name,
-      place: hold.guard().key,
-      token: hold.token,
-      beganAtMs: this.nowMs(),
-    };
-    const index = this.calls.push(call) - 1;
     const limit = plan.notifyWithinMs === 0 || this.isHealed ? {} : { timeoutMs: plan.notifyWithinMs };
+    const asked = { process: seat.process.name, hold, nowMs: this.nowMs };
     try {
-      await condition.notify(hold, limit);
-      this.calls[index] = { ...call, endedAtMs: this.nowMs() };
+      await recordCall(this.calls, asked, () => condition.notify(hold, limit));
     } catch (error) {
       if (isQuorateError(error) && error.outcome === 'unknown') {
         this.reached('nobody knew what became of a notification');
-      } else this.calls[index] = { ...call, endedAtMs: this.nowMs() };
+      }
       throw error;
     }
   }
