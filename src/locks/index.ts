@@ -1,6 +1,23 @@
+export type { Claimant, LineView } from '../line/index.js';
+export { Condition } from './condition.js';
+export { type Deadlock, findDeadlocks } from './deadlock/find-deadlocks.js';
+export type { DeadlockMember } from './deadlock/wait-graph.js';
 export { type FenceStore, MemoryFenceStore, type MemoryFenceStoreOptions } from './fence-store.js';
 export { FencedResources, type FencedResourcesOptions } from './fenced-resources.js';
 export type { Hold } from './hold.js';
 export type { LockEvent, LockStatus, WaitReason } from './lock-events.js';
+export type { MultiHold } from './multi-hold.js';
+export { type AcquireSetOptions, MultiLock, type MultiLockOptions } from './multi-lock.js';
 export { Mutex } from './mutex.js';
 export type { MutexOptions } from './mutex-options.js';
+export type { MutexWaitOptions, OwnerOptions } from './owner.js';
+export type { ReadHold, ReadWriteHold, WriteHold } from './read-write/holds.js';
+export type { ReadWriteLockOptions, ReadWriteWaitOptions } from './read-write/options.js';
+export { ReadWriteLock } from './read-write-lock.js';
+export type { SemaphoreHold } from './semaphore/semaphore-hold.js';
+export type {
+  AcquireOptions as SemaphoreAcquireOptions,
+  SemaphoreOptions,
+} from './semaphore/semaphore-options.js';
+export type { SemaphoreClaimant, SemaphoreView } from './semaphore/semaphore-view.js';
+export { Semaphore } from './semaphore.js';

@@ -29,7 +29,7 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages and built-in modules that a folder may import. Adapters are the only ones that know a client. */
 export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
-  runtime: ['node:crypto', 'node:events', 'node:perf_hooks'],
+  runtime: ['node:crypto', 'node:events', 'node:perf_hooks', 'node:worker_threads'],
   etcd3: ['etcd3', '@grpc/grpc-js', 'node:net', 'node:tls'],
   embedded: [
     '@grpc/grpc-js',
