@@ -38,7 +38,7 @@ export function judge(
   scene.reached('a circle of three or more was broken', sizes.filter((size) => size > 2).length);
   scene.reached('a victim was told although a reply to it had been lost', lostReplies(scene, places));
   countLooks(history, scene, places);
-  const unnamed = history.lives(scene.places).length - places.length;
+  const unnamed = lines.flatMap((line) => history.lives(line)).length - places.length;
   if (told.length > 0) scene.reached('somebody whom nobody named waited among owners', unnamed > 0 ? 1 : 0);
   const handed = places.filter(({ key, fromMs }) =>
     places.some((other) => other.key === key && other.toMs === fromMs),

@@ -7,7 +7,7 @@ import { testClients } from '../support/clients.js';
 import { describeStores } from '../support/stores.js';
 
 async function ownersIn(client: Client, name: string): Promise<readonly (string | undefined)[]> {
-  const range = prefixRange(client.keys.prefix('lock', name));
+  const range = prefixRange(`${client.keys.prefix('lock', name)}l/`);
   const { kvs } = await client.store.range({ ...range, sort: { target: 'create', order: 'ascend' } });
   return kvs.map(({ value }) => JSON.parse(textOf(value)).owner);
 }
@@ -94,7 +94,7 @@ describeStores('a mutex that is taken for owners', (server) => {
     await lost.close();
     await expect.poll(() => ownersIn(other, 'm')).toEqual([undefined, 'a']);
     expect((await client.session()).id).not.toBe(lost.id);
-    const range = prefixRange(client.keys.prefix('lock', 'm'));
+    const range = prefixRange(`${client.keys.prefix('lock', 'm')}l/`);
     const { kvs } = await other.store.range({ ...range, sort: { target: 'create', order: 'descend' } });
     const key = kvs[0]?.key ?? '';
     await other.store.txn({ compare: [], success: [{ type: 'delete', key }], failure: [] });
@@ -110,7 +110,7 @@ describeStores('a mutex that is taken for owners', (server) => {
     const mutex = new Mutex(client, 'm', { watchHoldAfterMs: 1 });
     const hold = await mutex.acquire({ owner: 'a' });
     await delay(50);
-    const range = prefixRange(client.keys.prefix('lock', 'm'));
+    const range = prefixRange(`${client.keys.prefix('lock', 'm')}l/`);
     const told = new Promise((resolve) => hold.signal.addEventListener('abort', resolve, { once: true }));
     await client.store.txn({ compare: [], success: [{ type: 'delete', ...range }], failure: [] });
     await told;
