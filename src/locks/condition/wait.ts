@@ -1,12 +1,12 @@
 import { isPermanent, isQuorateError, QuorateError } from '../../errors.js';
-import { fencingToken, type Joining, type Line, type Place, sendJoinings } from '../../line/index.js';
+import { type Joining, type Line, type Place, sendJoinings } from '../../line/index.js';
 import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { remove } from '../../store/index.js';
-import { dedicatedHold } from '../dedicated-hold.js';
 import { sendDeletion } from '../guarded-deletion.js';
 import type { Hold, PlaceHold } from '../hold.js';
 import { type HoldInternals, placeOf } from '../mutex-internals.js';
+import { holdOwnPlace } from '../own-place.js';
 import { passOn } from './pass-on.js';
 
 export interface WaitParts {
@@ -128,7 +128,8 @@ export class Wait {
         if (place !== undefined) await this.#abandon(place);
         throw givenUp.reason;
       }
-      if (place?.state.status === 'admitted' && this.#session.isLive()) return this.#grant(place);
+      if (place?.state.status === 'admitted' && this.#session.isLive())
+        return holdOwnPlace(this.#parts, place);
       await this.#session.settled();
       if (place?.state.status === 'gone') place = undefined;
       this.#session.assertLive();
@@ -145,18 +146,6 @@ export class Wait {
       await sleep(this.#parts.client.runtime, backoff.nextMs(), { signal }).catch(() => {});
       return undefined;
     }
-  }
-
-  #grant(place: Place): PlaceHold {
-    const { client, line, watchHoldAfterMs } = this.#parts;
-    const { runtime } = client;
-    const proof = place.state.status === 'admitted' ? place.state.revision : 0;
-    const watch = () => line.guardAgainstDeletion(place);
-    const watched = runtime.setTimer(watchHoldAfterMs, watch, { background: true });
-    return dedicatedHold({ client, line, place, token: fencingToken(proof, 0) }, () => {
-      watched.cancel();
-      return line.leave(place);
-    });
   }
 
   async #abandon(place: Place): Promise<void> {
