@@ -118,6 +118,6 @@ export class LaneLease {
 
 /** A positive int64. */
 function newLeaseId(runtime: Runtime): LeaseId {
-  const id = BigInt.asUintN(63, BigInt(`0x${runtime.newId()}`));
+  const id = BigInt.asUintN(49, BigInt(`0x${runtime.newId()}`));
   return (id === 0n ? 1n : id).toString();
 }

@@ -1,5 +1,12 @@
 import { QuorateError } from '../errors.js';
-import { abortedError, checkWaitOptions, type Runtime, waitFor } from '../runtime/index.js';
+import {
+  abortedError,
+  checkWaitOptions,
+  offAbort,
+  onAbort,
+  type Runtime,
+  waitFor,
+} from '../runtime/index.js';
 import type { CallOptions } from '../store/index.js';
 import { Authenticator, anonymous, type Credentials } from './authenticator.js';
 import type { EndpointPool } from './endpoint-pool.js';
@@ -183,7 +190,7 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const over = () => {
         this.#open.delete(call);
-        signal?.removeEventListener('abort', cancel);
+        if (signal !== undefined) offAbort(signal, cancel);
       };
       const metadata = manner.anyMember ? credentials.plain : credentials.linearizable;
       const call = endpoint.unary(method.path, message, metadata, limitMs, {
@@ -202,7 +209,7 @@ export class Connection {
       });
       const cancel = () => call.cancel();
       this.#open.add(call);
-      signal?.addEventListener('abort', cancel, { once: true });
+      if (signal !== undefined) onAbort(signal, cancel);
     });
   }
 

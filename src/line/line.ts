@@ -96,6 +96,7 @@ export class Line {
   /** Stems of places of this object that are certainly gone. */
   readonly #free: string[] = [];
   #taken = 0;
+  #said: { readonly session: Session; readonly value: Uint8Array } | undefined;
   /** What looks read where more than the places tells of the line. */
   readonly #look: KeyRange | undefined;
   readonly #sentinel: Key | undefined;
@@ -226,8 +227,7 @@ export class Line {
   /** A place about to be taken, by a transaction that does more: see `sendJoinings`. */
   joining(session: Session, options: JoinOptions = {}): Joining {
     const { ifAlone, says } = options;
-    const record = { session: session.id, label: this.#client.label, ...says };
-    const value = encodePlace(record, options.attached);
+    const value = this.#valueOf(session, says, options.attached);
     const alone = ifAlone
       ? [nested({ compare: [compare.create(this.range, 'equal', 0)], success: ifAlone })]
       : [];
@@ -244,6 +244,14 @@ export class Line {
       look: { type: 'range', ...(this.#look ?? this.range), keysOnly: !this.#options.values },
       free: (stem) => this.#free.push(stem),
     });
+  }
+
+  /** What a place says, which is the same for all of a session that say no more. */
+  #valueOf(session: Session, says: JoinOptions['says'], attached: Uint8Array | undefined): Uint8Array {
+    const record = { session: session.id, label: this.#client.label, ...says };
+    if (says !== undefined || attached !== undefined) return encodePlace(record, attached);
+    if (this.#said?.session !== session) this.#said = { session, value: encodePlace(record) };
+    return this.#said.value;
   }
 
   /** The place is certainly deleted, by us: its keys can serve another. */

@@ -10,11 +10,15 @@ export class LockReport implements HoldListener {
   #reason: WaitReason = 'nobody-waits';
   #error: unknown;
   #place: Place | undefined;
+  #listenedTo: Place | undefined;
   #hold: Hold | undefined;
 
   /** Runs `listener` at each event, in order. Returns its removal. */
   onEvent(listener: (event: LockEvent) => void): () => void {
-    return this.#listeners.add(listener);
+    const isFirst = this.#listeners.size === 0;
+    const off = this.#listeners.add(listener);
+    if (isFirst && this.#place !== undefined) this.#listenTo(this.#place);
+    return off;
   }
 
   status(callers: number): LockStatus {
@@ -38,22 +42,26 @@ export class LockReport implements HoldListener {
   /** This process has a place in the line. */
   standing(place: Place): void {
     this.#place = place;
-    const queued = (ahead: number) => this.#listeners.emit({ type: 'queued', ahead });
+    if (place.state.status === 'waiting') this.now('behind-others');
+    // Most have no listener, and places come and go with every hold.
+    if (this.#listeners.size === 0) return;
     if (place.state.status === 'waiting') {
-      this.now('behind-others');
-      queued(place.state.older.size);
-      place.onFewer(queued);
+      this.#listeners.emit({ type: 'queued', ahead: place.state.older.size });
     }
+    this.#listenTo(place);
+  }
+
+  #listenTo(place: Place): void {
+    if (this.#listenedTo === place) return;
+    this.#listenedTo = place;
+    place.onFewer((ahead) => this.#listeners.emit({ type: 'queued', ahead }));
     const off = place.session.onChange(({ state }) => {
       const { token } = this.#hold ?? {};
       if (state.status !== 'suspect' || token === undefined) return;
       const { remainingMs } = place.session;
       this.#listeners.emit({ type: 'at-risk', token, reason: state.reason, remainingMs });
     });
-    place.onGone(() => {
-      off();
-      if (this.#place === place) this.#place = undefined;
-    });
+    place.onGone(off);
   }
 
   granted(hold: Hold): void {
