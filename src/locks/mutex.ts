@@ -9,8 +9,9 @@
  * process waits at most one slice of each process before it. With no caller left it leaves. Callers with an `owner` have
  * places of their own: see own-place.ts.
  *
- * **Cost.** Alone: one request to acquire, one to release. Hand-over: one delete, one event to each waiting process, no
- * read. Within a process: amortised far below one request a grant. Waiting costs none, but for a look once a TTL.
+ * **Cost.** Alone: one request to acquire, one to release. Hand-over: one request and one event; where three or more contend
+ * the holder tells the next in line by name, and nobody else is woken (`line/grant.ts`). Within a process: amortised far
+ * below one request a grant. Waiting costs none, but for a look once a TTL.
  *
  * **Late writes.** Local grants share the place, so its guard cannot tell them apart. The lock is therefore passed on
  * only when every `hold.txn()` of the last grant has a definite outcome; otherwise the place is given up, which kills
