@@ -9,6 +9,12 @@ export {
   type NotifyCall,
 } from './condition.js';
 export {
+  checkDeadlocks,
+  type DeadlockCheck,
+  type DeadlockCounts,
+  type ToldDeadlock,
+} from './deadlock.js';
+export {
   checkElection,
   type ElectionCheck,
   type ElectionCounts,
