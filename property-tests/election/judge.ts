@@ -1,5 +1,6 @@
 import { milliseconds } from '../../src/checkers/evidence.js';
 import { checkElection, History, type Life } from '../../src/checkers/index.js';
+import { tenureAt } from '../../src/checkers/place-order.js';
 import { broken } from '../../src/checkers/sentences.js';
 import { textOf } from '../../src/store/index.js';
 import { clocksMayHideTime } from '../support/open-client.js';
@@ -15,6 +16,8 @@ import type { ElectionWorkload } from './workload.js';
 interface PlacedTerm {
   readonly term: SeenTerm;
   readonly life: Life | undefined;
+  /** The part of its life in which it was this candidate's. */
+  readonly tenure: Life | undefined;
   /** When somebody took the place away, if anybody did. */
   readonly takenAwayAtMs: number | undefined;
 }
@@ -34,8 +37,12 @@ export function judge(
   }
   const placed = terms.map((term): PlacedTerm => {
     const life = term.lifeIn(history);
-    const isTaken = life !== undefined && scene.administrator.tookAway(life);
-    return { term, life, takenAwayAtMs: isTaken ? life.toMs : undefined };
+    const tenure = life && tenureAt(history, life, term.revision);
+    const isTaken =
+      life !== undefined &&
+      tenure?.to === life.to &&
+      scene.administrator.tookAway({ ...tenure, from: life.from });
+    return { term, life, tenure, takenAwayAtMs: isTaken ? life.toMs : undefined };
   });
   const counts = checkElection({
     ...{ history, prefix, termOfCheckpoint },
@@ -76,7 +83,7 @@ function checkBeliefs(
       return belief.fromMs < takenAwayAtMs && !clocksMayHideTime(faults, process.index, length);
     },
   );
-  for (const { term, life, takenAwayAtMs } of accountable) {
+  for (const { term, tenure: life, takenAwayAtMs } of accountable) {
     const { endedAtMs = Number.POSITIVE_INFINITY } = term.belief;
     if (takenAwayAtMs !== undefined || endedAtMs <= (life?.toMs ?? Number.POSITIVE_INFINITY)) continue;
     const until = Number.isFinite(endedAtMs) ? `until ${milliseconds(endedAtMs)}` : 'and still does';

@@ -10,7 +10,7 @@ export class SeenTerm {
   readonly process: SimulatedProcess;
   readonly incarnation: number;
   readonly place: Key;
-  /** Revision that created the place. */
+  /** Revision that created the place, or handed it over. */
   readonly revision: number;
   readonly term: number;
   readonly lastCheckpoint: Uint8Array | undefined;
@@ -39,7 +39,7 @@ export class SeenTerm {
 
   /** Its place, in the history. */
   lifeIn(history: History): Life | undefined {
-    return history.livesOf(this.place).find(({ from }) => from === this.revision);
+    return history.livesOf(this.place).find(({ from, to }) => from <= this.revision && this.revision < to);
   }
 
   /** For the checkers. `takenAwayAtMs`: somebody deleted its place then, and that it was believed in longer is not its fault. */

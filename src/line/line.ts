@@ -213,7 +213,7 @@ export class Line {
 
   /** Has the line watched for a place that was not taken by a join, and tells it what it does not know. */
   follow(place: Place): void {
-    this.#watch.follow(place);
+    this.#watch.followFromNow(place);
   }
 
   /** A name for the keys of one place. */
