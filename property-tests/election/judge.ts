@@ -103,7 +103,7 @@ type Reached = (situation: Situation, times: number) => void;
 
 function countPlaces(scene: Scene, history: History, placed: readonly PlacedTerm[], reached: Reached): void {
   const { line, leader } = scene;
-  const alone = placed.filter(({ term }) => Math.floor(term.term / 1_024) === term.revision).length;
+  const alone = placed.filter(({ term, life }) => Math.floor(term.term / 1_024) === life?.from).length;
   reached('won alone, with the place', alone);
   reached('won after another process', placed.length - alone);
   const led = new Set(placed.map(({ life }) => life));

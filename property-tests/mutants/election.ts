@@ -105,6 +105,14 @@ const terms: readonly Mutant[] = [
     ...{ killedBy, invariant: 'ELECTION-5' },
   },
   {
+    name: 'election-handed-without-a-word',
+    file: 'src/election/leadership.ts',
+    find: 'writes: this.#writes, to, alongside });',
+    replace: 'writes: this.#writes, to });',
+    story: 'a leader hands its place on and leaves its own name as that of who leads',
+    ...{ killedBy, invariant: 'ELECTION-1, ELECTION-3' },
+  },
+  {
     name: 'election-clears-another',
     file: 'src/election/clear-leader.ts',
     find: 'compare: [own]',
