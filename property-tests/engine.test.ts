@@ -34,7 +34,7 @@ function outcome(call: () => unknown): unknown {
 function apply(engine: Engine, model: NaiveModel, operation: Operation): [engine: unknown, model: unknown] {
   switch (operation.call) {
     case 'txn': {
-      const refused = outcome(() => validateTxn(operation.request));
+      const refused = outcome(() => void validateTxn(operation.request));
       if (refused !== 'done') return [outcome(() => engine.txn(operation.request)), refused];
       return [outcome(() => engine.txn(operation.request)), outcome(() => model.txn(operation.request))];
     }

@@ -20,6 +20,11 @@ const chapters: readonly (readonly [title: string, families: readonly string[]])
   ['Store', ['ENGINE', 'COMMIT', 'WATCH']],
   ['Session', ['SESSION']],
   ['Locks', ['LOCK']],
+  ['Read-write locks', ['RW']],
+  ['Semaphores', ['SEMAPHORE']],
+  ['Sets of locks', ['MULTI']],
+  ['Conditions', ['CONDITION']],
+  ['Deadlocks', ['DEADLOCK']],
   ['Election', ['ELECTION']],
   ['Queues', ['QUEUE']],
 ];

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,16 @@ export interface OwnEtcdOptions {
   /** Peer URL by member name; default: a cluster of one. */
   cluster?: Readonly<Record<string, string>>;
   peerPort?: number;
+}
+
+/** Every thread of the process is stopped; true too where the system does not tell. */
+function standsStill(pid: number): boolean {
+  try {
+    const tasks = `/proc/${pid}/task`;
+    return readdirSync(tasks).every((task) => / [TtXZ] /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')));
+  } catch {
+    return true;
+  }
 }
 
 /** An etcd that a test owns: it can be killed, paused and started again on the same data and port. */
@@ -76,8 +87,11 @@ export class OwnEtcd {
     throw new Error('etcd did not become healthy');
   }
 
+  /** Returns when it stands still: the signal alone leaves its threads some time to answer. */
   pause(): void {
     this.#child?.kill('SIGSTOP');
+    const { pid } = this.#child ?? {};
+    while (pid !== undefined && !standsStill(pid));
   }
 
   resume(): void {
