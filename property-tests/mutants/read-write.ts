@@ -77,7 +77,7 @@ const sharing: readonly Mutant[] = [
     find: 'if (this.#holds.size === 0) await this.#close();',
     replace: 'await this.#close();',
     story: 'Redisson #5303, a shared entry without a count: the first reader that unlocks lets a writer in',
-    ...{ killedBy, invariant: 'RW-1, LOCK-9' },
+    ...{ killedBy, invariant: 'RW-1, LOCK-9, not live' },
   },
   {
     name: 'rw-one-token-for-all-readers',
