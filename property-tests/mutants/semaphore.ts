@@ -56,16 +56,6 @@ const admitting: readonly Mutant[] = [
     ...{ killedBy, invariant: 'LOCK-3, SEMAPHORE-1, not live' },
   },
   {
-    name: 'semaphore-late-read-unread',
-    file: place,
-    find: `    this.#admission.seen(present, revision);
-    if (revision < this.#lastChange) return;`,
-    replace: `    if (revision < this.#lastChange) return;
-    this.#admission.seen(present, revision);`,
-    story: 'our own before d8bbee9: what a read tells of a gap is dropped with its proof',
-    ...{ killedBy, invariant: 'SEMAPHORE-1, SEMAPHORE-2' },
-  },
-  {
     name: 'semaphore-no-limit-is-none',
     file: admission,
     find: 'if (limit === undefined) return false;',

@@ -28,7 +28,7 @@ export async function contendInCalm(world: World<MutexWorkload>, scene: Scene): 
   const granted: { readonly place: string; readonly token: number; readonly atMs: number }[] = [];
   let left = 0;
   for (const { mutexes, client } of coreSeats(scene)) {
-    for (const { mutex } of [...mutexes, ...mutexes]) {
+    for (const { mutex } of [...mutexes, ...mutexes, ...mutexes, ...mutexes]) {
       left += 1;
       void mutex.acquire().then(async (hold) => {
         granted.push({ place: hold.guard().key, token: hold.token, atMs: simulation.nowMs });
