@@ -7,7 +7,6 @@ const limit = 'src/locks/semaphore/limit.ts';
 const semaphore = 'src/locks/semaphore.ts';
 const hold = 'src/locks/semaphore/semaphore-hold.ts';
 const joining = 'src/line/joining.ts';
-const place = 'src/line/place.ts';
 const killedBy = 'semaphore';
 
 const admitting: readonly Mutant[] = [
