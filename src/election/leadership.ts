@@ -53,6 +53,8 @@ export class Leadership implements AsyncDisposable {
   #resigned: Promise<void> | undefined;
   /** No more writes are taken, since the term is about to be handed on. */
   #isEnding = false;
+  /** Resolves when it is known what came of handing it on. */
+  #undecided: Promise<void> | undefined;
   #clearing: Promise<void> | undefined;
 
   constructor(options: LeadershipOptions) {
@@ -150,6 +152,10 @@ export class Leadership implements AsyncDisposable {
     const attempt = this.#handOff(to).finally(() => {
       isDecided = true;
     });
+    this.#undecided = attempt.then(
+      () => {},
+      () => {},
+    );
     try {
       return await waitFor(this.#options.client.runtime, attempt, options, doing);
     } catch (error) {
@@ -181,8 +187,12 @@ export class Leadership implements AsyncDisposable {
 
   async #resign(): Promise<void> {
     const { line, place, leaderKey } = this.#options;
+    await this.#undecided;
     await this.#writes.settled();
     this.#offGone();
+    const { state } = place;
+    // What `leader` says is the next one's then, who may be of the same session.
+    if (state.status === 'gone' && wasHandedOver(state.error)) return;
     if (!(await line.leave(place, [remove(leaderKey)]))) await this.#clearUp();
   }
 

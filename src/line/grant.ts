@@ -87,11 +87,17 @@ function followerOf(entry: unknown): readonly Follower[] {
   return [{ key, created, lease }];
 }
 
-/** Who stands behind the place that was created at `created`, in order; `kvs` is the whole line. */
+/**
+ * Who stands behind the place that was created at `created`, in order; `kvs` is the whole line. Only as far as nobody else
+ * wrote a key anew: what is told to that one would be refused, for ever.
+ */
 export function followersOf(kvs: readonly KeyValue[], created: number): readonly Follower[] {
-  return kvs
+  const behind = kvs
     .filter((kv) => kv.createRevision > created)
     .sort((one, other) => one.createRevision - other.createRevision)
-    .slice(0, mostBehind)
+    .slice(0, mostBehind);
+  const altered = behind.findIndex((kv) => kv.modRevision !== kv.createRevision);
+  return behind
+    .slice(0, altered < 0 ? mostBehind : altered)
     .map(({ key, createRevision, lease }) => ({ key, created: createRevision, lease }));
 }

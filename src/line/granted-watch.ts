@@ -125,6 +125,7 @@ export class GrantedWatch implements PlaceWatch {
   #seen(place: Place, present: ReadonlyMap<Key, KeyValue>): void {
     if (place.state.status !== 'waiting' || present.has(this.#options.sentinel)) return;
     this.#grants.forget(place);
-    this.#line.follow(place);
+    // The other watch may have told already of what happened after this look.
+    this.#line.followFromNow(place);
   }
 }

@@ -104,11 +104,12 @@ export class Joining {
     const { session, stem, shape, prefix, sentinel } = this.#parts;
     const { waitsFor = () => true, admission } = shape;
     const handed = this.#handed(present);
+    const sawSentinel = sentinel !== undefined && present.has(sentinel);
     if (handed !== undefined) {
       const { key, createRevision: created, modRevision: revision } = handed;
       return new Place({
         ...{ claims: [{ key, created, revision }], session, stem, revision: created },
-        ...{ asOf, older: new Map() },
+        ...{ asOf, older: new Map(), sawSentinel },
       });
     }
     const claims = this.keys.map((key) => {
@@ -126,7 +127,6 @@ export class Joining {
       }
     }
     admission?.seen(present, asOf);
-    const sawSentinel = sentinel !== undefined && present.has(sentinel);
     const place = new Place({
       ...{ claims, session, stem, revision: rank, asOf, older, admission, aloneReply, sawSentinel },
     });

@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Election, type Leadership } from '../../src/election/index.js';
 import { put, textOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
+import { hookedStore } from '../support/hooked-store.js';
 import { describeStores } from '../support/stores.js';
 
 describeStores('hand-off of a leadership', (server) => {
@@ -73,5 +75,31 @@ describeStores('hand-off of a leadership', (server) => {
     });
     expect(result).toBe(false);
     await (await candidate)?.resign();
+  });
+
+  it('leaves what is said of the next leader alone, where it resigns as it hands the term on', async () => {
+    const hooked = hookedStore(await server.connect());
+    const clients = testClients(server);
+    const client = await clients.open({ store: hooked.store, label: 'one' });
+    const election = new Election(client, 'e');
+    const leader = await election.campaign();
+    const candidate = election.campaign();
+    await expect.poll(async () => (await election.inspect()).waiting.length).toBe(1);
+    let resigned: Promise<void> | undefined;
+    hooked.hook = async (_request, send) => {
+      const reply = await send();
+      resigned ??= leader.resign();
+      // The term is handed on, and who did that does not know it yet.
+      await delay(20);
+      return reply;
+    };
+    expect(await leader.handOff('one')).toBe(true);
+    await resigned;
+    hooked.hook = undefined;
+    const next = await candidate;
+    const { kvs } = await client.store.range({ key: `${client.keys.prefix('election', 'e')}leader` });
+    expect(kvs).toHaveLength(1);
+    expect(next.isLeader).toBe(true);
+    await next.resign();
   });
 });
