@@ -10,9 +10,9 @@ export const deadlockMutants: readonly Mutant[] = [
   {
     name: 'deadlock-any-member-fails',
     file: detector,
-    find: 'return findCycles(seen.places).find(({ victim }) => {',
+    find: 'return findCycles(standing).find(({ victim }) => {',
     replace:
-      'return findCycles(seen.places).find(({ places: members }) => { const victim = members.find((one) => own.some(({ key }) => key === one.key)) ?? { key: "", revision: 0 };',
+      'return findCycles(standing).find(({ places: members }) => { const victim = members.find((one) => own.some(({ key }) => key === one.key)) ?? { key: "", revision: 0 };',
     story: 'every session of a circle that runs into its own deadlock_timeout gives up, and all work is lost',
     ...{ killedBy, invariant: 'DEADLOCK-1, DEADLOCK-2' },
   },

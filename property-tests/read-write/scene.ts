@@ -21,7 +21,6 @@ import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
 import type { World } from '../support/world.js';
 import { changeOf } from './changes.js';
-import { isOwnShadow } from './own-shadow.js';
 import { SeenHold } from './seen-hold.js';
 import type { Situation } from './situations.js';
 import type { CallerPlan, ReadWriteWorkload } from './workload.js';
@@ -133,7 +132,7 @@ export class Scene {
     if (!isPatient && (code === 'timeout' || code === 'aborted')) this.reached('a wait was given up');
     else if (way === 'with' && (code === 'session-lost' || code === 'hold-lost')) {
       this.reached('work was told that its lock had been lost');
-    } else if (way !== 'try' && !isOwnShadow(error)) throw error;
+    } else if (way !== 'try') throw error;
   }
 
   async #acquire(
@@ -256,7 +255,7 @@ export class Scene {
       if (upgrade.isRefused) this.reached('an upgrade was refused');
       else if (!isPatient && (error.code === 'timeout' || error.code === 'aborted')) {
         this.reached('an upgrade was given up');
-      } else if (!isOwnShadow(error)) throw error;
+      } else throw error;
       return undefined;
     } finally {
       end();

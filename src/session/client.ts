@@ -24,6 +24,9 @@ export interface OpenSessionRequest extends WaitOptions {
   ttlMs?: number;
 }
 
+/** How many lost sessions are known by name: far more than have leases that may not have ended yet. */
+const mostLost = 256;
+
 /**
  * One process's connection to what it coordinates with: the exactly-once store, the shared watches, and the session
  * that its primitives hold through. Make one for each process and hand it to every primitive.
@@ -49,6 +52,8 @@ export class Client implements AsyncDisposable {
   readonly #settings: ClientSettings;
   readonly #listeners = new Listeners<SessionChange>();
   readonly #sessions = new Set<Session>();
+  /** The ids of those that were lost last. */
+  readonly #lost = new Set<string>();
   readonly #closed = sharedController();
   readonly #renewer: LeaseRenewer;
   readonly #stalls: StallMonitor;
@@ -131,6 +136,14 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * Whether this client had the session of this id, not long ago, and has lost or closed it: then nothing is held through
+   * it any more, although its keys stand until its lease ends.
+   */
+  hasLost(sessionId: string): boolean {
+    return this.#lost.has(sessionId);
+  }
+
+  /**
    * Runs `listener` whenever the event loop of this process has stood still for at least `stallWarningMs`, noticed by the
    * ticks of sessions, so only while there is one, and only after the stall. In place of the process warning that tells
    * of it otherwise, once a minute at most. Returns its removal.
@@ -193,11 +206,18 @@ export class Client implements AsyncDisposable {
     }
     if (session.state.status !== 'lost') this.#sessions.add(session);
     session.onChange((change) => {
-      if (change.state.status === 'lost') this.#sessions.delete(session);
+      if (change.state.status === 'lost') this.#forget(session);
       this.#listeners.emit(change);
     });
     this.#listeners.emit({ session, state: session.state, previous: undefined });
     return session;
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.delete(session);
+    this.#lost.add(session.id);
+    const [first] = this.#lost;
+    if (this.#lost.size > mostLost && first !== undefined) this.#lost.delete(first);
   }
 }
 

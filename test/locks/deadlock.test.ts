@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findDeadlocks } from '../../src/locks/deadlock/find-deadlocks.js';
@@ -7,9 +8,10 @@ import { MultiLock } from '../../src/locks/multi-lock.js';
 import { ReadWriteLock } from '../../src/locks/read-write-lock.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
-import { prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
+import { prefixRange, put, remove, type Store, type TxnRequest } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
 import { hookedStore } from '../support/hooked-store.js';
+import { storeWith } from '../support/store-with.js';
 import { describeStores } from '../support/stores.js';
 
 const soon = { deadlockAfterMs: 30 };
@@ -84,6 +86,38 @@ describeStores('deadlocks of owners', (server) => {
       details: { members: [{ owner: 'a', holds: ['lock/m'], waitsFor: 'lock/m' }] },
     });
     expect(hold.isHeld).toBe(true);
+  });
+
+  it('DEADLOCK-1 takes no owner for one that waits for itself, where its lost session has left keys', async () => {
+    const clients = testClients(server);
+    const other = await clients.open();
+    const store = await server.connect();
+    const letRevoke = new AbortController();
+    const revoked = once(letRevoke.signal, 'abort');
+    const client = await clients.open({
+      store: storeWith(store, {
+        leaseRevoke: async (id, options) => {
+          await revoked;
+          return store.leaseRevoke(id, options);
+        },
+      }),
+    });
+    const mutex = new Mutex(client, 'm');
+    const lost = await mutex.acquire({ owner: 'a' });
+    const session = await client.session();
+    expect(client.hasLost(session.id)).toBe(false);
+    await other.store.txn({ compare: [], success: [remove(session.anchor)], failure: [] });
+    await session.verify();
+    expect(lost.isHeld).toBe(false);
+    expect(client.hasLost(session.id)).toBe(true);
+    const again = mutex.acquire({ owner: 'a', ...soon });
+    await expect.poll(() => placesOf(other)).toBe(2);
+    await Promise.race([again, delay(400)]);
+    expect(await placesOf(other)).toBe(2);
+    letRevoke.abort();
+    const hold = await again;
+    expect(hold.isHeld).toBe(true);
+    await hold.release();
   });
 
   it('DEADLOCK-1 leaves those alone who only wait long, and those whom nobody named', async () => {

@@ -9,6 +9,9 @@
  * closed for good, but for the two ends that nobody has to wait for: a member may be about to give up by its own time
  * limit, or be dead, its keys going with its lease. To be told `deadlock` then costs it one attempt and no promise.
  *
+ * **Session lost.** The keys that it had stand until its lease ends, and the new places of their owner behind them: by the
+ * keys, an owner that waits for itself. So who looks leaves out the places of sessions that its own client has lost.
+ *
  * **When things go wrong.** A look that fails is made up for by the next. A place that was lost, or whose turn comes meanwhile,
  * ends the looking. A process that was paused between its two looks compares states that are further apart. More places than
  * one read takes: nothing is looked for, and a warning of the process says so once for each client.
@@ -82,7 +85,9 @@ async function lookFor(
     return undefined;
   }
   const own = places.filter(isWaiting).flatMap(({ claims }) => claims);
-  return findCycles(seen.places).find(({ victim }) => {
+  // Nobody holds or waits by what a lost session has left, and nobody waits for it longer than its lease lasts.
+  const standing = seen.places.filter(({ session }) => !client.hasLost(session));
+  return findCycles(standing).find(({ victim }) => {
     return own.some(({ key, created }) => key === victim.key && created === victim.revision);
   });
 }

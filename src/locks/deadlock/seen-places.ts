@@ -19,10 +19,15 @@ import {
 } from '../../store/index.js';
 import type { PlaceMode, SeenPlace } from './wait-graph.js';
 
+/** A place, and the id of the session that it goes with. */
+export interface StandingPlace extends SeenPlace {
+  readonly session: string;
+}
+
 export interface SeenPlaces {
   /** Of the store. */
   readonly revision: number;
-  readonly places: readonly SeenPlace[];
+  readonly places: readonly StandingPlace[];
   /** There are more keys than one read takes, and the rest was not read. */
   readonly isPartial: boolean;
 }
@@ -44,7 +49,7 @@ export async function seePlaces(client: Client, options: SeePlacesOptions = {}):
   const prefixes = types.map((type) => client.keys.typePrefix(type));
   const success = prefixes.map((prefix) => getPrefix(prefix, { limit: keysOfOneRead }));
   const { revision, replies } = await client.store.txn({ compare: [], success, failure: [] }, call);
-  const places: SeenPlace[] = [];
+  const places: StandingPlace[] = [];
   let isPartial = false;
   for (const [index, type] of types.entries()) {
     const prefix = prefixes[index] as Key;
@@ -78,12 +83,12 @@ async function readOn(client: Client, { prefix, kvs, revision, call }: ReadOn): 
 }
 
 interface Standing {
-  readonly place: SeenPlace;
+  readonly place: StandingPlace;
   /** Tells a place of its line from the others. */
   readonly stem: string;
 }
 
-function placesOf(type: LockType, prefix: Key, kvs: readonly KeyValue[]): readonly SeenPlace[] {
+function placesOf(type: LockType, prefix: Key, kvs: readonly KeyValue[]): readonly StandingPlace[] {
   const standing = kvs.flatMap((kv) => placeOf(type, kv, kv.key.slice(prefix.length)) ?? []);
   const writers = new Set(
     standing.flatMap(({ place, stem }) => (place.mode === 'write' ? [`${place.lock} ${stem}`] : [])),
@@ -102,7 +107,8 @@ function placeOf(type: LockType, kv: KeyValue, path: string): Standing | undefin
   const said = decodePlace(kv);
   if (line !== 'l' || mode === undefined || name === undefined || said === undefined) return undefined;
   const { key, createRevision: revision } = kv;
-  return { stem, place: { lock: `${type}/${name}`, key, revision, owner: said.record.owner, mode } };
+  const { owner, session } = said.record;
+  return { stem, place: { lock: `${type}/${name}`, key, revision, owner, session, mode } };
 }
 
 function modeOf(type: LockType, rest: readonly string[]): PlaceMode | undefined {
