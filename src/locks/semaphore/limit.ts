@@ -78,9 +78,7 @@ export class StoredLimit {
    */
   restore(writtenAt: number): void {
     this.#missing = writtenAt;
-    this.#restoring ??= this.#restore().finally(() => {
-      this.#restoring = undefined;
-    });
+    this.#restoring ??= this.#restore();
   }
 
   async #restore(): Promise<void> {
@@ -93,11 +91,13 @@ export class StoredLimit {
       try {
         await store.txn({ compare: [asSeen], success: [this.#put(this.#initial)], failure: [] });
       } catch (error) {
-        if (isPermanent(error)) return;
+        if (isPermanent(error)) break;
         this.#missing ??= writtenAt;
         await sleep(runtime, backoff.nextMs(), { background: true });
       }
     }
+    // In one breath with the last look at what is missing: whoever asks from here on begins anew.
+    this.#restoring = undefined;
   }
 
   #put(limit: number): Op {
