@@ -81,7 +81,7 @@ export class Granting {
   /** What gives a place up that waits, or takes itself for one: it may have been granted its turn at this moment. */
   withdrawing(place: Place): TxnRequest {
     const oldest = compare.create(this.#range, 'greater', place.revision - 1);
-    const guarded = nested({ compare: [oldest], success: [remove(this.#sentinel)] });
+    const guarded = nested({ compare: [oldest], success: [remove(this.#sentinel), remove(this.mailbox)] });
     return {
       compare: place.guards(),
       success: [...place.claims.map(({ key }) => remove(key)), guarded],

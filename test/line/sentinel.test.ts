@@ -3,8 +3,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { handOver, Line, type Place } from '../../src/line/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
-import { compare, put, remove, type Store } from '../../src/store/index.js';
+import { compare, prefixRange, put, remove, type Store } from '../../src/store/index.js';
 import { gatedReads } from '../support/gated-reads.js';
+import { hookedStore } from '../support/hooked-store.js';
 
 async function openClient(store: Store): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ttlMs: 60_000 });
@@ -98,5 +99,24 @@ describe('the sentinel of a line', () => {
     const left = holder.line.leave(hold).then((done) => (done ? 'has left' : 'had gone'));
     expect(await Promise.race([left, delay(1_000, 'asks again and again')])).toBe('has left');
     expect(await soon(waiting)).toBe('has its turn');
+  });
+
+  it('goes, and the mailbox too, where one is granted its turn as it gives up waiting', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const [holder, waiter] = [await memberOf(server.connect()), await memberOf(hooked.store)];
+    const hold = await holder.line.join(holder.session);
+    const waiting = await waiter.line.join(waiter.session);
+    const [claim] = waiting.claims as [(typeof waiting.claims)[number]];
+    hold.behind = [{ key: claim.key, created: claim.created, lease: waiter.session.leaseId }];
+    hooked.hook = async (_request, send) => {
+      hooked.hook = undefined;
+      // What gives it up is on its way.
+      await holder.line.leave(hold);
+      return send();
+    };
+    expect(await waiter.line.leave(waiting)).toBe(true);
+    const base = holder.client.keys.prefix('lock', 'm');
+    expect((await holder.client.store.range(prefixRange(base))).kvs).toEqual([]);
   });
 });
