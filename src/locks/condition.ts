@@ -85,7 +85,8 @@ export class Condition {
    * - Order: waiters are notified first come, first served, and queue for the lock among all others.
    * - Other callers of this `Mutex` object that wait for the lock queue again, since the process's turn ends.
    * - `signal` and `timeoutMs` end it at any moment; a notification that had come by then is passed on to another waiter.
-   * - Errors: `aborted` and `timeout` as asked for; `hold-lost` and `session-lost` if the hold was lost before; `session-lost`
+   * - Of a hold that was taken for an `owner` the new one is too, and so is the wait for the lock after it was woken.
+   * - Errors: `aborted` and `timeout` as asked for; `deadlock`, with an owner; `hold-lost` and `session-lost` if the hold was lost before; `session-lost`
    *   if the session is lost while it waits: it may have been notified, so let whoever goes on notify again; `no-space` if the
    *   store takes no puts; `closed`, `permission-denied`, `unauthenticated`.
    * - Cost: one request to begin; when woken one event and two reads, and one request if it has to queue by itself; one

@@ -12,6 +12,7 @@ import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '.
 import type { Client } from '../session/index.js';
 import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
 import { registerHold } from './mutex-internals.js';
+import type { Owner } from './owner.js';
 
 /**
  * One grant of a lock to one caller, from `acquire` to `release` or to its loss, whichever is first.
@@ -74,6 +75,8 @@ export interface HoldParts {
   readonly place: Place;
   readonly token: number;
   readonly listener?: HoldListener | undefined;
+  /** For whom it is, if that was told. */
+  readonly owner?: Owner | undefined;
 }
 
 /** Taking: writes are taken. Ending: no more of them, and what was begun goes on. Over: released, handed off, or lost. */
@@ -120,7 +123,8 @@ export class PlaceHold implements Hold {
       this.#phase = 'ending';
       this.#undecided = until.catch(() => {});
     };
-    registerHold(this, { line: parts.line, place: parts.place, writes: this.#writes, stop });
+    const { line, place, owner } = parts;
+    registerHold(this, { line, place, owner, writes: this.#writes, stop });
   }
 
   get signal(): AbortSignal {

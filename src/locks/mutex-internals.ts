@@ -3,6 +3,7 @@ import { invalidArgument } from '../errors.js';
 import type { FencedWrites, Line, Place } from '../line/index.js';
 import type { Client } from '../session/index.js';
 import type { MutexOptions } from './mutex-options.js';
+import type { Owner } from './owner.js';
 
 export interface MutexInternals {
   readonly client: Client;
@@ -15,6 +16,8 @@ export interface HoldInternals {
   readonly line: Line;
   readonly place: Place;
   readonly writes: FencedWrites;
+  /** For whom it is, if that was told. */
+  readonly owner: Owner | undefined;
   /**
    * From here on it is not held and takes no more writes; who waits for its release still waits. Its place is given to
    * nobody else before `until` has settled.

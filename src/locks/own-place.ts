@@ -21,6 +21,8 @@ export interface OwnPlaceParts {
   readonly line: Line;
   /** After how many milliseconds the place begins to be watched for deletion by somebody else. */
   readonly watchHoldAfterMs: number;
+  /** For whom it is, if that was told. */
+  readonly owner?: Owner | undefined;
   /** Told of what becomes of its hold. */
   readonly report?: LockReport | undefined;
 }
@@ -40,7 +42,8 @@ export function acquireOwnPlace(parts: OwnPlaceParts, caller: OwnPlaceCaller): P
   const leave = (place: Place) => line.leave(place);
   return orGiveUp(
     client.runtime,
-    async (givenUp) => holdOwnPlace(parts, await standInLine({ client, owner, join, leave, doing }, givenUp)),
+    async (givenUp) =>
+      holdOwnPlace({ ...parts, owner }, await standInLine({ client, owner, join, leave, doing }, givenUp)),
     (hold) => void hold.release(),
     options,
     doing,
@@ -58,7 +61,8 @@ export function tryOwnPlace(
     givenUp.throwIfAborted();
     const place = await line.joinIfEmpty(session, { says: { owner: owner.name } });
     if (place === undefined) return undefined;
-    if (place.state.status === 'admitted' && session.isLive()) return holdOwnPlace(parts, place);
+    if (place.state.status === 'admitted' && session.isLive())
+      return holdOwnPlace({ ...parts, owner }, place);
     await line.leave(place);
     return undefined;
   };
@@ -67,12 +71,12 @@ export function tryOwnPlace(
 
 /** The only hold of a place whose turn has come: the place is left when it is over. */
 export function holdOwnPlace(parts: OwnPlaceParts, place: Place): PlaceHold {
-  const { client, line, watchHoldAfterMs, report } = parts;
+  const { client, line, watchHoldAfterMs, report, owner } = parts;
   const proof = place.state.status === 'admitted' ? place.state.revision : place.asOf;
   const watch = () => line.guardAgainstDeletion(place);
   const watched = client.runtime.setTimer(watchHoldAfterMs, watch, { background: true });
   const token = fencingToken(proof, 0);
-  const hold = dedicatedHold({ client, line, place, token, listener: report }, () => {
+  const hold = dedicatedHold({ client, line, place, token, listener: report, owner }, () => {
     watched.cancel();
     return line.leave(place);
   });

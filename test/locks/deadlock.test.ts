@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { Condition } from '../../src/locks/condition.js';
 import { findDeadlocks } from '../../src/locks/deadlock/find-deadlocks.js';
 import { seePlaces } from '../../src/locks/deadlock/seen-places.js';
 import { Mutex } from '../../src/locks/index.js';
@@ -118,6 +119,50 @@ describeStores('deadlocks of owners', (server) => {
     const hold = await again;
     expect(hold.isHeld).toBe(true);
     await hold.release();
+  });
+
+  it('DEADLOCK-2 knows an owner that comes back from a condition', async () => {
+    const clients = testClients(server);
+    const [one, other] = [await clients.open(), await clients.open()];
+    const [mutex, far] = [new Mutex(one, 'm'), new Mutex(other, 'm')];
+    const [own, condition] = [new Condition(mutex, 'c'), new Condition(far, 'c')];
+    const first = await new Mutex(one, 'n').acquire({ owner: 'a' });
+    const back = own.wait(await mutex.acquire({ owner: 'a', ...soon }));
+    const hold = await far.acquire({ owner: 'b' });
+    await expect.poll(() => condition.notify(hold)).toBe(1);
+    await expect(new Mutex(other, 'n').acquire({ owner: 'b', ...soon })).rejects.toMatchObject({
+      code: 'deadlock',
+      details: {
+        members: [
+          { owner: 'b', waitsFor: 'lock/n' },
+          { owner: 'a', holds: ['lock/n'], waitsFor: 'lock/m' },
+        ],
+      },
+    });
+    await hold.release();
+    const again = await back;
+    await expect(mutex.acquire({ owner: 'a', ...soon })).rejects.toMatchObject({ code: 'deadlock' });
+    await Promise.all([again.release(), first.release()]);
+    expect(await placesOf(one)).toBe(0);
+  });
+
+  it('DEADLOCK-2 tells an owner that closed a circle as it was woken, and leaves nothing of it', async () => {
+    const clients = testClients(server);
+    const [one, other] = [await clients.open(), await clients.open()];
+    const [mutex, far] = [new Mutex(one, 'm'), new Mutex(other, 'm')];
+    const first = await new Mutex(one, 'n').acquire({ owner: 'a' });
+    const back = new Condition(mutex, 'c').wait(await mutex.acquire({ owner: 'a', ...soon }));
+    const told = expect(back).rejects.toMatchObject({ code: 'deadlock' });
+    const hold = await far.acquire({ owner: 'b' });
+    const set = new MultiLock(other, ['m', 'n']).acquire({ owner: 's' });
+    await expect.poll(() => placesOf(one)).toBe(4);
+    await expect.poll(() => new Condition(far, 'c').notify(hold)).toBe(1);
+    await hold.release();
+    await told;
+    expect(await placesOf(one)).toBe(3);
+    await first.release();
+    await (await set).release();
+    expect(await placesOf(one)).toBe(0);
   });
 
   it('DEADLOCK-1 leaves those alone who only wait long, and those whom nobody named', async () => {

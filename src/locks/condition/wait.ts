@@ -3,10 +3,12 @@ import { type Joining, type Line, type Place, sendJoinings } from '../../line/in
 import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { remove } from '../../store/index.js';
+import { orDeadlock } from '../deadlock/detector.js';
 import { sendDeletion } from '../guarded-deletion.js';
 import type { Hold, PlaceHold } from '../hold.js';
 import { type HoldInternals, placeOf } from '../mutex-internals.js';
 import { holdOwnPlace } from '../own-place.js';
+import type { Owner } from '../owner.js';
 import { passOn } from './pass-on.js';
 
 export interface WaitParts {
@@ -26,6 +28,9 @@ export interface WaitParts {
 export class Wait {
   readonly #parts: WaitParts;
   readonly #session: Session;
+  /** For whom the hold was, and is when it comes back. */
+  readonly #owner: Owner | undefined;
+  readonly #says: { readonly owner: string } | undefined;
   /** The place that a notification puts into the lock's line. */
   readonly #coming: Joining;
   /** The key among the waiters. */
@@ -33,13 +38,15 @@ export class Wait {
   /** It was notified, and must pass that on if it gives up. */
   #wasNotified = false;
 
-  constructor(parts: WaitParts, { place }: HoldInternals) {
+  constructor(parts: WaitParts, { place, owner }: HoldInternals) {
     const { line, waiters } = parts;
     const stem = line.newStem();
     this.#parts = parts;
     this.#session = place.session;
-    this.#coming = line.joining(this.#session, { stem });
-    this.#waiting = waiters.joining(this.#session, { stem });
+    this.#owner = owner;
+    this.#says = owner === undefined ? undefined : { owner: owner.name };
+    this.#coming = line.joining(this.#session, { stem, says: this.#says });
+    this.#waiting = waiters.joining(this.#session, { stem, says: this.#says });
   }
 
   /** `givenUp` fires with what the caller is told. Whatever this rejects with, the lock is not held then. */
@@ -123,13 +130,13 @@ export class Wait {
     const backoff = new Backoff(this.#parts.client.runtime, { firstMs: 10, longestMs: 1_000 });
     let place = given;
     for (;;) {
-      if (place !== undefined) await untilFired(givenUp, place.turn);
+      if (place !== undefined) await this.#turnOf(place, givenUp);
       if (givenUp.aborted) {
         if (place !== undefined) await this.#abandon(place);
         throw givenUp.reason;
       }
       if (place?.state.status === 'admitted' && this.#session.isLive())
-        return holdOwnPlace(this.#parts, place);
+        return holdOwnPlace({ ...this.#parts, owner: this.#owner }, place);
       await this.#session.settled();
       if (place?.state.status === 'gone') place = undefined;
       this.#session.assertLive();
@@ -137,10 +144,21 @@ export class Wait {
     }
   }
 
+  /** Resolves when it has come, or the place is gone, or the wait was given up. Its place is left if it closed a circle. */
+  async #turnOf(place: Place, givenUp: AbortSignal): Promise<void> {
+    const wait = { client: this.#parts.client, owner: this.#owner, places: [place] };
+    try {
+      await orDeadlock(wait, untilFired(givenUp, place.turn));
+    } catch (error) {
+      await this.#abandon(place);
+      throw error;
+    }
+  }
+
   /** Undefined where trying again may help. */
   async #join(backoff: Backoff, signal: AbortSignal): Promise<Place | undefined> {
     try {
-      return await this.#parts.line.join(this.#session);
+      return await this.#parts.line.join(this.#session, { says: this.#says });
     } catch (error) {
       if (isPermanent(error) || isQuorateError(error, 'session-lost')) throw error;
       await sleep(this.#parts.client.runtime, backoff.nextMs(), { signal }).catch(() => {});
