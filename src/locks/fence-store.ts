@@ -33,6 +33,9 @@ export class MemoryFenceStore implements FenceStore {
   #forgotten = 0;
 
   constructor(options: MemoryFenceStoreOptions = {}) {
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument(`options are of type ${typeof options}`, 'an object, or none');
+    }
     const { limit = 100_000 } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) {
       throw invalidArgument(`limit is ${String(limit)}`, 'a whole number from 1');

@@ -60,6 +60,9 @@ export class FencedResources {
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: FencedResourcesOptions = {}) {
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument(`options are of type ${typeof options}`, 'an object, or none');
+    }
     const { store = new MemoryFenceStore(), runtime = systemRuntime } = options;
     if (typeof store?.advance !== 'function') throw invalidArgument('store has no advance', 'a FenceStore');
     this.#store = store;

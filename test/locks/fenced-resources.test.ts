@@ -48,6 +48,12 @@ describe('FencedResources', () => {
     expect(await fences.run('other', 5_000, () => 'of another resource')).toBe('of another resource');
   });
 
+  it.each([null, 7, 'memory'])('refuses the options %s, and so does its memory', (options) => {
+    const refusal = expect.objectContaining({ code: 'invalid-argument' });
+    expect(() => new FencedResources(options as never)).toThrow(refusal);
+    expect(() => new MemoryFenceStore(options as never)).toThrow(refusal);
+  });
+
   it.each([0, -1, 1.5, Number.NaN, 2 ** 53, '5000', 5_000n, undefined, null])(
     'refuses the token %s',
     async (token) => {
