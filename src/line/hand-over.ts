@@ -42,7 +42,13 @@ export async function handToWaiting(options: HandToWaiting): Promise<boolean> {
     const to = findWaiting(seen, options.to);
     if (to !== undefined) {
       const more = [...line.handingTo(from, to), ...(alongside?.(to) ?? [])];
-      if (await handOver({ client, from, to, alongside: more })) return true;
+      // The other may have it, and be done with it, before the reply is here: that is no loss.
+      line.disregard(from);
+      try {
+        if (await handOver({ client, from, to, alongside: more })) return true;
+      } finally {
+        line.guardAgainstDeletion(from);
+      }
     }
   } catch (error) {
     assertStands(from);

@@ -211,6 +211,11 @@ export class Line {
     if (place.state.status === 'admitted') this.#watch.followFromNow(place);
   }
 
+  /** What the watch tells of the place counts no more, until it is guarded again. */
+  disregard(place: Place): void {
+    this.#watch.forget(place);
+  }
+
   /** Has the line watched for a place that was not taken by a join, and tells it what it does not know. */
   follow(place: Place): void {
     this.#watch.followFromNow(place);

@@ -5,6 +5,7 @@ import type { Client } from '../../src/session/index.js';
 import { prefixRange, put, textOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
 import type { CallCounts } from '../support/counting-store.js';
+import { hookedStore } from '../support/hooked-store.js';
 import { describeStores } from '../support/stores.js';
 
 describeStores('hand-off of a mutex', (server) => {
@@ -134,5 +135,28 @@ describeStores('hand-off of a mutex', (server) => {
     expect(events.at(-1)).toMatchObject({ type: 'lost', token: held.token, error: { code: 'session-lost' } });
     expect(second.status()).toEqual({ reason: 'nobody-waits', callers: 0 });
     for (const wait of waits.slice(1)) await (await wait).release();
+  });
+
+  it('is no loss where the other is done with it before the reply is there', async () => {
+    const clients = testClients(server);
+    const hooked = hookedStore(await server.connect());
+    const one = await clients.open({ store: hooked.store, label: 'one' });
+    const holds = new Mutex(one, 'm', { watchHoldAfterMs: 0 });
+    const waits = new Mutex(await clients.open({ label: 'other' }), 'm');
+    const events: string[] = [];
+    holds.onEvent(({ type }) => events.push(type));
+    const hold = await holds.acquire();
+    const done = waits.acquire().then((handed) => handed.release());
+    await expect.poll(async () => (await holds.inspect()).waiting.length).toBe(1);
+    await delay(150);
+    hooked.hook = async (_request, send) => {
+      const reply = await send();
+      await done;
+      await delay(50);
+      return reply;
+    };
+    expect(await hold.handOff('other')).toBe(true);
+    expect(hold.signal.aborted).toBe(false);
+    expect(events).toEqual(['acquired', 'handed-off']);
   });
 });
