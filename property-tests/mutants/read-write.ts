@@ -7,7 +7,7 @@ const readPlace = 'src/locks/read-write/read-place.ts';
 const upgrade = 'src/locks/read-write/upgrade.ts';
 const writeHold = 'src/locks/read-write/write-hold.ts';
 const giveUpWriteKey = 'src/locks/read-write/give-up-write-key.ts';
-const leaveWhole = 'src/locks/read-write/leave-whole.ts';
+const line = 'src/line/line.ts';
 const killedBy = 'read-write';
 
 const turns: readonly Mutant[] = [
@@ -46,9 +46,9 @@ const turns: readonly Mutant[] = [
   },
   {
     name: 'rw-other-key-stays',
-    file: leaveWhole,
-    find: 'if (claims.length > 1) await deleteClaims(',
-    replace: 'if (claims.length > 2) await deleteClaims(',
+    file: line,
+    find: 'await this.#leave(new Place({ claims, session, revision, asOf: revision, older: new Map() }), []);',
+    replace: '',
     story: 'kazoo #760, by two keys: what was lost in part is not cleared away, and blocks all',
     ...{ killedBy, invariant: 'not live, LOCK-4' },
   },
@@ -170,7 +170,7 @@ const downgrades: readonly Mutant[] = [
     name: 'rw-downgrade-by-queueing-again',
     file: writeHold,
     find: 'await giveUpWriteKey(this.#kit, this.place);',
-    replace: `await leaveWhole(this.#kit.line, this.place);
+    replace: `await this.#kit.line.leave(this.place);
       const again = await this.#kit.line.join(this.place.session, { shape: { keys: (stem) => [\`r/\${stem}\`], waitsFor: (key) => key.startsWith('w/') } });
       await again.turn;
       return this.#kit.readHoldAfterWriting({ place: again });`,

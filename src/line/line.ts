@@ -58,7 +58,7 @@ import { GrantedWatch, type PlaceWatch, WholeLineWatch } from './granted-watch.j
 import { Granting } from './granting.js';
 import { Joining, type PlaceShape, sendJoinings } from './joining.js';
 import { LineWatch, type LineWatchOptions } from './line-watch.js';
-import type { Place } from './place.js';
+import { Place } from './place.js';
 import { encodePlace, type PlaceRecord } from './place-record.js';
 import { readLine } from './read-line.js';
 
@@ -164,13 +164,25 @@ export class Line {
 
   /**
    * Gives a place up. Resolves once it is certainly gone: true if this has deleted it; false if somebody else had, or an
-   * attempt whose reply was lost, or its session is over, or the client is closed. Never rejects. Repeats while the store is
-   * away; the lease bounds that.
+   * attempt whose reply was lost, or its session is over, or the client is closed; then what was left of its keys has gone
+   * too. Never rejects. Repeats while the store is away; the lease bounds that.
    *
    * A store that is out of space refuses every put, those that make a write exactly-once too; so it is asked by itself
    * then, which this request, being guarded, may be, again and again.
    */
-  async leave(place: Place, alongside: readonly Op[] = []): Promise<boolean> {
+  leave(place: Place, alongside: readonly Op[] = []): Promise<boolean> {
+    return place.claims.length > 1 ? this.#leaveWhole(place, alongside) : this.#leave(place, alongside);
+  }
+
+  /** Where somebody had deleted one of its keys it was gone; the others would stand as long as the session. */
+  async #leaveWhole(place: Place, alongside: readonly Op[]): Promise<boolean> {
+    const { claims, session, revision } = place;
+    if (await this.#leave(place, alongside)) return true;
+    await this.#leave(new Place({ claims, session, revision, asOf: revision, older: new Map() }), []);
+    return false;
+  }
+
+  async #leave(place: Place, alongside: readonly Op[]): Promise<boolean> {
     const { signal } = place.session;
     const repeatable = alongside.length === 0;
     this.#watch.forget(place);
@@ -216,7 +228,10 @@ export class Line {
     this.#watch.forget(place);
   }
 
-  /** Has the line watched for a place that was not taken by a join, and tells it what it does not know. */
+  /**
+   * Has the line watched for a place that was not taken by a join, and looks if something has happened since the state that
+   * it knows.
+   */
   follow(place: Place): void {
     this.#watch.followFromNow(place);
   }

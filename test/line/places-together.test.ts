@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { Line, sendJoinings } from '../../src/line/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
-import { put } from '../../src/store/index.js';
+import { put, remove } from '../../src/store/index.js';
 import { hookedStore } from '../support/hooked-store.js';
 
 describe('places that are taken together', () => {
@@ -46,5 +46,41 @@ describe('places that are taken together', () => {
     expect(second?.state.status).toBe('waiting');
     if (second !== undefined) line.follow(second);
     expect(await second?.turn).toBeGreaterThan(0);
+  });
+
+  it('are told, when they are followed at last, what the open watch had told the others meanwhile', async () => {
+    const client = await Client.open({ store: new MemoryServer().connect(), namespace: 'n' });
+    onTestFinished(() => client.close());
+    const session = await client.session();
+    const line = new Line(client, 'line/');
+    const [first, second] = [await line.join(session), await line.join(session)];
+    const request = { client, session, joinings: [line.joining(session)], compare: [session.guard()] };
+    const [third] = (await sendJoinings({ ...request, follow: false })) ?? [];
+    await line.leave(first);
+    await second.turn;
+    await line.leave(second);
+    // The watch stands open yet, and nothing more happens in the line.
+    if (third !== undefined) line.follow(third);
+    const late = new Promise((resolve) => setTimeout(resolve, session.ttlMs / 4, 'late'));
+    expect(await Promise.race([third?.turn, late])).toBeGreaterThan(0);
+  });
+
+  it('of several keys are left whole, where somebody has deleted one of them', async () => {
+    const client = await Client.open({ store: new MemoryServer().connect(), namespace: 'n' });
+    onTestFinished(() => client.close());
+    const session = await client.session();
+    const line = new Line(client, 'line/', { shape: { keys: (stem) => [`a/${stem}`, `b/${stem}`] } });
+    const keys = async () => (await client.store.range({ ...line.range, keysOnly: true })).kvs.length;
+    const place = await line.join(session);
+    line.guardAgainstDeletion(place);
+    await client.store.txn({ compare: [], success: [remove(place.key)], failure: [] });
+    await expect.poll(() => place.state.status).toBe('gone');
+    expect(await keys()).toBe(1);
+    expect(await line.leave(place)).toBe(false);
+    expect(await keys()).toBe(0);
+    const unwatched = await line.join(session);
+    await client.store.txn({ compare: [], success: [remove(unwatched.key)], failure: [] });
+    expect(await line.leave(unwatched)).toBe(false);
+    expect(await keys()).toBe(0);
   });
 });

@@ -3,8 +3,8 @@ import type { Claim, Place } from '../../line/index.js';
 import { Backoff, invariant, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, type KeyValue, remove, type TxnRequest } from '../../store/index.js';
+import { deleteClaims } from './delete-claims.js';
 import type { Kit } from './kit.js';
-import { deleteClaims } from './leave-whole.js';
 import { isWriteKey } from './shapes.js';
 
 /**

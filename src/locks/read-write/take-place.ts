@@ -5,7 +5,6 @@ import { orGiveUp } from '../or-give-up.js';
 import { ownerOf } from '../owner.js';
 import { standInLine } from '../stand-in-line.js';
 import type { Kit } from './kit.js';
-import { leaveWhole } from './leave-whole.js';
 import type { ReadWriteWaitOptions } from './options.js';
 import { readerShape, writerShape, writersOf } from './shapes.js';
 
@@ -21,12 +20,12 @@ export function takePlace(
   const standing = {
     ...{ client, owner: ownerOf(options), doing },
     join: (session: Session) => line.join(session, join),
-    leave: (place: Place) => leaveWhole(line, place),
+    leave: (place: Place) => line.leave(place),
   };
   return orGiveUp(
     client.runtime,
     (givenUp) => standInLine(standing, givenUp),
-    (place) => void leaveWhole(line, place),
+    (place) => void line.leave(place),
     options,
     doing,
   );
@@ -43,7 +42,7 @@ export function tryPlace(
   return orGiveUp(
     kit.client.runtime,
     (givenUp) => tryOnce(kit, as, join, givenUp),
-    (place) => place && void leaveWhole(kit.line, place),
+    (place) => place && void kit.line.leave(place),
     options,
     doing,
   );
@@ -71,6 +70,6 @@ async function tryOnce(
     })) ?? [];
   if (place === undefined) return undefined;
   if (place.state.status === 'admitted' && session.isLive()) return place;
-  await leaveWhole(line, place);
+  await line.leave(place);
   return undefined;
 }

@@ -2,7 +2,6 @@ import { giveUpWriteKey } from './give-up-write-key.js';
 import { Granted, watchLater } from './granted.js';
 import type { ReadHold, WriteHold } from './holds.js';
 import type { Kit, Taken } from './kit.js';
-import { leaveWhole } from './leave-whole.js';
 
 /** The hold of a place that has a write key and a read key, and whose turn has come. */
 export class PlaceWriteHold extends Granted implements WriteHold {
@@ -40,7 +39,7 @@ export class PlaceWriteHold extends Granted implements WriteHold {
     if (this.#isTurning) return;
     this.#watchNoMore();
     await this.settled();
-    await leaveWhole(this.#kit.line, this.place);
+    await this.#kit.line.leave(this.place);
     this.passedOn();
   }
 }
