@@ -54,8 +54,8 @@ export const deadlockMutants: readonly Mutant[] = [
   {
     name: 'deadlock-process-is-the-owner',
     file: 'src/locks/own-place.ts',
-    find: 'const join: Parameters<typeof standInLine>[0]',
-    replace: 'says.owner = client.id;\n  const join: Parameters<typeof standInLine>[0]',
+    find: 'const standing: StandInLine = {',
+    replace: 'says.owner = client.id;\n  const standing: StandInLine = {',
     story:
       'the process is taken for who waits: its callers, who have nothing to do with each other, make circles',
     ...{ killedBy, invariant: 'DEADLOCK-1, DEADLOCK-2, not live' },

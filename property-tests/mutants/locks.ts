@@ -9,6 +9,7 @@ const writes = 'src/line/fenced-writes.ts';
 const mutex = 'src/locks/mutex.ts';
 const hold = 'src/locks/hold.ts';
 const callers = 'src/locks/callers.ts';
+const delayLease = 'src/session/delay-lease.ts';
 const killedBy = 'mutex';
 
 const turns: readonly Mutant[] = [
@@ -138,7 +139,7 @@ const holding: readonly Mutant[] = [
   {
     name: 'lock-held-whatever-the-clock',
     file: hold,
-    find: "return this.#phase === 'taking' && place.session.isLive() && ",
+    find: "return this.#phase === 'taking' && place.isLive && ",
     replace: "return this.#phase === 'taking' && ",
     story: 'client-go IsLeader: compares what was last observed and ignores time',
     ...{ killedBy, invariant: 'LOCK-9' },
@@ -146,7 +147,7 @@ const holding: readonly Mutant[] = [
   {
     name: 'lock-granted-whatever-the-clock',
     file: mutex,
-    find: "if (place.state.status !== 'admitted' || !place.session.isLive()) return;",
+    find: "if (place.state.status !== 'admitted' || !place.isLive) return;",
     replace: "if (place.state.status !== 'admitted') return;",
     story: 'Redisson: a pause between the acquisition and the work',
     ...{ killedBy, invariant: 'LOCK-9' },
@@ -318,6 +319,44 @@ const granting: readonly Mutant[] = [
   },
 ];
 
+const delaying: readonly Mutant[] = [
+  {
+    name: 'lock-delay-too-short',
+    file: delayLease,
+    find: `ttlSeconds: delayTtlSeconds(session.ttlMs, delayMs, bounds),
+        bounds: { ...bounds, abortMs: bounds.abortMs + delayMs },`,
+    replace: 'ttlSeconds: Math.ceil((session.ttlMs + delayMs) / 1_000), bounds,',
+    story:
+      'a second lease with the TTL and the delay for a TTL, which was renewed a while before the first was lost',
+    ...{ killedBy, invariant: 'LOCK-11' },
+  },
+  {
+    name: 'lock-delay-not-secured',
+    file: mutex,
+    find: 'if (this.#delay !== undefined && proof !== undefined) proof = await this.#secured(this.#delay, place);',
+    replace: '',
+    story:
+      'who waited for the lock holds it by the lease of its session, and it is free as soon as that ends',
+    ...{ killedBy, invariant: 'LOCK-11' },
+  },
+  {
+    name: 'lock-delay-kept-alive',
+    file: delayLease,
+    find: 'const end = () => void this.#end();',
+    replace: 'const end = () => this.#resolveEnded();',
+    story: 'a live process that has lost its session renews for ever what it has lost',
+    ...{ killedBy, invariant: 'not live' },
+  },
+  {
+    name: 'lock-delay-revoked-at-once',
+    file: delayLease,
+    find: 'if (this.#inUse.size > 0) this.#own.abandon();\n    else await',
+    replace: 'await',
+    story: 'what knows of the loss of its session cleans up behind itself, and takes the delay away',
+    ...{ killedBy, invariant: 'LOCK-11' },
+  },
+];
+
 export const lockMutants: readonly Mutant[] = [
   ...turns,
   ...fencing,
@@ -325,4 +364,5 @@ export const lockMutants: readonly Mutant[] = [
   ...joins,
   ...handing,
   ...granting,
+  ...delaying,
 ];

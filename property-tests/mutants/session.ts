@@ -128,8 +128,8 @@ export const sessionMutants: readonly Mutant[] = [
   {
     name: 'never-revoked',
     file: 'src/session/session.ts',
-    find: "    if (reason === 'closed' || reason === 'lease-gone') return;",
-    replace: '    if (reason !== undefined) return;',
+    find: "if (reason !== 'closed' && reason !== 'lease-gone') this.#revokeLater();",
+    replace: '',
     story: 'redisson #7272: renewals outlive the hold, and others wait for nobody',
     killedBy,
     invariant: 'SESSION-9 SESSION-8',

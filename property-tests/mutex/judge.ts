@@ -1,6 +1,7 @@
 import { milliseconds } from '../../src/checkers/evidence.js';
 import { checkMutex, History, type Life } from '../../src/checkers/index.js';
-import { tenureAt } from '../../src/checkers/place-order.js';
+import { checkLockDelay } from '../../src/checkers/lock-delay.js';
+import { countSecured, tenureAt, tenuresOf } from '../../src/checkers/place-order.js';
 import { broken } from '../../src/checkers/sentences.js';
 import { clocksMayHideTime } from '../support/open-client.js';
 import { activeWindows } from '../support/plan.js';
@@ -30,8 +31,9 @@ export function judge(
 ): void {
   const history = new History(world.simulation.history);
   const { line, resource, grants } = scene;
-  for (const { belief, process, incarnation } of grants) {
-    if (process.status === 'crashed' || process.incarnation !== incarnation) belief.end();
+  for (const grant of grants) {
+    const { process, incarnation } = grant;
+    if (process.status === 'crashed' || process.incarnation !== incarnation) grant.die();
   }
   const placed = grants.map((grant): PlacedGrant => {
     const life = grant.lifeIn(history);
@@ -45,10 +47,12 @@ export function judge(
   const all = grants.map((grant) => grant.asGrant());
   const counts = checkMutex({ history, line, grants: all, resource, drained });
   const places = history.lives(line);
+  const reached = (situation: Situation, times: number) => {
+    if (drained) world.reached(situation, times);
+  };
   const slices = checkSlices(history, places, grants, world.workload);
-  const beliefs = checkBeliefs(world, history, scene, placed);
+  const beliefs = checkBeliefs(world, history, scene, placed, reached);
   if (!drained) return;
-  const reached = (situation: Situation, times: number) => world.reached(situation, times);
   reached('waited for another process', counts.waited);
   reached('passed on within a process', counts.coalesced);
   reached('beliefs of processes were held against each other', Math.max(0, beliefs - 1));
@@ -62,7 +66,7 @@ export function judge(
   reached('a join was applied whose sender had been told that nobody knows', lost.before);
   reached('a join was applied after its sender had been told that nobody knows', lost.after);
   const granted = new Set(placed.map(({ life }) => life));
-  const handed = places.filter((place) => place.puts > 1);
+  const handed = places.filter((place) => tenuresOf(history, place).some(({ handedTo }) => handedTo));
   reached(
     'one was handed the lock as it gave up waiting',
     handed.filter((place) => !isUsed(history, place, placed)).length,
@@ -79,8 +83,9 @@ function checkBeliefs(
   history: History,
   { line, strokes }: Scene,
   placed: readonly PlacedGrant[],
+  reached: Reached,
 ): number {
-  const { simulation, plan } = world;
+  const { simulation, plan, workload } = world;
   if (simulation.faultsInjected.has('renewal worth nothing')) return 0;
   const { length } = simulation.processes;
   const faults = [...activeWindows(plan), ...strokes];
@@ -102,6 +107,16 @@ function checkBeliefs(
     ...{ history, line, beliefsMustNotOverlap: true, tokensInOrderOfGrant: true },
     grants: accountable.map(({ grant, takenAwayAtMs }) => grant.asGrant(takenAwayAtMs)),
   });
+  const { lockDelayMs } = workload;
+  if (lockDelayMs > 0) {
+    const losses = accountable.flatMap(({ grant, takenAwayAtMs }) =>
+      grant.wasNotReleased && takenAwayAtMs === undefined ? [grant.asGrant()] : [],
+    );
+    const grants = placed.map(({ grant }) => grant.asGrant());
+    const waits = checkLockDelay({ history, grants, losses, lockDelayMs });
+    reached('a holder died, and the lock waited for the delay', waits);
+    reached('a place was secured after waiting', countSecured(history, history.lives(line)));
+  }
   return beliefs;
 }
 

@@ -125,12 +125,12 @@ export class Scene {
   /** What it held when it crashed. */
   #buried(grant: SeenGrant): void {
     if (grant.belief.endedAtMs !== undefined) return;
-    grant.belief.end();
+    grant.die();
     this.reached('a process crashed while it held the lock');
   }
 
   async #open(process: SimulatedProcess, context: ProcessContext): Promise<Seat> {
-    const { ttlMs, sliceGrants, sliceMs, watchHoldAfterMs } = this.#world.workload;
+    const { ttlMs, sliceGrants, sliceMs, watchHoldAfterMs, lockDelayMs } = this.#world.workload;
     const { knobs } = this.#world.plan;
     const store = this.traffic.watched(context.store, (request, item) =>
       this.#onWatchItem(process, request, item),
@@ -141,7 +141,7 @@ export class Scene {
       if (change.previous === undefined) session = change.session;
       context.note(`session ${change.session.id} is ${change.state.status}`);
     });
-    const options = { sliceGrants, sliceMs, watchHoldAfterMs };
+    const options = { sliceGrants, sliceMs, watchHoldAfterMs, lockDelayMs };
     const parts = { client, process, options, session: () => session };
     const mutexes = [new SeenMutex(this, parts), new SeenMutex(this, parts)];
     return { process, incarnation: context.incarnation, client, mutexes };

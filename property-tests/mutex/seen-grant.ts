@@ -19,6 +19,7 @@ export class SeenGrant {
   /** By the process's own clock. */
   readonly monotonicMs: number;
   settledAtMs: number | undefined;
+  #died = false;
   readonly #signal: AbortSignal;
 
   constructor(mutex: SeenMutex, hold: Hold) {
@@ -39,6 +40,18 @@ export class SeenGrant {
   get lostWith(): string | undefined {
     const { aborted, reason } = this.#signal;
     return aborted && isQuorateError(reason) ? reason.code : undefined;
+  }
+
+  /** Its process has crashed. */
+  die(): void {
+    if (this.belief.endedAtMs !== undefined) return;
+    this.#died = true;
+    this.belief.end();
+  }
+
+  /** It ended by a loss, or with its process, before it was given up. */
+  get wasNotReleased(): boolean {
+    return this.#died || this.belief.wasLost;
   }
 
   /** Its place, in the history. */

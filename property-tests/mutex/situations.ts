@@ -30,6 +30,8 @@ export const situations = [
   'a hold was handed to one who waited',
   'nobody of the name waited to whom a hold was to be handed',
   'one was handed the lock as it gave up waiting',
+  'a place was secured after waiting',
+  'a holder died, and the lock waited for the delay',
   'every contender got on when only a core was healed',
   'beliefs of processes were held against each other',
 ] as const;

@@ -1,7 +1,7 @@
 /** LOCK-8: how long a process keeps the lock to itself. */
 import { milliseconds } from '../../src/checkers/evidence.js';
 import type { History, Life } from '../../src/checkers/index.js';
-import { tenuresOf } from '../../src/checkers/place-order.js';
+import { tenureAt, tenuresOf } from '../../src/checkers/place-order.js';
 import { broken } from '../../src/checkers/sentences.js';
 import { grantsPerRevision } from '../../src/line/index.js';
 import type { Key } from '../../src/store/index.js';
@@ -31,7 +31,10 @@ export function checkSlices(
 ): SliceCounts {
   const slices = new Map<string, SeenGrant[]>();
   for (const grant of grants) {
-    const name = `${grant.place} ${grant.revision}`;
+    // Whose place was secured has the guard of that, and the slice began with the place.
+    const life = grant.lifeIn(history);
+    const from = life === undefined ? grant.revision : tenureAt(history, life, grant.revision).from;
+    const name = `${grant.place} ${from}`;
     slices.set(name, [...(slices.get(name) ?? []), grant]);
   }
   const counts = { endedByGrants: 0, endedByTime: 0, longer: 0, steppedBack: 0 };

@@ -32,6 +32,7 @@ export interface MutexWorkload {
   readonly sliceGrants: number;
   readonly sliceMs: number;
   readonly watchHoldAfterMs: number;
+  readonly lockDelayMs: number;
   /** The callers of each process. */
   readonly processes: readonly (readonly CallerPlan[])[];
   readonly deeds: readonly Deed[];
@@ -79,6 +80,7 @@ export const mutexWorkload: fc.Arbitrary<MutexWorkload> = fc.record(
     sliceGrants: pickFrom([64, 64, 1, 2, 3]),
     sliceMs: pickFrom([20, 5, 1_000, 1_000]),
     watchHoldAfterMs: pickFrom([250, 0]),
+    lockDelayMs: pickFrom([0, 0, 0, 0, 700, 1_500, 3_000]),
     processes: fc.array(fc.array(caller, { minLength: 1, maxLength: 4, size: 'max' }), {
       minLength: 2,
       maxLength: 4,

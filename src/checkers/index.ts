@@ -32,6 +32,7 @@ export {
   type Refuted,
   type SequentialModel,
 } from './linearizability.js';
+export { checkLockDelay, type LockDelayCheck } from './lock-delay.js';
 export {
   type CounterCall,
   type CounterReply,

@@ -71,6 +71,17 @@ export function tenuresOf(
   }));
 }
 
+/** How many of them were put on another lease by who had them. */
+export function countSecured(history: History, places: readonly Life[]): number {
+  return places.filter((place) => {
+    const puts = place.puts <= 1 ? [] : putsOf(history, place);
+    return puts.some((put, index) => {
+      const before = puts[index - 1];
+      return before !== undefined && before.kv.lease !== put.kv.lease && isSameHolder(before, put);
+    });
+  }).length;
+}
+
 function cut(history: History, tenure: Life, to: number): Life {
   const toMs = history.timeOf(to);
   return toMs === undefined ? { ...tenure, to } : { ...tenure, to, toMs };

@@ -53,6 +53,8 @@ export const invariants = {
   'LOCK-9': 'Within the stated bound of clocks, beliefs in holds of one lock do not overlap in true time.',
   'LOCK-10':
     'A hand-over passes the hold to the place that was named, in one revision: nobody between, and the old guard is dead.',
+  'LOCK-11':
+    'After a holder that did not release, nobody holds the lock before the lock-delay has passed since it can last have believed to hold it.',
   'RW-1':
     'In the order of revisions, a writer holds alone: no other place that stands and holds, reader or writer.',
   'RW-2':

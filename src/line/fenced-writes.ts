@@ -45,7 +45,7 @@ export class FencedWrites {
 
   async #send(request: TxnRequest, options: CallOptions): Promise<TxnReply> {
     const { session } = this.#place;
-    session.assertLive();
+    this.#place.assertLive();
     const guarded = { compare: this.#place.guards(), success: [nested(request)], failure: [] };
     const link = linkedSignal(options.signal, session.signal);
     const reply = await this.#client.store

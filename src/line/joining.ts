@@ -77,7 +77,10 @@ export class Joining {
       this.keys.every((key) => present.get(key)?.createRevision === revision),
       'a place is taken under keys that were free',
     );
-    const alone = replies.find((reply): reply is NestedTxnReply => reply.type === 'txn' && reply.succeeded);
+    const alone = replies.find(
+      (reply, at): reply is NestedTxnReply =>
+        at >= this.keys.length && reply.type === 'txn' && reply.succeeded,
+    );
     return this.#place(present, revision, alone);
   }
 
@@ -109,7 +112,7 @@ export class Joining {
       const { key, createRevision: created, modRevision: revision } = handed;
       return new Place({
         ...{ claims: [{ key, created, revision }], session, stem, revision: created },
-        ...{ asOf, older: new Map(), sawSentinel },
+        ...{ asOf, older: new Map(), sawSentinel, lease: handed.lease },
       });
     }
     const claims = this.keys.map((key) => {
@@ -127,8 +130,9 @@ export class Joining {
       }
     }
     admission?.seen(present, asOf);
+    const lease = present.get(this.keys[0] ?? '')?.lease;
     const place = new Place({
-      ...{ claims, session, stem, revision: rank, asOf, older, admission, aloneReply, sawSentinel },
+      ...{ claims, session, stem, revision: rank, asOf, older, admission, aloneReply, sawSentinel, lease },
     });
     if (!this.keys.every((key) => present.has(key))) {
       place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));

@@ -39,7 +39,7 @@
  */
 import { isQuorateError, QuorateError } from '../errors.js';
 import { Backoff, sleep } from '../runtime/index.js';
-import type { Client, Session } from '../session/index.js';
+import type { Client, DelayLease, Session } from '../session/index.js';
 import {
   compare,
   type Key,
@@ -61,6 +61,7 @@ import { LineWatch, type LineWatchOptions } from './line-watch.js';
 import { Place } from './place.js';
 import { encodePlace, type PlaceRecord } from './place-record.js';
 import { readLine } from './read-line.js';
+import { putWhereDue, secure, takeOn } from './securing.js';
 
 export interface LineOptions extends LineWatchOptions {
   /** What places are made of, and whom they wait for, unless a join says otherwise. */
@@ -81,6 +82,8 @@ export interface JoinOptions {
   readonly says?: Pick<PlaceRecord, 'owner'> | undefined;
   /** Bytes that the place comes with. */
   readonly attached?: Uint8Array | undefined;
+  /** Taken on this lease of the session if its turn is at once, and else to be secured before it is used: see securing.ts. */
+  readonly delay?: DelayLease | undefined;
 }
 
 export class Line {
@@ -126,7 +129,7 @@ export class Line {
    * gone already.
    */
   async join(session: Session, options: JoinOptions = {}): Promise<Place> {
-    const [place] = (await this.#take(session, this.joining(session, options))) ?? [];
+    const [place] = (await this.#take(session, this.joining(session, options), options)) ?? [];
     if (place !== undefined) return place;
     // Refused by the anchor: the lease is over, or somebody deleted the anchor, which ends the session too.
     await session.verify({ signal: session.signal }).catch(() => {});
@@ -136,7 +139,9 @@ export class Line {
   /** Takes a place only if the line is empty. One request, and it leaves nothing behind otherwise. */
   async joinIfEmpty(session: Session, options: JoinOptions = {}): Promise<Place | undefined> {
     const empty = compare.create(this.range, 'equal', 0);
-    const [place] = (await this.#take(session, this.joining(session, options), { compare: [empty] })) ?? [];
+    const { delay } = options;
+    const taken = await this.#take(session, this.joining(session, options), { delay, compare: [empty] });
+    const [place] = taken ?? [];
     return place?.state.status === 'gone' ? undefined : place;
   }
 
@@ -148,7 +153,8 @@ export class Line {
     await this.#granting?.prepared(place);
     this.#watch.forget(place);
     const [next] =
-      (await this.#take(place.session, this.joining(place.session, options), {
+      (await this.#take(place.session, this.joining(place.session, options, place), {
+        delay: options.delay,
         ...(this.#granting?.passing(place) ?? {
           compare: place.guards(),
           success: place.claims.map(({ key }) => remove(key)),
@@ -244,13 +250,26 @@ export class Line {
     return this.#granting ? grantedStem(this.#id, this.#taken) : `${this.#id}.${this.#taken}`;
   }
 
-  /** A place about to be taken, by a transaction that does more: see `sendJoinings`. */
-  joining(session: Session, options: JoinOptions = {}): Joining {
-    const { ifAlone, says } = options;
+  /** Puts a place whose turn has come on this lease, before it is used: see securing.ts. False if it was gone. */
+  secure(place: Place, delay: DelayLease): Promise<boolean> {
+    return secure({ client: this.#client, range: this.range, place, delay });
+  }
+
+  /**
+   * A place about to be taken, by a transaction that does more: see `sendJoinings`. `instead`: the place that it is taken for,
+   * which goes in the same transaction.
+   */
+  joining(session: Session, options: JoinOptions = {}, instead?: Place): Joining {
+    const { ifAlone, says, delay } = options;
     const value = this.#valueOf(session, says, options.attached);
     const alone = ifAlone
       ? [nested({ compare: [compare.create(this.range, 'equal', 0)], success: ifAlone })]
       : [];
+    const { range } = this;
+    const putOf = (key: Key) =>
+      delay === undefined
+        ? put(key, value, { lease: session.leaseId })
+        : putWhereDue(key, value, { session, delay, range, instead });
     return new Joining({
       client: this.#client,
       watch: this.#watch,
@@ -260,7 +279,7 @@ export class Line {
       session,
       stem: options.stem ?? this.newStem(),
       shape: options.shape ?? this.#options.shape ?? {},
-      puts: (keys) => [...keys.map((key) => put(key, value, { lease: session.leaseId })), ...alone],
+      puts: (keys) => [...keys.map(putOf), ...alone],
       look: { type: 'range', ...(this.#look ?? this.range), keysOnly: !this.#options.values },
       free: (stem) => this.#free.push(stem),
     });
@@ -301,14 +320,16 @@ export class Line {
   #take(
     session: Session,
     joining: Joining,
-    more: Partial<Pick<TxnRequest, 'compare' | 'success'>> = {},
+    more: Partial<Pick<TxnRequest, 'compare' | 'success'>> & Pick<JoinOptions, 'delay'>,
   ): Promise<readonly Place[] | undefined> {
-    const { compare: compares = [], success: before = [] } = more;
+    const { compare: compares = [], success: before = [], delay } = more;
     const request = { client: this.#client, session, joinings: [joining] };
-    return sendJoinings({ ...request, compare: [session.guard(), ...compares], before }).then((places) => {
-      for (const place of places ?? []) this.#granting?.prepare(place);
-      return places;
-    });
+    const send = () =>
+      sendJoinings({ ...request, compare: [session.guard(), ...compares], before }).then((places) => {
+        for (const place of places ?? []) this.#granting?.prepare(place);
+        return places;
+      });
+    return delay === undefined ? send() : takeOn(delay, send);
   }
 
   /** Whether a place whose key is gone turns out to have been handed the hold. */

@@ -1,12 +1,13 @@
 import { QuorateError } from '../errors.js';
 import { invariant, offAbort, onAbort } from '../runtime/index.js';
-import type { Session } from '../session/index.js';
+import type { DelayLease, Session } from '../session/index.js';
 import {
   type Compare,
   compare,
   type Key,
   type KeyEvent,
   type KeyValue,
+  type LeaseId,
   type NestedTxnReply,
 } from '../store/index.js';
 import type { Follower } from './grant.js';
@@ -56,6 +57,8 @@ export interface PlaceOptions {
   readonly stem?: string | undefined;
   /** Default: false. */
   readonly sawSentinel?: boolean | undefined;
+  /** The lease of the key that ranks it, if that is known. */
+  readonly lease?: LeaseId | undefined;
   /** The reply of what was to be done if the line was empty, if that was asked for and it was. */
   readonly aloneReply?: NestedTxnReply | undefined;
 }
@@ -77,6 +80,8 @@ export class Place {
   readonly session: Session;
   readonly stem: string | undefined;
   readonly aloneReply: NestedTxnReply | undefined;
+  /** The lease of its key when it was taken, if that is known. */
+  readonly leaseAtFirst: LeaseId | undefined;
   /** How many it had to wait for when it was taken. */
   readonly aheadAtFirst: number;
   /** Somebody stood guard over the line when it was taken: see grant.ts. */
@@ -98,6 +103,7 @@ export class Place {
   readonly #admission: Admission;
   readonly #onGone = new Set<(error: QuorateError) => void>();
   #onFewer: ((ahead: number) => void) | undefined;
+  #delay: DelayLease | undefined;
   #resolveTurn: (revision: number) => void = () => {};
   #rejectTurn: (error: QuorateError) => void = () => {};
 
@@ -107,6 +113,7 @@ export class Place {
     this.session = options.session;
     this.stem = options.stem;
     this.aloneReply = options.aloneReply;
+    this.leaseAtFirst = options.lease;
     this.#revision = options.revision;
     this.#asOf = options.asOf;
     this.#older = new Map(options.older);
@@ -126,6 +133,16 @@ export class Place {
 
   get state(): PlaceState {
     return this.#state;
+  }
+
+  /** Whether what it stands by may be believed in. Compares the clocks first. */
+  get isLive(): boolean {
+    return this.session.isLive() && (this.#delay === undefined || this.#delay.isLive());
+  }
+
+  /** The lease that its key is on, if it outlasts the session: see securing.ts. */
+  get delay(): DelayLease | undefined {
+    return this.#delay;
   }
 
   /** Its keys, the first of which ranks it. */
@@ -274,11 +291,36 @@ export class Place {
     invariant(this.#claims.length > 0, 'a place has a key');
   }
 
+  /** Throws what {@link isLive} says no for. */
+  assertLive(): void {
+    this.session.assertLive();
+    this.#delay?.assertLive();
+  }
+
+  /** Resolves once a stall that is being decided is decided. */
+  async settled(): Promise<void> {
+    await this.session.settled();
+    await this.#delay?.settled();
+  }
+
+  /** Its key is on this lease from here on, since it was taken or, its turn having come, since it was written at `proof`. */
+  standOn(delay: DelayLease, proof?: number): void {
+    if (this.#state.status === 'gone') return;
+    this.#delay = delay;
+    if (proof !== undefined) {
+      this.rewritten(this.key, proof);
+      this.#state = { status: 'admitted', revision: proof };
+    }
+    if (delay.signal.aborted) this.#endWithDelay();
+    else onAbort(delay.signal, this.#endWithDelay);
+  }
+
   end(error: QuorateError): void {
     if (this.#state.status === 'gone') return;
     const waited = this.#state.status === 'waiting';
     this.#state = { status: 'gone', error };
     offAbort(this.session.signal, this.endWithSession);
+    if (this.#delay !== undefined) offAbort(this.#delay.signal, this.#endWithDelay);
     if (waited) this.#rejectTurn(error);
     for (const listener of [...this.#onGone]) listener(error);
     this.#onGone.clear();
@@ -288,6 +330,15 @@ export class Place {
     const { reason } = this.session.signal;
     this.end(
       new QuorateError('session-lost', 'the place in the line went with its session', { cause: reason }),
+    );
+  };
+
+  readonly #endWithDelay = (): void => {
+    const cause: unknown = this.#delay?.signal.reason;
+    this.end(
+      new QuorateError('session-lost', 'the lease that the place outlasts its session on was lost', {
+        cause,
+      }),
     );
   };
 

@@ -137,7 +137,7 @@ export class PlaceHold implements Hold {
 
   get isHeld(): boolean {
     const { place } = this.#parts;
-    return this.#phase === 'taking' && place.session.isLive() && place.state.status === 'admitted';
+    return this.#phase === 'taking' && place.isLive && place.state.status === 'admitted';
   }
 
   guard(): Compare {
@@ -190,7 +190,7 @@ export class PlaceHold implements Hold {
 
   /** Rejects with what ended the hold, if it was lost. After a pause the clock may know first: waits until that is decided. */
   async confirm(): Promise<void> {
-    if (!this.isHeld) await this.#parts.place.session.settled();
+    if (!this.isHeld) await this.#parts.place.settled();
     if (this.#lost !== undefined) throw this.#lost;
   }
 

@@ -17,6 +17,9 @@
  * only when every `hold.txn()` of the last grant has a definite outcome; otherwise the place is given up, which kills
  * the guard.
  *
+ * **Lock-delay**, if asked for: the place of who holds outlasts its session: see line/securing.ts. One request more for a
+ * place that had to wait.
+ *
  * **Session lost, or the place deleted by somebody:** the current grant's signal fires; waiting callers keep their order
  * and stand again with a new session, at the end of the line. **Process paused:** the clock is compared before every
  * grant, and every write is guarded. **Reply lost:** settled by the exactly-once store before anything else happens. A
@@ -25,9 +28,10 @@
 import { invalidArgument, isPermanent } from '../errors.js';
 import { fencingToken, grantsPerRevision, Line, type LineView, type Place, viewLine } from '../line/index.js';
 import { Backoff, checkWaitOptions, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import type { Client, Session } from '../session/index.js';
 import { Callers } from './callers.js';
 import { type Hold, PlaceHold } from './hold.js';
+import { LockDelay } from './lock-delay.js';
 import type { LockEvent, LockStatus } from './lock-events.js';
 import { LockReport } from './lock-report.js';
 import { registerMutex } from './mutex-internals.js';
@@ -43,6 +47,8 @@ export class Mutex {
   readonly #callers: Callers<PlaceHold>;
   readonly #report = new LockReport();
   readonly #own: OwnPlaceParts;
+  /** Undefined without a lock-delay. */
+  readonly #delay: LockDelay | undefined;
   #serving: Promise<void> | undefined;
   #granted: PlaceHold | undefined;
   #sliceGrants: number;
@@ -58,8 +64,9 @@ export class Mutex {
     this.#client = client;
     this.#callers = new Callers(client.runtime);
     this.#sliceGrants = sliceOf(this.#options).grants;
-    const { watchHoldAfterMs } = this.#options;
-    this.#own = { client, line: this.#line, watchHoldAfterMs, report: this.#report };
+    const { watchHoldAfterMs, lockDelayMs } = this.#options;
+    this.#delay = lockDelayMs > 0 ? new LockDelay(client, this.#line, lockDelayMs) : undefined;
+    this.#own = { client, line: this.#line, watchHoldAfterMs, report: this.#report, delay: this.#delay };
     registerMutex(this, { client, line: this.#line, options: this.#options });
   }
 
@@ -119,7 +126,7 @@ export class Mutex {
     }
     const session = await this.#client.session();
     if (this.#serving !== undefined || !wanted.yes) return undefined;
-    const joining = this.#line.joinIfEmpty(session).then((place) => {
+    const joining = this.#joinIfEmpty(session).then((place) => {
       return { place, hold: place && wanted.yes ? this.#callers.wait({}, doing, true) : undefined };
     });
     this.#serve(() => joining.then(({ place }) => place).catch(() => undefined));
@@ -177,7 +184,8 @@ export class Mutex {
         place ??= await this.#join();
         backoff.reset();
         this.#report.standing(place);
-        const proof = await this.#turn(place);
+        let proof = await this.#turn(place);
+        if (this.#delay !== undefined && proof !== undefined) proof = await this.#secured(this.#delay, place);
         if (proof !== undefined) await this.#grantSlice(place, proof);
         place = await this.#giveUp(place);
       } catch (error) {
@@ -198,7 +206,19 @@ export class Mutex {
     this.#report.now('opening-session');
     const session = await this.#client.session();
     this.#report.now('joining');
-    return this.#line.join(session);
+    if (this.#delay === undefined) return this.#line.join(session);
+    return this.#line.join(session, { delay: await this.#delay.leaseOf(session) });
+  }
+
+  async #joinIfEmpty(session: Session): Promise<Place | undefined> {
+    if (this.#delay === undefined) return this.#line.joinIfEmpty(session);
+    return this.#line.joinIfEmpty(session, { delay: await this.#delay.leaseOf(session) });
+  }
+
+  /** The proof of a place that is to outlast its session; undefined if it is gone. */
+  async #secured(delay: LockDelay, place: Place): Promise<number | undefined> {
+    await delay.secure(place);
+    return place.state.status === 'admitted' ? place.state.revision : undefined;
   }
 
   /** The revision that proves the place to be the oldest; undefined if it is gone first, or nobody waits any more. */
@@ -224,7 +244,7 @@ export class Mutex {
     );
     try {
       for (let grant = 0; grant < this.#sliceGrants; grant += 1) {
-        if (place.state.status !== 'admitted' || !place.session.isLive()) return;
+        if (place.state.status !== 'admitted' || !place.isLive) return;
         const token = fencingToken(proof, grant);
         const hold = this.#callers.serve(() => new PlaceHold({ ...parts, token }));
         if (hold === undefined) return;
@@ -248,7 +268,7 @@ export class Mutex {
       return undefined;
     }
     if (place.state.status === 'waiting') return place;
-    const next = await this.#line.stepBack(place);
+    const next = await this.#line.stepBack(place, { delay: place.delay });
     // None was older as it came: where the older ones went before its reply, there are others who want the lock.
     const alone = next?.state.status === 'admitted' && next.state.revision === next.revision;
     this.#sliceGrants = alone

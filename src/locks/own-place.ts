@@ -11,10 +11,11 @@ import type { WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { dedicatedHold } from './dedicated-hold.js';
 import type { PlaceHold } from './hold.js';
+import type { LockDelay } from './lock-delay.js';
 import type { LockReport } from './lock-report.js';
 import { orGiveUp } from './or-give-up.js';
 import type { Owner } from './owner.js';
-import { standInLine } from './stand-in-line.js';
+import { type StandInLine, standInLine } from './stand-in-line.js';
 
 export interface OwnPlaceParts {
   readonly client: Client;
@@ -25,6 +26,7 @@ export interface OwnPlaceParts {
   readonly owner?: Owner | undefined;
   /** Told of what becomes of its hold. */
   readonly report?: LockReport | undefined;
+  readonly delay?: LockDelay | undefined;
 }
 
 export interface OwnPlaceCaller {
@@ -35,15 +37,21 @@ export interface OwnPlaceCaller {
 
 /** Rejects with `aborted`, `timeout`, `deadlock`, or what trying again does not mend. */
 export function acquireOwnPlace(parts: OwnPlaceParts, caller: OwnPlaceCaller): Promise<PlaceHold> {
-  const { client, line } = parts;
+  const { client, line, delay } = parts;
   const { owner, options, doing } = caller;
   const says = { owner: owner.name };
-  const join: Parameters<typeof standInLine>[0]['join'] = (session) => line.join(session, { says });
-  const leave = (place: Place) => line.leave(place);
+  const standing: StandInLine = {
+    ...{ client, owner, doing },
+    join: (session) =>
+      delay === undefined
+        ? line.join(session, { says })
+        : delay.leaseOf(session).then((lease) => line.join(session, { says, delay: lease })),
+    leave: (place) => line.leave(place),
+    secure: delay && ((place) => delay.secure(place)),
+  };
   return orGiveUp(
     client.runtime,
-    async (givenUp) =>
-      holdOwnPlace({ ...parts, owner }, await standInLine({ client, owner, join, leave, doing }, givenUp)),
+    async (givenUp) => holdOwnPlace({ ...parts, owner }, await standInLine(standing, givenUp)),
     (hold) => void hold.release(),
     options,
     doing,
@@ -55,14 +63,14 @@ export function tryOwnPlace(
   parts: OwnPlaceParts,
   { owner, options, doing }: OwnPlaceCaller,
 ): Promise<PlaceHold | undefined> {
-  const { client, line } = parts;
+  const { client, line, delay } = parts;
   const attempt = async (givenUp: AbortSignal) => {
     const session = await client.session({ signal: givenUp });
+    const lease = delay && (await delay.leaseOf(session));
     givenUp.throwIfAborted();
-    const place = await line.joinIfEmpty(session, { says: { owner: owner.name } });
+    const place = await line.joinIfEmpty(session, { says: { owner: owner.name }, delay: lease });
     if (place === undefined) return undefined;
-    if (place.state.status === 'admitted' && session.isLive())
-      return holdOwnPlace({ ...parts, owner }, place);
+    if (place.state.status === 'admitted' && place.isLive) return holdOwnPlace({ ...parts, owner }, place);
     await line.leave(place);
     return undefined;
   };

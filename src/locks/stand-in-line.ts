@@ -12,6 +12,8 @@ export interface StandInLine {
   /** Must not reject. */
   readonly leave: (place: Place) => Promise<unknown>;
   readonly doing: string;
+  /** What has to be done once its turn has come, and before it is used. A place that is not left meanwhile. */
+  readonly secure?: ((place: Place) => Promise<unknown>) | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface StandInLine {
  * with `deadlock`, or with what trying again does not mend; nothing is left behind then.
  */
 export async function standInLine(options: StandInLine, givenUp: AbortSignal): Promise<Place> {
-  const { client, owner, join, leave, doing } = options;
+  const { client, owner, join, leave, doing, secure } = options;
   const { runtime } = client;
   const backoff = new Backoff(runtime, { firstMs: 10, longestMs: 1_000 });
   for (;;) {
@@ -30,9 +32,10 @@ export async function standInLine(options: StandInLine, givenUp: AbortSignal): P
       place = await join(await client.session({ signal: givenUp }));
       const turn = waitFor(runtime, place.turn, { signal: givenUp }, doing);
       await orDeadlock({ client, owner, places: [place] }, turn);
+      if (secure !== undefined) await secure(place);
       // After a pause the clock is asked first, and what stood still may go on.
-      if (!place.session.isLive()) await place.session.settled();
-      if (place.state.status === 'admitted' && place.session.isLive()) return place;
+      if (!place.isLive) await place.settled();
+      if (place.state.status === 'admitted' && place.isLive) return place;
     } catch (error) {
       failure = error;
     }

@@ -14,10 +14,11 @@ import { LoopRenewer } from '../store/loop-renewer.js';
 import { WatchHub } from '../watch/index.js';
 import { type ClientOptions, type ClientSettings, checkClientOptions } from './client-options.js';
 import { checkTtl } from './deadline.js';
-import { openSession } from './open-session.js';
+import { type DelayLease, DelayLeases } from './delay-lease.js';
+import { type OpenSessionOptions, openSession } from './open-session.js';
 import { isPassing } from './revoke.js';
 import type { Session, SessionChange } from './session.js';
-import { type EventLoopStall, StallMonitor } from './stall-monitor.js';
+import { type EventLoopStall, type LateTick, StallMonitor } from './stall-monitor.js';
 
 export interface OpenSessionRequest extends WaitOptions {
   /** TTL of this session in ms, if another than the client's. */
@@ -54,6 +55,7 @@ export class Client implements AsyncDisposable {
   readonly #sessions = new Set<Session>();
   /** The ids of those that were lost last. */
   readonly #lost = new Set<string>();
+  readonly #delayLeases: DelayLeases;
   readonly #closed = sharedController();
   readonly #renewer: LeaseRenewer;
   readonly #stalls: StallMonitor;
@@ -75,6 +77,12 @@ export class Client implements AsyncDisposable {
     this.#stalls = new StallMonitor({
       ...{ runtime: settings.runtime, warningMs: settings.stallWarningMs },
       isRenewedBeside: beside !== undefined,
+    });
+    const { bounds } = settings;
+    this.#delayLeases = new DelayLeases({
+      bounds,
+      closed: this.#closed.signal,
+      open: (own) => this.#lease(own),
     });
   }
 
@@ -130,6 +138,15 @@ export class Client implements AsyncDisposable {
     }
   }
 
+  /**
+   * The lease for what must outlast this session by so long where it is lost, and not where it is given up: see
+   * delay-lease.ts. Opened on first use, and again after a loss. Errors: `session-lost`, and as {@link session}.
+   */
+  delayLease(session: Session, delayMs: number): Promise<DelayLease> {
+    this.#assertOpen();
+    return this.#delayLeases.of(session, delayMs);
+  }
+
   /** Runs `listener` at each opening and change of a session of this client, in order. Returns its removal. */
   onSessionChange(listener: (change: SessionChange) => void): () => void {
     return this.#listeners.add(listener);
@@ -169,6 +186,7 @@ export class Client implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#closed.abort(closedError());
     await Promise.all([...this.#sessions].map((session) => session.close()));
+    await this.#delayLeases.ended();
     await this.hub.close();
     await closeQuietly(this.store);
     if (this.#settings.closeStore) await closeQuietly(this.#settings.store);
@@ -188,18 +206,21 @@ export class Client implements AsyncDisposable {
     return session;
   }
 
-  async #open(ttlSeconds: number, signal: AbortSignal): Promise<Session> {
-    const { keys, bounds, label, connectTimeoutMs } = this.#settings;
-    const session = await openSession({
-      ...{ store: this.store, runtime: this.runtime, keys, bounds, ttlSeconds, label, signal },
-      withinMs: connectTimeoutMs,
-      clientClosed: this.#closed.signal,
-      renewer: this.#renewer,
-      onTick: (tick) => this.#stalls.late(tick),
+  #lease(request: Pick<OpenSessionOptions, 'ttlSeconds' | 'signal' | 'bounds' | 'onTick'>): Promise<Session> {
+    const { keys, label, connectTimeoutMs } = this.#settings;
+    return openSession({
+      ...{ store: this.store, runtime: this.runtime, keys, label, renewer: this.#renewer },
+      ...{ withinMs: connectTimeoutMs, clientClosed: this.#closed.signal, ...request },
     }).catch((error: unknown) => {
       this.#assertOpen();
       throw error;
     });
+  }
+
+  async #open(ttlSeconds: number, signal: AbortSignal): Promise<Session> {
+    const { bounds } = this.#settings;
+    const onTick = (tick: LateTick) => this.#stalls.late(tick);
+    const session = await this.#lease({ ttlSeconds, signal, bounds, onTick });
     if (this.#closed.signal.aborted) {
       await session.close();
       throw closedError();

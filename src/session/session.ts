@@ -159,9 +159,24 @@ export class Session implements AsyncDisposable {
     void revokeLease(store, runtime, leaseId, { withinMs: this.ttlMs, signal: clientClosed });
   }
 
+  /**
+   * Ends the session here, and leaves its lease as it is for as long as the margin: then it is revoked in the background.
+   * For who stops in good order what must outlast him.
+   */
+  abandon(): void {
+    const { keeper } = this.#parts;
+    if (keeper.state.status === 'lost') return;
+    keeper.end('closed');
+    this.#closing ??= Promise.resolve();
+    this.#revokeLater();
+  }
+
   /** See above: after the deadline, or with a lease that lives on without its anchor. */
   #clearUp(reason: 'deadline' | 'lease-gone' | 'anchor-gone' | 'closed'): void {
-    if (reason === 'closed' || reason === 'lease-gone') return;
+    if (reason !== 'closed' && reason !== 'lease-gone') this.#revokeLater();
+  }
+
+  #revokeLater(): void {
     const { store, runtime, leaseId, marginMs, clientClosed } = this.#parts;
     void revokeLease(store, runtime, leaseId, {
       delayMs: marginMs,
