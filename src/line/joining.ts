@@ -129,7 +129,7 @@ export class Joining {
         older.set(key, createRevision);
       }
     }
-    admission?.seen(present, asOf);
+    admission?.seen?.(present, asOf);
     const lease = present.get(this.keys[0] ?? '')?.lease;
     const place = new Place({
       ...{ claims, session, stem, revision: rank, asOf, older, admission, aloneReply, sawSentinel, lease },

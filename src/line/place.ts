@@ -25,9 +25,9 @@ export interface Claim {
 /** When the turn of a place has come, where that is not simply when nobody is left whom it waits for. */
 export interface Admission {
   /** All keys of the line at `revision`. Later changes may have been told already: what is newer counts. */
-  seen(present: ReadonlyMap<Key, KeyValue>, revision: number): void;
+  seen?(present: ReadonlyMap<Key, KeyValue>, revision: number): void;
   /** A key that the place does not wait for was written at `revision`, or, `undefined`, deleted. */
-  changed(key: Key, kv: KeyValue | undefined, revision: number): void;
+  changed?(key: Key, kv: KeyValue | undefined, revision: number): void;
   /** `older`: the places that it waits for and that are left. */
   admits(older: ReadonlyMap<Key, number>): boolean;
 }
@@ -64,8 +64,6 @@ export interface PlaceOptions {
 }
 
 const untilNobodyIsLeft: Admission = {
-  seen: () => {},
-  changed: () => {},
   admits: (older) => older.size === 0,
 };
 
@@ -220,16 +218,19 @@ export class Place {
       return;
     }
     if (this.#state.status !== 'waiting') return;
+    const before = this.#older.size;
     let changed = false;
     for (const { type, kv } of events) {
-      if (this.#older.has(kv.key)) {
-        if (type !== 'delete' || (this.#older.get(kv.key) ?? revision) >= revision) continue;
-        this.#older.delete(kv.key);
-      } else this.#admission.changed(kv.key, type === 'delete' ? undefined : kv, revision);
+      const created = this.#older.get(kv.key);
+      if (created === undefined) {
+        if (this.#admission.changed === undefined) continue;
+        this.#admission.changed(kv.key, type === 'delete' ? undefined : kv, revision);
+      } else if (type === 'delete' && created < revision) this.#older.delete(kv.key);
+      else continue;
       changed = true;
     }
     if (!changed) return;
-    this.#onFewer?.(this.#older.size);
+    if (this.#older.size < before) this.#onFewer?.(this.#older.size);
     this.#lastChange = Math.max(this.#lastChange, revision);
     if (complete && this.#missing === undefined && this.#mayBeAdmitted()) this.#become(this.#lastChange);
   }
@@ -254,7 +255,7 @@ export class Place {
       if (present.get(key)?.createRevision !== created) this.#older.delete(key);
     }
     if (this.#older.size < before) this.#onFewer?.(this.#older.size);
-    this.#admission.seen(present, revision);
+    this.#admission.seen?.(present, revision);
     if (revision < this.#lastChange) return;
     if (this.#mayBeAdmitted()) this.#become(revision);
   }

@@ -34,7 +34,7 @@ import { type HoldInternals, internalsOf, internalsOfHold } from './mutex-intern
 /** Waiters wait for no other waiter, and never have their turn: they are notified, by the deletion of their keys. */
 const untilDeleted = {
   waitsFor: () => false,
-  admission: { seen: () => {}, changed: () => {}, admits: () => false },
+  admission: { admits: () => false },
 };
 
 export class Condition {

@@ -48,6 +48,20 @@ describe('Place', () => {
     expect(await place.turn).toBe(14);
   });
 
+  it('tells only of fewer ahead, and takes what it does not wait for as no concern of its own', () => {
+    const { place } = placeAmong(['l/a', 'l/b']);
+    const ahead: number[] = [];
+    place.onFewer((left) => ahead.push(left));
+    strike(place, 'l/other', 12, true);
+    place.apply([{ type: 'put', kv: kvOf('l/late', 13) }], 13, true);
+    expect(ahead).toEqual([]);
+    strike(place, 'l/a', 14, false);
+    strike(place, 'l/other', 18, true);
+    expect(ahead).toEqual([1]);
+    see(place, new Map([['l/me', 10]]), 15);
+    expect(place.state).toEqual({ status: 'admitted', revision: 15 });
+  });
+
   it('LOCK-2 is proved by the last one to go, in whatever order it hears of them', async () => {
     const { place } = placeAmong(['l/a', 'l/b']);
     strike(place, 'l/a', 17, true);
