@@ -124,11 +124,11 @@ describeStores('Mutex', (server) => {
     const cancelled = mutex.acquire({ signal: controller.signal });
     controller.abort(new Error('changed my mind'));
     await expect(cancelled).rejects.toMatchObject({ code: 'aborted' });
-    await expect.poll(async () => (await client.store.range(range)).count, { timeout: 5_000 }).toBe(1);
     await hold.release();
-    expect((await client.store.range(range)).count).toBe(0);
-    const again = await mutex.acquire({ timeoutMs: 5_000 });
+    const again = await mutex.acquire();
     await again.release();
+    // What was given up may have been on its way to the store still, and is taken back as soon as it is there.
+    await expect.poll(async () => (await client.store.range(range)).count).toBe(0);
   });
 
   it('tryAcquire takes a free lock, and leaves nothing when it is taken', async () => {

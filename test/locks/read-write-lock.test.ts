@@ -235,9 +235,10 @@ describeStores('ReadWriteLock', (server) => {
       await expect(lock.acquireRead({ timeoutMs, owner: 'o' })).rejects.toMatchObject({ code: 'timeout' });
       await expect(lock.acquireWrite({ timeoutMs })).rejects.toMatchObject({ code: 'timeout' });
     }
-    await expect.poll(() => placesOf(client), { timeout: 5_000 }).toHaveLength(2);
     await writer.release();
-    expect(await placesOf(client)).toEqual([]);
+    await (await lock.acquireWrite()).release();
+    // What was given up may have been on its way to the store still, and is taken back as soon as it is there.
+    await expect.poll(() => placesOf(client)).toEqual([]);
   });
 
   it('LOCK-5 a write through a hold that has ended is refused by the store, whichever key went', async () => {

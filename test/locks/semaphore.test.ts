@@ -203,10 +203,10 @@ describeStores('Semaphore', (server) => {
     controller.abort(new Error('changed my mind'));
     await expect(cancelled).rejects.toMatchObject({ code: 'aborted' });
     const left = async () => (await client.store.range(placesOf(client))).count;
-    await expect.poll(left, { timeout: 5_000 }).toBe(1);
     await hold.release();
-    expect(await left()).toBe(0);
     await (await semaphore.acquire({ weight: 2, timeoutMs: 5_000 })).release();
+    // What was given up may have been on its way to the store still, and is taken back as soon as it is there.
+    await expect.poll(left).toBe(0);
   });
 
   it('tryAcquire takes free permits, and leaves nothing when there are too few', async () => {

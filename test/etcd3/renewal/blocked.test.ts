@@ -114,7 +114,9 @@ describe.skipIf(inject('etcdEndpoint') === '')('an event loop that is blocked fo
     expect(block).toMatchObject({ liveAtEnd: false, state: 'suspect' });
     expect(contest.gotAfterMs).toBeGreaterThanOrEqual(block.deadAfterMs ?? 0);
     const decided = await contest.hear<Decided>('decided');
-    expect(decided).toMatchObject({ live: false, aborted: true, reason: 'deadline' });
+    expect(decided).toMatchObject({ live: false, aborted: true });
+    // The loop turns again, so the thread asks the store again, whose answer may be there before the loop's own check.
+    expect(decided.reason).toMatch(/^(deadline|lease-gone)$/);
     await contest.ends();
   });
 
