@@ -24,22 +24,33 @@ async function onEtcd<T>(use: (server: Server) => Promise<T>): Promise<T> {
   }
 }
 
-/** An uncontended acquire and release, beside two puts one after the other. */
+/**
+ * An uncontended acquire and release, beside two puts one after the other; and what lies between: the same transactions sent by
+ * hand.
+ */
 export async function besidePuts(
   { rounds, warmUpMs, durationMs }: HandOverTimes,
   figures: Rounds,
 ): Promise<Row[]> {
+  const blocksOf = (name: string) => figures[`uncontended, blocks: ${name}`] ?? [];
   for (let round = 0; round < rounds; round += 1) {
     const text = await onEtcd(({ endpoint }) =>
       runToEnd(script('./beside-puts.ts'), [endpoint, warmUpMs, durationMs].map(String)),
     );
-    const { locks, puts } = JSON.parse(text) as { locks: number[]; puts: number[] };
-    figures['acquire + release, blocks'] = [...(figures['acquire + release, blocks'] ?? []), ...locks];
-    figures['two puts, blocks'] = [...(figures['two puts, blocks'] ?? []), ...puts];
+    for (const [name, blocks] of Object.entries(JSON.parse(text) as Record<string, number[]>)) {
+      figures[`uncontended, blocks: ${name}`] = [...blocksOf(name), ...blocks];
+    }
   }
-  const [ours, theirs] = [figures['acquire + release, blocks'] ?? [], figures['two puts, blocks'] ?? []];
-  const goal = { atMost: 1.25 };
-  return [compared('acquire + release, uncontended', 'ms', ours, 'two puts in sequence', theirs, goal)];
+  const lock = blocksOf('lock');
+  const byHand = blocksOf('byHand');
+  const puts = blocksOf('puts');
+  const what = 'acquire + release, uncontended';
+  return [
+    compared(what, 'ms', lock, 'two puts in sequence', puts, { atMost: 1.25 }),
+    compared(what, 'ms', lock, 'its two transactions by hand', byHand),
+    compared('its two transactions by hand', 'ms', byHand, 'two puts in sequence', puts),
+    compared(what, 'ms', lock, 'two puts through grpc-js', blocksOf('putsThroughGrpcJs')),
+  ];
 }
 
 /**
