@@ -6,7 +6,7 @@
 import { checkQueue, History } from '../src/checkers/index.js';
 import type { Engine } from '../src/engine/index.js';
 import { QueueKeys } from '../src/queues/keys.js';
-import { decodeItem, decodeRecord, decodeTakeBack } from '../src/queues/records.js';
+import { decodeItem, decodeRecord, decodeTakeBack } from '../src/queues/records/index.js';
 import { type HistoryEntry, inRange, Keyspace, textOf } from '../src/store/index.js';
 import { checkHandledJobs } from './queue/handled-jobs.js';
 import { effects, namespace, queueName, Scene, safetyMs } from './queue/processes.js';
@@ -106,7 +106,7 @@ function countOutcomes(scene: Scene, history: readonly HistoryEntry[], keys: Que
   for (const { events } of history) {
     for (const { type, kv } of events) {
       if (type !== 'put') continue;
-      if (inRange(keys.items, kv.key)) created.add(String(JSON.parse(textOf(decodeItem(kv.value)))));
+      if (inRange(keys.items, kv.key)) created.add(String(JSON.parse(textOf(decodeItem(kv.value).payload))));
       else if (inRange(keys.generations, kv.key) && decodeTakeBack(kv.value).reason === 'worker-lost') {
         scene.traffic.reached('a job was given out again after its worker was lost');
       }

@@ -18,6 +18,8 @@ export type ErrorCode =
   | 'timeout'
   | 'closed'
   | 'over-limit'
+  // An operator has closed the queue for new items
+  | 'queue-closed'
   // What became of a session or a hold
   | 'session-lost'
   | 'hold-lost'

@@ -1,8 +1,8 @@
 /** Bugs that other queues have or had, and variants that were tempting when this one was designed, one decision each. */
 import type { Mutant } from './mutant.js';
 
-const transactions = 'src/queues/dispatch-transactions.ts';
-const pipeline = 'src/queues/enqueue-pipeline.ts';
+const transactions = 'src/queues/dispatch/transactions.ts';
+const pipeline = 'src/queues/producer/enqueue-pipeline.ts';
 const plan = 'src/queues/dispatch/dispatch-plan.ts';
 const dispatcher = 'src/queues/dispatch/dispatcher.ts';
 const heldJob = 'src/queues/worker/held-job.ts';
@@ -13,8 +13,9 @@ const ofProducers: readonly Mutant[] = [
   {
     name: 'place-by-an-earlier-read',
     file: pipeline,
-    find: 'const revision = await this.#read(group);',
-    replace: 'const revision = this.#lastRevision > 0 ? this.#lastRevision : await this.#read(group);',
+    find: 'const reading = await this.#read(group);',
+    replace:
+      'const reading = this.#lastRevision > 0 ? { revision: this.#lastRevision, control: 0 } : await this.#read(group);',
     story:
       'Tempting: the revision of the last reply as the place of the next item. 12 inversions in 400 groups when it was tried',
     killedBy,
@@ -23,8 +24,8 @@ const ofProducers: readonly Mutant[] = [
   {
     name: 'enqueue-without-gate',
     file: pipeline,
-    find: "compare: [compare.value(this.#keys.gate, 'less', smallest ?? '')],",
-    replace: 'compare: [],',
+    find: "compare.value(this.#keys.gate, 'less', ids.flat()[0] ?? ''),",
+    replace: '',
     story:
       "Tempting: an item's place from a read, and no gate. A producer that pauses puts it below the cursor, where nobody looks",
     killedBy,

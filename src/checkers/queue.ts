@@ -3,7 +3,7 @@
  * whether its producers were told the truth. The queue's keys and records are told in `queues/keys.ts`.
  */
 import { type ItemId, QueueKeys } from '../queues/keys.js';
-import { decodeItem, decodeRecord } from '../queues/records.js';
+import { decodeItem, decodeRecord } from '../queues/records/index.js';
 import {
   type HistoryEntry,
   inRange,
@@ -174,7 +174,7 @@ class QueueReplay {
         `item ${id} appears at revision ${revision}, and the gate was at ${this.#gate || 'no place'}`,
       );
     }
-    const payload: unknown = JSON.parse(textOf(decodeItem(value)));
+    const payload: unknown = JSON.parse(textOf(decodeItem(value).payload));
     const item: Item = { id, payload: String(payload), create: revision, generation: 0 };
     this.#all.set(id, item);
     this.#standing.set(id, item);

@@ -3,9 +3,9 @@ import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
 import { abortedError, checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { type Codec, compare, get, jsonCodec, txnOf } from '../store/index.js';
-import { EnqueuePipeline } from './enqueue-pipeline.js';
 import { type ItemId, placeOf, QueueKeys } from './keys.js';
-import { decodeBeat, decodeItem, encodeItem } from './records.js';
+import { EnqueuePipeline } from './producer/enqueue-pipeline.js';
+import { decodeBeat, decodeItem, encodeItem } from './records/index.js';
 
 export interface FifoQueueOptions<T> {
   /** Default: JSON. */
@@ -114,7 +114,7 @@ export class FifoQueue<T> implements AsyncDisposable {
     return {
       id: this.#keys.nameIn(this.#keys.items, item.key),
       revision: item.createRevision,
-      payload: this.decode(decodeItem(item.value)),
+      payload: this.decode(decodeItem(item.value).payload),
     };
   }
 
@@ -153,7 +153,7 @@ export class FifoQueue<T> implements AsyncDisposable {
         { details: { bytes: bytes.length, limit: largestPayloadBytes } },
       );
     }
-    return encodeItem(bytes);
+    return encodeItem(bytes, this.client.runtime.wallMs());
   }
 
   #opened(): Promise<{ pipeline: EnqueuePipeline; lane: Lane }> {

@@ -8,15 +8,22 @@
  * | `e/<worker>` | a candidate for dispatcher, leased; its create revision is the term |
  * | `g/<id>` | how often the item was taken back: the *version* is the generation, the value counts failures |
  * | `h` | the gate: no item at or below it can be created any more |
+ * | `h/ctl` | what operators have decided: paused, closed, limits |
  * | `i/<R>/<producer>/<n>` | an item; what follows `i/` is its id |
  * | `w/<worker>` | a worker's presence, leased; its create revision tells one life of the worker from another |
+ * | `x/<id>` | the item was cancelled: whoever works on it is to be told |
+ * | `D/<id>` | a dead letter: an item that failed for good, with what is known of it |
+ * | `P/<id>` | what the item's handler told last of its progress, on its worker's session |
+ * | `R/<id>` | the result of an item that was asked for, on a lease |
+ * | `U/<key>` | an idempotency key that was used: the id of its item, on a lease as long as the window |
  *
- * Everything that the dispatcher watches (`e/` to `w/`) is one range without the two things that it writes most,
- * records and beats, so one watch gives it every change in revision order.
+ * Everything that the dispatcher watches (`e/` to `x/`) is one range, so one watch gives it every change in revision
+ * order. What it writes most (records and beats) and what is none of its business (upper case) lies outside.
  */
-import { hexRevision, type Key, type KeyRange, prefixEnd, prefixRange } from '../store/index.js';
+import { hexRevision, type Key, type KeyRange, prefixRange } from '../store/index.js';
 
 const counterDigits = 10;
+const cancelled = 'x/';
 
 /** Names an item: the text after `i/`. Ids sort in queue order. */
 export type ItemId = string;
@@ -25,24 +32,39 @@ export class QueueKeys {
   readonly prefix: Key;
   readonly gate: Key;
   readonly beat: Key;
+  readonly control: Key;
+  /** The gate and the control: what decides whether an item is let in. */
+  readonly admission: Required<KeyRange>;
   readonly items: Required<KeyRange>;
   readonly generations: Required<KeyRange>;
   readonly presences: Required<KeyRange>;
   readonly candidates: Required<KeyRange>;
   readonly records: Required<KeyRange>;
-  /** Candidates, generations, gate, items and presences: what a dispatcher must see change in one order. */
+  readonly cancellations: Required<KeyRange>;
+  readonly deadLetters: Required<KeyRange>;
+  readonly progress: Required<KeyRange>;
+  readonly results: Required<KeyRange>;
+  readonly idempotency: Required<KeyRange>;
+  /** Cancellations, candidates, control, generations, gate, items and presences: what a dispatcher must see change in one order. */
   readonly watched: Required<KeyRange>;
 
   constructor(prefix: Key) {
     this.prefix = prefix;
     this.gate = `${prefix}h`;
     this.beat = `${prefix}beat`;
+    this.control = `${prefix}h/ctl`;
+    this.admission = { key: this.gate, rangeEnd: `${prefix}i` };
     this.items = prefixRange(`${prefix}i/`);
     this.generations = prefixRange(`${prefix}g/`);
     this.presences = prefixRange(`${prefix}w/`);
     this.candidates = prefixRange(`${prefix}e/`);
     this.records = prefixRange(`${prefix}a/`);
-    this.watched = { key: this.candidates.key, rangeEnd: prefixEnd(`${prefix}w/`) };
+    this.cancellations = prefixRange(`${prefix}x/`);
+    this.deadLetters = prefixRange(`${prefix}D/`);
+    this.progress = prefixRange(`${prefix}P/`);
+    this.results = prefixRange(`${prefix}R/`);
+    this.idempotency = prefixRange(`${prefix}U/`);
+    this.watched = { key: this.candidates.key, rangeEnd: this.cancellations.rangeEnd };
   }
 
   item(id: ItemId): Key {
@@ -63,6 +85,37 @@ export class QueueKeys {
 
   recordsOf(worker: string): Required<KeyRange> {
     return prefixRange(`${this.records.key}${worker}/`);
+  }
+
+  /** Below a worker's records: it is to stop working on the item, which is cancelled. */
+  cancellationFor(worker: string, id: ItemId): Key {
+    return `${this.recordsOf(worker).key}${cancelled}${id}`;
+  }
+
+  /** The item that a key among a worker's records says is cancelled; undefined for a record. */
+  cancelledIn(worker: string, key: Key): ItemId | undefined {
+    const name = this.nameIn(this.recordsOf(worker), key);
+    return name.startsWith(cancelled) ? name.slice(cancelled.length) : undefined;
+  }
+
+  cancellation(id: ItemId): Key {
+    return `${this.cancellations.key}${id}`;
+  }
+
+  deadLetter(id: ItemId): Key {
+    return `${this.deadLetters.key}${id}`;
+  }
+
+  progressOf(id: ItemId): Key {
+    return `${this.progress.key}${id}`;
+  }
+
+  result(id: ItemId): Key {
+    return `${this.results.key}${id}`;
+  }
+
+  used(idempotencyKey: string): Key {
+    return `${this.idempotency.key}${idempotencyKey}`;
   }
 
   /** Items from `from` (inclusive) to `to` (exclusive), or to the end. */

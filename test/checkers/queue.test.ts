@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkQueue, type EnqueueCall, type QueueCheck } from '../../src/checkers/index.js';
 import { itemId, placeOf, QueueKeys } from '../../src/queues/keys.js';
-import { encodeItem, encodeRecord, encodeTakeBack } from '../../src/queues/records.js';
+import { encodeItem, encodeRecord, encodeTakeBack } from '../../src/queues/records/index.js';
 import { bytesOf } from '../../src/store/index.js';
 import { brokenBy, type Change, evidenceOf, Story } from './story.js';
 
@@ -22,19 +22,19 @@ class QueueStory extends Story {
   }
 
   enqueue(id: string, payload: string): this {
-    this.created[id] = this.put(keys.item(id), encodeItem(bytesOf(JSON.stringify(payload))));
+    this.created[id] = this.put(keys.item(id), encodeItem(bytesOf(JSON.stringify(payload)), 0));
     return this;
   }
 
   assign(id: string, generation = 0, change: { worker?: string; create?: number } = {}): this {
     const { worker = 'w', create = this.created[id] ?? 0 } = change;
-    const value = encodeRecord([{ id, create, generation, failures: 0 }]);
+    const value = encodeRecord([{ id, create, generation, failures: 0, losses: 0 }]);
     this.put(`${keys.recordsOf(worker).key}${this.revision}`, value);
     return this;
   }
 
   takeBack(id: string): this {
-    this.put(keys.generation(id), encodeTakeBack({ failures: 1, reason: 'failed', delayMs: 0 }));
+    this.put(keys.generation(id), encodeTakeBack({ failures: 1, losses: 0, reason: 'failed', delayMs: 0 }));
     return this;
   }
 
@@ -139,6 +139,7 @@ describe('checkQueue', () => {
       create: together.created[id] ?? 0,
       generation: 0,
       failures: 0,
+      losses: 0,
     }));
     together.put(`${keys.recordsOf('w').key}1`, encodeRecord(jobs));
     expect(brokenBy(check(together))).toBe('nothing');
@@ -175,7 +176,9 @@ describe('checkQueue', () => {
     gone.remove(keys.presence('w'));
     expect(brokenBy(check(gone.assign(one)))).toBe('QUEUE-7');
     const early = begun();
-    const record = encodeRecord([{ id: one, create: early.created[one] ?? 0, generation: 0, failures: 0 }]);
+    const record = encodeRecord([
+      { id: one, create: early.created[one] ?? 0, generation: 0, failures: 0, losses: 0 },
+    ]);
     early.step({ [keys.presence('v')]: { value: '' }, [`${keys.recordsOf('v').key}1`]: { value: record } });
     expect(brokenBy(check(early))).toBe('QUEUE-7');
   });
@@ -185,7 +188,7 @@ describe('checkQueue', () => {
     story.put(keys.gate, one);
     expect(brokenBy(check(story.enqueue(one, 'first')))).toBe('QUEUE-8');
     const early = new Story();
-    early.put(keys.item(one), encodeItem(bytesOf('"first"')));
+    early.put(keys.item(one), encodeItem(bytesOf('"first"'), 0));
     expect(brokenBy(check(early))).toBe('QUEUE-8');
   });
 

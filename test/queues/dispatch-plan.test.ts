@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DispatchPlan, planLimits } from '../../src/queues/dispatch/dispatch-plan.js';
-import type { PlannedWrite, QueueChange, WriteOutcome } from '../../src/queues/dispatch-messages.js';
+import type { PlannedWrite, QueueChange, WriteOutcome } from '../../src/queues/dispatch/messages.js';
 import { type ItemId, itemId, placeOf } from '../../src/queues/keys.js';
 
 const accepted: WriteOutcome = {
@@ -123,7 +123,7 @@ describe('dispatch plan', () => {
     const plan = started(1);
     created(plan, 20, id(15));
     const write = plan.nextWrite(20);
-    const takeBack = { failures: 1, reason: 'failed' as const, delayMs: 0 };
+    const takeBack = { failures: 1, losses: 0, reason: 'failed' as const, delayMs: 0 };
     change(plan, 22, { type: 'taken-back', id: id(15), generation: 1, takeBack });
     finish(plan, write, 23);
     const again = plan.nextWrite(23);
@@ -137,7 +137,7 @@ describe('dispatch plan', () => {
     const plan = started(1);
     created(plan, 20, id(15));
     finish(plan, plan.nextWrite(20), 20);
-    const takeBack = { failures: 1, reason: 'failed' as const, delayMs: 500 };
+    const takeBack = { failures: 1, losses: 0, reason: 'failed' as const, delayMs: 500 };
     change(plan, 30, { type: 'taken-back', id: id(15), generation: 1, takeBack });
     created(plan, 31, id(30));
     const write = plan.nextWrite(31);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryServer } from '../../src/memory/index.js';
 import { FifoQueue } from '../../src/queues/index.js';
 import { placeOf } from '../../src/queues/keys.js';
-import { decodeItem } from '../../src/queues/records.js';
+import { decodeItem } from '../../src/queues/records/index.js';
 import { Client } from '../../src/session/index.js';
 import { put, type Store, textOf, txnOf } from '../../src/store/index.js';
 import { countingStore } from '../support/counting-store.js';
@@ -156,7 +156,7 @@ describe('enqueueing', () => {
     release();
     await queue.enqueue(3);
     const items = await inner.range({ key: 'ns/queue/q/i/', rangeEnd: 'ns/queue/q/i0' });
-    expect(items.kvs.map((kv) => textOf(decodeItem(kv.value)))).toEqual(['0', '2', '3']);
+    expect(items.kvs.map((kv) => textOf(decodeItem(kv.value).payload))).toEqual(['0', '2', '3']);
     await client.close();
     await server.close();
   });

@@ -18,13 +18,13 @@ import { Backoff, type Runtime, sleep, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { compare, get, type KeyValue, put, remove, type TxnRequest, txnOf } from '../../store/index.js';
 import type { HubItem } from '../../watch/index.js';
-import { firstOf, resignation, type Term } from '../dispatch-transactions.js';
 import { asQuorateError } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
 import { CandidateLine } from './candidate-line.js';
 import { Dispatcher } from './dispatcher.js';
 import { LeaderMonitor } from './leader-monitor.js';
+import { firstOf, resignation, type Term } from './transactions.js';
 
 const firstPatienceMs = 1_000;
 const longestPatienceMs = 16_000;

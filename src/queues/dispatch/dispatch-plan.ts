@@ -20,6 +20,10 @@
  * **Staleness.** A change that was overtaken by a read or by a reply of this dispatcher is told by its revision, by
  * the generation (which only grows), or by the id (items never come back once deleted).
  */
+
+import { type ItemId, placeOf } from '../keys.js';
+import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
+import { Heartbeat } from './heartbeat.js';
 import type {
   Assignment,
   GateMove,
@@ -31,10 +35,7 @@ import type {
   TakeBackResult,
   WindowRead,
   WriteOutcome,
-} from '../dispatch-messages.js';
-import { type ItemId, placeOf } from '../keys.js';
-import { type AssignedJob, lossOf, type TakeBack } from '../records.js';
-import { Heartbeat } from './heartbeat.js';
+} from './messages.js';
 import { type PlannedJob, PlannedJobs } from './planned-jobs.js';
 import { leastBusy, type PlannedWorker, PlannedWorkers } from './planned-workers.js';
 import { WindowReader } from './window-reader.js';
@@ -189,6 +190,7 @@ export class DispatchPlan {
       ...item,
       generation: taken?.generation ?? 0,
       failures: taken?.takeBack.failures ?? 0,
+      losses: taken?.takeBack.losses ?? 0,
       place: delayMs > 0 ? { status: 'delayed', untilMs: nowMs + delayMs } : { status: 'ready' },
     });
   }
@@ -208,6 +210,7 @@ export class DispatchPlan {
     if (job === undefined || generation <= job.generation) return;
     job.generation = generation;
     job.failures = takeBack.failures;
+    job.losses = takeBack.losses;
     this.#jobs.move(
       job,
       takeBack.delayMs > 0 ? { status: 'delayed', untilMs: nowMs + takeBack.delayMs } : { status: 'ready' },
@@ -333,6 +336,6 @@ export class DispatchPlan {
   }
 }
 
-function assignedJob({ id, create, generation, failures, payload }: PlannedJob): AssignedJob {
-  return { id, create, generation, failures, payload };
+function assignedJob({ place: _place, ...job }: PlannedJob): AssignedJob {
+  return job;
 }

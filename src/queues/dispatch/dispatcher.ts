@@ -23,14 +23,14 @@ import {
   txnOf,
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
-import type { LoadedState, PlannedWrite, WindowRead } from '../dispatch-messages.js';
-import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from '../dispatch-reads.js';
-import { firstOf, outcomeOf, requestOf, type Term, underTerm } from '../dispatch-transactions.js';
-import { createGate } from '../enqueue-pipeline.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
-import type { AssignedJob } from '../records.js';
+import { createGate } from '../producer/enqueue-pipeline.js';
+import type { AssignedJob } from '../records/index.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
+import type { LoadedState, PlannedWrite, WindowRead } from './messages.js';
+import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from './reads.js';
+import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './transactions.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 const callTimeoutMs = 10_000;

@@ -1,5 +1,5 @@
 import type { ItemId } from '../keys.js';
-import type { Beat } from '../records.js';
+import type { Beat } from '../records/index.js';
 
 /** How often a dispatcher shows that it lives, while there is something to show it for. */
 export const beatIntervalMs = 300;

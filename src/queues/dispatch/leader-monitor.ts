@@ -14,10 +14,10 @@ import type { Runtime, Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { get, type KeyValue, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
-import { beatOf } from '../dispatch-reads.js';
-import { firstOf } from '../dispatch-transactions.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
-import type { Beat } from '../records.js';
+import type { Beat } from '../records/index.js';
+import { beatOf } from './reads.js';
+import { firstOf } from './transactions.js';
 
 export class LeaderMonitor {
   readonly #client: Client;

@@ -1,10 +1,11 @@
 /** What goes into the dispatcher's plan and what comes out of it: plain data, so that a run can be replayed. */
-import type { ItemId } from './keys.js';
-import type { AssignedJob, Beat, TakeBack } from './records.js';
+import type { ItemId } from '../keys.js';
+import type { AssignedJob, Beat, ItemTraits, TakeBack } from '../records/index.js';
 
 export interface StoredItem {
   readonly id: ItemId;
   readonly create: number;
+  readonly traits?: ItemTraits | undefined;
   /** Absent if it is long. */
   readonly payload?: Uint8Array | undefined;
 }

@@ -1,5 +1,6 @@
 import { invariant } from '../../runtime/index.js';
 import type { ItemId } from '../keys.js';
+import type { ItemTraits } from '../records/index.js';
 import type { PlannedWorker } from './planned-workers.js';
 import { ReadyList } from './ready-list.js';
 
@@ -17,6 +18,8 @@ export interface PlannedJob {
   readonly create: number;
   generation: number;
   failures: number;
+  losses: number;
+  readonly traits?: ItemTraits | undefined;
   /** Absent if it is long: the worker reads it. */
   readonly payload?: Uint8Array | undefined;
   place: JobPlace;

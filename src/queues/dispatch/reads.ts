@@ -1,8 +1,7 @@
 /** What the dispatcher reads and watches, turned into the words of its plan. Malformed values are read as empty ones. */
-import type { KeyEvent, KeyValue } from '../store/index.js';
-import { inRange } from '../store/index.js';
-import type { QueueChange, StoredItem } from './dispatch-messages.js';
-import type { QueueKeys } from './keys.js';
+import type { KeyEvent, KeyValue } from '../../store/index.js';
+import { inRange } from '../../store/index.js';
+import type { QueueKeys } from '../keys.js';
 import {
   type AssignedJob,
   type Beat,
@@ -13,15 +12,18 @@ import {
   decodeTakeBack,
   longestInlinePayloadBytes,
   type TakeBack,
-} from './records.js';
+} from '../records/index.js';
+import type { QueueChange, StoredItem } from './messages.js';
 
-const unknownTakeBack: TakeBack = { failures: 0, reason: 'returned', delayMs: 0 };
+const unknownTakeBack: TakeBack = { failures: 0, losses: 0, reason: 'returned', delayMs: 0 };
 
 export function storedItem(keys: QueueKeys, kv: KeyValue): StoredItem {
   const item = { id: keys.nameIn(keys.items, kv.key), create: kv.createRevision };
-  if (kv.value.length > longestInlinePayloadBytes + 1) return item;
-  const payload = lenient(() => decodeItem(kv.value), undefined);
-  return payload === undefined ? item : { ...item, payload };
+  const value = lenient(() => decodeItem(kv.value), undefined);
+  if (value === undefined) return item;
+  const traits = value.traits === undefined ? {} : { traits: value.traits };
+  if (value.payload.length > longestInlinePayloadBytes) return { ...item, ...traits };
+  return { ...item, ...traits, payload: value.payload };
 }
 
 export function generationOf(kv: KeyValue): { generation: number; takeBack: TakeBack } {
@@ -29,7 +31,7 @@ export function generationOf(kv: KeyValue): { generation: number; takeBack: Take
 }
 
 export function workerOf(keys: QueueKeys, kv: KeyValue): { id: string; create: number; slots: number } {
-  const { slots } = lenient(() => decodePresence(kv.value), { slots: 0, label: '' });
+  const { slots } = lenient(() => decodePresence(kv.value), { slots: 0, concurrency: 0, label: '' });
   return { id: keys.nameIn(keys.presences, kv.key), create: kv.createRevision, slots };
 }
 

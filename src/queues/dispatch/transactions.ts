@@ -22,7 +22,9 @@ import {
   type TxnReply,
   type TxnRequest,
   txnOf,
-} from '../store/index.js';
+} from '../../store/index.js';
+import type { ItemId, QueueKeys } from '../keys.js';
+import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
 import type {
   Assignment,
   GateMove,
@@ -30,10 +32,8 @@ import type {
   TakeBackOfLost,
   TakeBackResult,
   WriteOutcome,
-} from './dispatch-messages.js';
-import { generationOf } from './dispatch-reads.js';
-import type { ItemId, QueueKeys } from './keys.js';
-import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from './records.js';
+} from './messages.js';
+import { generationOf } from './reads.js';
 
 export interface Term {
   /** The candidate's name: that of its worker. */

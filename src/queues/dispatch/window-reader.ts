@@ -1,5 +1,5 @@
-import type { StoredItem, WindowRead } from '../dispatch-messages.js';
 import { type ItemId, placeOf, revisionOf } from '../keys.js';
+import type { StoredItem, WindowRead } from './messages.js';
 
 /** A window aims at about so many items or bytes, whichever is less. */
 const itemsPerWindow = 1_000;

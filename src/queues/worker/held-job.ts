@@ -27,10 +27,10 @@ import {
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
-import { firstOf } from '../dispatch-transactions.js';
+import { firstOf } from '../dispatch/transactions.js';
 import { isPassing } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
-import { type AssignedJob, encodeTakeBack, type TakeBack } from '../records.js';
+import { type AssignedJob, encodeTakeBack, type TakeBack } from '../records/index.js';
 import type { RecordLedger } from './record-ledger.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };

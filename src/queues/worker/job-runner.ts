@@ -2,6 +2,7 @@ import PQueue from 'p-queue';
 import { isQuorateError, QuorateError } from '../../errors.js';
 import type { Runtime } from '../../runtime/index.js';
 import { asQuorateError } from '../failures.js';
+import { failureOf } from '../records/index.js';
 import type { HeldJob } from './held-job.js';
 import { Job } from './job.js';
 import type { Membership } from './membership.js';
@@ -139,7 +140,7 @@ export class JobRunner<T> {
     const failures = held.assigned.failures + 1;
     const ceilingMs = Math.min(retryDelay.longestMs, retryDelay.firstMs * 2 ** Math.min(failures - 1, 40));
     const delayMs = Math.round(ceilingMs * (1 - runtime.random() / 2));
-    if (!membership.signal.aborted) await held.giveBack({ failures, reason: 'failed', delayMs }, {});
+    if (!membership.signal.aborted) await held.giveBack(failureOf(held.assigned, delayMs), {});
     return delayMs;
   }
 

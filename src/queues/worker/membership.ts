@@ -21,12 +21,12 @@ import { Backoff, type Runtime, sharedController, sleep, type Timer, waitFor } f
 import type { Client, Session } from '../../session/index.js';
 import { compare, get, type KeyValue, put, remove, type TxnReply, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
-import { jobsOfRecord } from '../dispatch-reads.js';
-import { firstOf } from '../dispatch-transactions.js';
+import { jobsOfRecord } from '../dispatch/reads.js';
+import { firstOf } from '../dispatch/transactions.js';
 import { isPassingRead } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
-import { decodeItem, encodePresence } from '../records.js';
+import { decodeItem, encodePresence, failureOf, returnOf } from '../records/index.js';
 import { HeldJob, type HeldJobContext } from './held-job.js';
 import { RecordLedger } from './record-ledger.js';
 
@@ -46,6 +46,8 @@ export interface MembershipOptions {
   readonly keys: QueueKeys;
   readonly session: Session;
   readonly slots: number;
+  /** How many jobs run at a time. */
+  readonly concurrency: number;
   readonly label: string;
   /** A job has come. In queue order as far as they were assigned in it. */
   readonly onJob: (job: HeldJob) => void;
@@ -150,8 +152,7 @@ export class Membership {
 
   /** Gives a job back without counting a failure. */
   async giveBack(job: HeldJob): Promise<void> {
-    const { failures } = job.assigned;
-    await job.giveBack({ failures, reason: 'returned', delayMs: 0 }, {});
+    await job.giveBack(returnOf(job.assigned), {});
   }
 
   /** Deletes what this life has left in the store, sooner or later. Whoever waits for its jobs gets them then. */
@@ -265,9 +266,9 @@ export class Membership {
         this.#options.onJob(job);
         continue;
       }
-      const failures = job.assigned.failures + 1;
-      const takeBack = { failures, reason: 'failed' as const, delayMs: unreadableDelayMs };
-      job.giveBack(takeBack, {}).catch((error: unknown) => this.#options.onError(error));
+      job
+        .giveBack(failureOf(job.assigned, unreadableDelayMs), {})
+        .catch((error: unknown) => this.#options.onError(error));
     }
   }
 
@@ -277,7 +278,7 @@ export class Membership {
     jobs.forEach((job, index) => {
       const item = firstOf(reply.replies[index]);
       if (item === undefined) job.drop();
-      else job.payload = decodeItem(item.value);
+      else job.payload = decodeItem(item.value).payload;
     });
   }
 
@@ -310,6 +311,7 @@ export class Membership {
   }
 
   #presence(slots: number): Uint8Array {
-    return encodePresence({ slots, label: this.#options.label });
+    const { concurrency, label } = this.#options;
+    return encodePresence({ slots, concurrency: Math.min(slots, concurrency), label });
   }
 }

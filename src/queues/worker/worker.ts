@@ -169,6 +169,7 @@ export class Worker<T> implements AsyncDisposable {
       keys: this.#keys,
       session,
       slots: this.#settings.slots,
+      concurrency: this.#settings.concurrency,
       label: this.#settings.label ?? this.#client.label,
       onJob: (job) => this.#runner.add(job, membership),
       onError: (error) => this.#emitError(error),

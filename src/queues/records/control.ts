@@ -1,0 +1,60 @@
+import { bytesOf, textOf } from '../../store/index.js';
+import { parsed } from './parsing.js';
+
+/** At most `count` jobs are given out in each `perMs`, beside a first `burst`. */
+export interface RateLimit {
+  readonly count: number;
+  readonly perMs: number;
+  /** How many may be given out at once after a rest. Default: `count`. */
+  readonly burst?: number;
+}
+
+/** What holds for the whole queue, whoever works on it. Absent: no limit. */
+export interface QueueLimits {
+  /** Jobs in the hands of all workers together. */
+  readonly concurrency?: number;
+  /** Jobs of one group in the hands of all workers, unless `groups` says otherwise for it. */
+  readonly groupConcurrency?: number;
+  readonly groups?: Readonly<Record<string, number>>;
+  readonly rate?: RateLimit;
+}
+
+/** What operators have decided for the queue: one document, changed by compare-and-set. */
+export interface QueueControl {
+  /** Nothing is given out. */
+  readonly paused: boolean;
+  /** Nothing is let in. */
+  readonly closed: boolean;
+  readonly limits: QueueLimits;
+}
+
+export const openControl: QueueControl = { paused: false, closed: false, limits: {} };
+
+export function encodeControl(control: QueueControl): Uint8Array {
+  return bytesOf(JSON.stringify(control));
+}
+
+/** Malformed limits count as none at all; a malformed document as paused, since nobody knows what it was to prevent. */
+export function decodeControl(bytes: Uint8Array): QueueControl {
+  const value = parsed('control', () => JSON.parse(textOf(bytes)) as Partial<QueueControl>);
+  return {
+    paused: value.paused === true,
+    closed: value.closed === true,
+    limits: limitsOf(value.limits ?? {}),
+  };
+}
+
+function limitsOf({ concurrency, groupConcurrency, groups, rate }: QueueLimits): QueueLimits {
+  return {
+    ...(isCount(concurrency) ? { concurrency } : {}),
+    ...(isCount(groupConcurrency) ? { groupConcurrency } : {}),
+    ...(typeof groups === 'object' && groups !== null
+      ? { groups: Object.fromEntries(Object.entries(groups).filter(([, limit]) => isCount(limit))) }
+      : {}),
+    ...(rate !== undefined && isCount(rate.count) && rate.count > 0 && rate.perMs > 0 ? { rate } : {}),
+  };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
