@@ -20,6 +20,10 @@ export type ErrorCode =
   | 'over-limit'
   // An operator has closed the queue for new items
   | 'queue-closed'
+  // What became of a job: it ended and there is no result (any more), it failed for good, or somebody cancelled it
+  | 'no-result'
+  | 'dead-lettered'
+  | 'job-cancelled'
   // What became of a session or a hold
   | 'session-lost'
   | 'hold-lost'

@@ -191,7 +191,7 @@ const ofWorkers: readonly Mutant[] = [
   {
     name: 'acknowledge-without-generation',
     file: heldJob,
-    find: "        compare.version(keys.generation(id), 'equal', generation),\n",
+    find: "      compare.version(keys.generation(id), 'equal', generation),\n",
     replace: '',
     story:
       'Bull #308: the queue may complete a job twice, for the worker that stalled and the one that has it now',
@@ -201,11 +201,11 @@ const ofWorkers: readonly Mutant[] = [
   {
     name: 'acknowledge-by-existence',
     file: heldJob,
-    find: `compare: [
-        compare.create(keys.item(id), 'equal', create),
-        compare.version(keys.generation(id), 'equal', generation),
-      ],`,
-    replace: "compare: [compare.version(keys.item(id), 'greater', 0)],",
+    find: `return [
+      compare.create(keys.item(id), 'equal', create),
+      compare.version(keys.generation(id), 'equal', generation),
+    ];`,
+    replace: "return [compare.version(keys.item(id), 'greater', 0)];",
     story:
       'Kazoo LockingQueue, Curator DistributedQueue: who finds the node deletes it, whoever has it now (Curator #1122)',
     killedBy,
@@ -214,9 +214,9 @@ const ofWorkers: readonly Mutant[] = [
   {
     name: 'effects-outside-the-acknowledgement',
     file: heldJob,
-    find: 'const reply = await this.#settle(',
+    find: 'const reply = await this.#settle(options, async (cleanUp, limits) => {',
     replace: `if (user?.success !== undefined) await this.#context.store.txn({ compare: [], failure: [], ...user, success: user.success });
-    const reply = await this.#settle(`,
+    const reply = await this.#settle(options, async (cleanUp, limits) => {`,
     story:
       'Any queue without transactions: the effect stands, and the job comes back (Curator #1122 asks for the transaction)',
     killedBy,
@@ -225,8 +225,8 @@ const ofWorkers: readonly Mutant[] = [
   {
     name: 'lost-reply-taken-for-a-refusal',
     file: heldJob,
-    find: 'throw this.#uncertain && isGone ? this.#unknown() : this.#fenced();',
-    replace: 'throw this.#fenced();',
+    find: 'throw this.#uncertain && !isKnown ? this.#unknown() : this.fenced();',
+    replace: 'throw this.fenced();',
     story:
       "etcd's Go recipe Queue: a delete whose reply was lost counts as failed (deleteRevKey), though it was done",
     killedBy,

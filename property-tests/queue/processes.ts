@@ -85,6 +85,7 @@ export class Scene {
           concurrency: plan.concurrency,
           prefetch: plan.prefetch,
           mirror: this.world.workload.mirror,
+          maxLosses: Number.POSITIVE_INFINITY,
           retryDelay: { firstMs: 50, longestMs: 400 },
         });
         worker.on((event) => this.#onEvent(process, context, event));
@@ -244,6 +245,9 @@ function describe(event: WorkerEvent<string>): string {
       return `${event.active ? 'dispatches in' : 'has ended'} term ${event.term}`;
     case 'returned':
       return `has given back ${event.id}`;
+    case 'dead':
+    case 'cancelled':
+      return `${event.type} ${event.id}: ${event.reason}`;
     case 'error':
       return `error: ${event.error.message}`;
     default:

@@ -5,11 +5,19 @@ import type { Client } from '../session/index.js';
 import { type Codec, compare, get, jsonCodec, txnOf } from '../store/index.js';
 import { type ItemId, placeOf, QueueKeys } from './keys.js';
 import { EnqueuePipeline } from './producer/enqueue-pipeline.js';
-import { decodeBeat, decodeItem, encodeItem } from './records/index.js';
+import { decodeBeat, decodeItem, encodeItem, type ItemTraits } from './records/index.js';
+import {
+  type CancelOptions,
+  type JobOutcome,
+  JobOutcomes,
+  type WaitForResultOptions,
+} from './results/job-outcomes.js';
 
 export interface FifoQueueOptions<T> {
   /** Default: JSON. */
   codec?: Codec<T>;
+  /** Of what handlers return, where results are asked for. Default: JSON. */
+  resultCodec?: Codec<unknown>;
 }
 
 /** An item that is in the queue. */
@@ -50,7 +58,9 @@ export class FifoQueue<T> implements AsyncDisposable {
   readonly name: string;
   readonly client: Client;
   readonly codec: Codec<T>;
+  readonly resultCodec: Codec<unknown>;
   readonly #keys: QueueKeys;
+  readonly #outcomes: JobOutcomes;
   #pipeline: Promise<{ pipeline: EnqueuePipeline; lane: Lane }> | undefined;
   #closed = false;
 
@@ -59,7 +69,9 @@ export class FifoQueue<T> implements AsyncDisposable {
     this.client = client;
     this.name = name;
     this.codec = options.codec ?? jsonCodec<T>();
+    this.resultCodec = options.resultCodec ?? jsonCodec<unknown>();
     this.#keys = new QueueKeys(client.keys.prefix('queue', name));
+    this.#outcomes = new JobOutcomes({ client, keys: this.#keys, codec: this.resultCodec });
   }
 
   /**
@@ -118,6 +130,42 @@ export class FifoQueue<T> implements AsyncDisposable {
     };
   }
 
+  /**
+   * Resolves with what the job's handler returned, if its item asked for the result to be kept (`resultMs`); it cannot be
+   * missed, whatever is cut or lost in between. Without `timeoutMs` it waits for as long as the job is in the queue.
+   *
+   * Errors: `dead-lettered` and `job-cancelled` if it ended so, with the reason; `no-result` if it ended and there is no result, as
+   * none was asked for or it has expired, or if there never was such a job; `codec`; `aborted` and `timeout` of `options`. Cost:
+   * two watches, shared by the waits of a process for one job, and one or two reads.
+   */
+  waitForResult<R = unknown>(id: ItemId, options: WaitForResultOptions = {}): Promise<R> {
+    return this.#outcomes.wait<R>(id, options);
+  }
+
+  /** How the job ended, if that was to be kept, or that it has not ended. One read. Error: `codec`. */
+  result<R = unknown>(id: ItemId, options: WaitOptions = {}): Promise<JobOutcome<R>> {
+    return this.#outcomes.result<R>(id, options);
+  }
+
+  /** What the job's handler told last of its progress; undefined if it has told none, does not run, or has ended. One read. */
+  progress(id: ItemId, options: WaitOptions = {}): Promise<unknown> {
+    return this.#outcomes.progress(id, options);
+  }
+
+  /**
+   * Ends a job that is in the queue, waiting or being worked on: false if there is none (any more). Once it returned true, the job
+   * is never given out again and never acknowledged, with none of its effects; a handler that runs it has its signal fired as
+   * soon as its worker has heard of it. One read and one commit. Outcome `unknown` if it was given up on its way.
+   */
+  cancel(id: ItemId, options: CancelOptions = {}): Promise<boolean> {
+    return this.#outcomes.cancel(id, options);
+  }
+
+  /** The bytes of an item. Throws `codec` and `request-too-large`. */
+  encodeItem(payload: T, traits?: ItemTraits): Uint8Array {
+    return this.#encode(payload, traits);
+  }
+
   /** The payload in these bytes, or `codec`. */
   decode(bytes: Uint8Array): T {
     try {
@@ -139,7 +187,7 @@ export class FifoQueue<T> implements AsyncDisposable {
     return this.close();
   }
 
-  #encode(payload: T): Uint8Array {
+  #encode(payload: T, traits?: ItemTraits): Uint8Array {
     let bytes: Uint8Array;
     try {
       bytes = this.codec.encode(payload);
@@ -153,7 +201,7 @@ export class FifoQueue<T> implements AsyncDisposable {
         { details: { bytes: bytes.length, limit: largestPayloadBytes } },
       );
     }
-    return encodeItem(bytes, this.client.runtime.wallMs());
+    return encodeItem(bytes, this.client.runtime.wallMs(), traits);
   }
 
   #opened(): Promise<{ pipeline: EnqueuePipeline; lane: Lane }> {

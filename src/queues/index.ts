@@ -1,7 +1,12 @@
 export { type Enqueued, FifoQueue, type FifoQueueOptions, type QueueItem } from './fifo-queue.js';
 export type { ItemId } from './keys.js';
-export { type CompleteOptions, Job } from './worker/job.js';
+export { type FollowUp, followUp } from './producer/follow-up.js';
+export type { DeadLetterCause, ItemTraits } from './records/index.js';
+export type { CancelOptions, JobOutcome, WaitForResultOptions } from './results/job-outcomes.js';
+export { type CompleteOptions, type CompleteReply, Job } from './worker/job.js';
+export { JobRejected } from './worker/job-rejected.js';
 export type { Handler } from './worker/job-runner.js';
 export { type CloseOptions, Worker } from './worker/worker.js';
 export type { WorkerEvent } from './worker/worker-events.js';
+export type { CountedEvent, WorkerHealth } from './worker/worker-health.js';
 export type { WorkerOptions } from './worker/worker-options.js';

@@ -1,26 +1,43 @@
 /**
- * A job that this process was given, and the two ways it parts with it.
+ * A job that this process was given, and the ways it parts with it. Each is `IF create(i/X) = c, version(g/X) = k THEN … ELSE get
+ * i/X, get g/X`: c names the item's life and k how often it was taken back, so a worker from whom it was taken is refused, with
+ * all its effects, and nobody can end a job twice: after the first there is no item.
  *
- * - **Acknowledge** `IF create(i/X) = c, version(g/X) = k THEN {IF user compares THEN delete i/X, delete g/X, user ops ELSE user
- *   ops} ELSE get i/X, get g/X`. c names the item's life and k how often it was taken back, so a worker from whom it was taken
- *   is refused, with all its effects, and nobody can acknowledge twice: after the first there is no item.
- * - **Give back** `IF create(i/X) = c, version(g/X) = k THEN put g/X ELSE get i/X, get g/X`: raises the generation.
+ * - **Acknowledge** `… THEN {IF user compares THEN {IF gates of the follow-ups THEN delete i/X, delete g/X, delete P/X, [put R/X on a
+ *   lease], [put follow-ups], user ops ELSE get h} ELSE user ops}`. Refused by a gate, nothing was applied: again, with larger
+ *   keys (producer/follow-up.ts).
+ * - **Dead letter** read `i/X`, then `… THEN delete i/X, delete g/X, delete P/X, put D/X, [put R/X on a lease]`. The letter holds the
+ *   item's whole value. What was read is what is deleted: an item is never written twice, and c names it.
+ * - **Give back** `… THEN put g/X, delete P/X`: raises the generation.
  *
  * A record whose jobs are all settled is deleted by the acknowledgement of its last one, or along with a later write.
  *
  * - *Reply lost*: the exactly-once store finds out. If even that cannot tell, the same transaction is sent again: applied
- *   twice it cannot be. Refused then, with the item gone, it is not known whose acknowledgement that was (`unknown`).
+ *   twice it cannot be, nor can two that differ in the keys of their follow-ups. Refused then, with the item gone, it is not known
+ *   whose end that was (`unknown`).
+ * - *Lease of the result gone*: the request was refused as a whole. Again with another lease.
  * - *Session lost*: the transactions do not depend on it. As long as the job has not been taken back nobody else has it, and the
  *   acknowledgement of a worker that was thought dead is as good as any.
+ * - *Cancelled from outside*: the item is gone, so all of these are refused; told of it, none is sent.
  */
 import { isQuorateError, QuorateError } from '../../errors.js';
-import { Backoff, type Runtime, sleep } from '../../runtime/index.js';
+import {
+  abortedError,
+  Backoff,
+  type Runtime,
+  sleep,
+  type WaitOptions,
+  waitFor,
+} from '../../runtime/index.js';
 import {
   type CallOptions,
   compare,
   get,
+  type LeaseId,
   nested,
   type Op,
+  type OpReply,
+  put,
   remove,
   type Store,
   type TxnReply,
@@ -28,12 +45,23 @@ import {
   txnOf,
 } from '../../store/index.js';
 import { firstOf } from '../dispatch/transactions.js';
-import { isPassing } from '../failures.js';
-import type { QueueKeys } from '../keys.js';
-import { type AssignedJob, encodeTakeBack, type TakeBack } from '../records/index.js';
+import type { ExpiringLeases } from '../expiring-leases.js';
+import { isPassing, isPassingRead } from '../failures.js';
+import type { ItemId, QueueKeys } from '../keys.js';
+import type { Admission, FollowUps, PreparedFollowUps } from '../producer/follow-up.js';
+import {
+  type AssignedJob,
+  type DeadLetterRecord,
+  encodeDeadLetter,
+  encodeTakeBack,
+  type TakeBack,
+} from '../records/index.js';
+import { encodeResult, type ResultRecord } from '../results/result-record.js';
 import type { RecordLedger } from './record-ledger.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
+/** Leases found gone one after another, before it is told: the lease may be one of the caller's own operations. */
+const mostLeases = 3;
 
 /** Where a job in hand stands. */
 export type Custody =
@@ -42,6 +70,10 @@ export type Custody =
   | 'settling'
   | 'acknowledged'
   | 'given-back'
+  /** In the dead letters, by this worker. */
+  | 'dead'
+  /** Somebody cancelled it. */
+  | 'cancelled'
   /** It was taken from this worker, or deleted. */
   | 'superseded';
 
@@ -52,7 +84,32 @@ export interface HeldJobContext {
   /** Ends the repeating of what failed for the moment: after it, one attempt. */
   readonly signal: AbortSignal;
   readonly ledger: RecordLedger;
+  readonly leases: ExpiringLeases;
+  readonly followUps: FollowUps;
   readonly onSettled: (job: HeldJob) => void;
+}
+
+/** What happens in the revision of an acknowledgement. */
+export interface Acknowledgement {
+  readonly user?: Partial<TxnRequest> | undefined;
+  readonly followUps?: PreparedFollowUps | undefined;
+  /** Encoded; kept if it was asked for. */
+  readonly result?: Uint8Array | undefined;
+}
+
+export interface Acknowledged extends TxnReply {
+  /** Of its follow-ups, in order. */
+  readonly ids: readonly ItemId[];
+}
+
+/** Why a job is given up for good. */
+export type Verdict = Pick<DeadLetterRecord, 'cause' | 'reason' | 'failures'>;
+
+/** What one attempt sends beside the guards, and what its reply means. */
+interface Attempt {
+  readonly success: readonly Op[];
+  /** Undefined: nothing was applied, and another attempt is to be made. */
+  readonly custodyAfter: (reply: TxnReply) => Custody | undefined;
 }
 
 export class HeldJob {
@@ -60,10 +117,13 @@ export class HeldJob {
   readonly record: string;
   /** Absent until it was read, for a long one. */
   payload: Uint8Array | undefined;
+  /** This holder may have put `P/X`. */
+  hasProgress = false;
   readonly #context: HeldJobContext;
   #custody: Custody = 'held';
   /** An attempt to part with it may have been applied. */
   #uncertain = false;
+  #cancelled: QuorateError | undefined;
 
   constructor(assigned: AssignedJob, record: string, context: HeldJobContext) {
     this.assigned = assigned;
@@ -80,37 +140,89 @@ export class HeldJob {
     return this.#custody !== 'held' && this.#custody !== 'settling';
   }
 
+  /** Whether somebody wants to know how it ends. */
+  get isResultWanted(): boolean {
+    return this.assigned.traits?.resultMs !== undefined;
+  }
+
+  /** The items to be put with its acknowledgement. Throws as {@link FollowUps.prepare}. */
+  get followUps(): FollowUps {
+    return this.#context.followUps;
+  }
+
   /** The reply to `user`, whose `succeeded` false leaves the job held; or `fenced`, or what the store answered. */
-  async acknowledge(user: Partial<TxnRequest> | undefined, options: CallOptions): Promise<TxnReply> {
-    const { keys } = this.#context;
-    const { id, generation } = this.assigned;
-    const done: Op[] = [remove(keys.item(id))];
-    if (generation > 0) done.push(remove(keys.generation(id)));
-    const reply = await this.#settle(
-      (cleanUp) =>
-        user === undefined
-          ? [...done, ...cleanUp]
-          : [nested({ ...user, success: [...done, ...cleanUp, ...(user.success ?? [])] })],
-      options,
-      ({ replies: [inner] }) =>
-        user !== undefined && inner?.type === 'txn' && !inner.succeeded ? 'held' : 'acknowledged',
-    );
-    if (user === undefined) return reply;
-    const [inner] = reply.replies;
-    if (inner?.type !== 'txn') throw new QuorateError('internal', 'a reply of another form than its request');
-    const ownFrom = inner.succeeded ? inner.replies.length - (user.success?.length ?? 0) : 0;
-    return { revision: reply.revision, succeeded: inner.succeeded, replies: inner.replies.slice(ownFrom) };
+  async acknowledge(
+    { user, followUps, result }: Acknowledgement,
+    options: CallOptions,
+  ): Promise<Acknowledged> {
+    let admission: Admission | undefined;
+    const reply = await this.#settle(options, async (cleanUp, limits) => {
+      admission = followUps && (await this.#context.followUps.admit(followUps, limits));
+      const success = [
+        ...this.#ended(),
+        ...cleanUp,
+        ...(await this.#resultOf({ status: 'completed', value: result }, limits)),
+        ...(admission?.puts ?? []),
+        ...(user?.success ?? []),
+      ];
+      const admitted =
+        admission === undefined
+          ? success
+          : [nested({ compare: admission.compare, success, failure: admission.failure })];
+      return {
+        success: user === undefined ? admitted : [nested({ ...user, success: admitted })],
+        custodyAfter: (applied) => {
+          const parts = this.#partsOf(applied, user !== undefined, admission !== undefined);
+          return parts.gate?.succeeded === false ? undefined : parts.user.succeeded ? 'acknowledged' : 'held';
+        },
+      };
+    });
+    const { user: own, gate } = this.#partsOf(reply, user !== undefined, admission !== undefined);
+    const { replies } = gate ?? own;
+    const ownFrom = own.succeeded ? replies.length - (user?.success?.length ?? 0) : 0;
+    return {
+      ...{ revision: reply.revision, succeeded: own.succeeded, replies: replies.slice(ownFrom) },
+      ids: own.succeeded ? (admission?.ids ?? []) : [],
+    };
+  }
+
+  /** Puts it into the dead letters. Rejects as `acknowledge`, and with `request-too-large` if it does not fit there. */
+  async deadLetter(verdict: Verdict, options: CallOptions): Promise<void> {
+    const { keys, runtime, store } = this.#context;
+    const { id, losses } = this.assigned;
+    const { cause, reason, failures } = verdict;
+    let item: Uint8Array | undefined;
+    // An item of 1.5 MiB leaves room for little else.
+    await this.#settle(options, async (_cleanUp, limits) => {
+      if (item === undefined) {
+        const { kvs } = await store.range({ key: keys.item(id) }, limits);
+        // If it is gone the guards refuse what follows.
+        item = kvs[0]?.value ?? new Uint8Array();
+      }
+      const letter = { cause, reason, failures, losses, atMs: runtime.wallMs(), item };
+      return {
+        success: [
+          ...this.#ended(),
+          put(keys.deadLetter(id), encodeDeadLetter(letter)),
+          ...(await this.#resultOf({ status: 'dead', cause, reason }, limits)),
+        ],
+        custodyAfter: () => 'dead',
+      };
+    });
   }
 
   /** Rejects as `acknowledge`. */
   async giveBack(takeBack: TakeBack, options: CallOptions): Promise<void> {
-    const key = this.#context.keys.generation(this.assigned.id);
-    const put: Op = { type: 'put', key, value: encodeTakeBack(takeBack) };
-    await this.#settle(
-      (cleanUp) => [put, ...cleanUp],
-      options,
-      () => 'given-back',
-    );
+    const { keys } = this.#context;
+    const { id } = this.assigned;
+    await this.#settle(options, async (cleanUp) => ({
+      success: [
+        put(keys.generation(id), encodeTakeBack(takeBack)),
+        ...(this.hasProgress ? [remove(keys.progressOf(id))] : []),
+        ...cleanUp,
+      ],
+      custodyAfter: () => 'given-back',
+    }));
   }
 
   /** Its item was found to be gone. */
@@ -118,75 +230,174 @@ export class HeldJob {
     if (!this.isSettled) this.#become('superseded');
   }
 
+  /** It was cancelled: the item is gone. False if this worker had parted with it before. */
+  cancel(reason: QuorateError): boolean {
+    if (this.isSettled) return false;
+    this.#cancelled = reason;
+    if (this.#custody === 'held') this.#become('cancelled');
+    return true;
+  }
+
+  /** The guards of whatever is written for this holder alone. */
+  get guards() {
+    const { keys } = this.#context;
+    const { id, create, generation } = this.assigned;
+    return [
+      compare.create(keys.item(id), 'equal', create),
+      compare.version(keys.generation(id), 'equal', generation),
+    ];
+  }
+
+  /** What told this worker that the job is not its own any more. */
+  fenced(): QuorateError {
+    const { id, generation } = this.assigned;
+    const details = { id, generation };
+    if (this.#cancelled !== undefined) {
+      return new QuorateError('job-cancelled', this.#cancelled.message, { details });
+    }
+    return new QuorateError(
+      'fenced',
+      `job ${id} was taken back or deleted: generation ${generation} has passed`,
+      { details },
+    );
+  }
+
   #become(custody: Custody): void {
     this.#custody = custody;
     if (this.isSettled) this.#context.onSettled(this);
   }
 
+  /** The item and what belongs to it. */
+  #ended(): Op[] {
+    const { keys } = this.#context;
+    const { id, generation } = this.assigned;
+    const ops: Op[] = [remove(keys.item(id))];
+    if (generation > 0) ops.push(remove(keys.generation(id)));
+    // A holder before this one may have left some.
+    if (generation > 0 || this.hasProgress) ops.push(remove(keys.progressOf(id)));
+    return ops;
+  }
+
+  async #resultOf(record: ResultRecord, options: WaitOptions): Promise<Op[]> {
+    const { id, traits } = this.assigned;
+    const { keys, leases, runtime } = this.#context;
+    if (traits?.resultMs === undefined) return [];
+    const granting: Promise<LeaseId> = leases.leaseFor(traits.resultMs);
+    const lease = await waitFor(runtime, granting, options, `ending job ${id}`);
+    return [put(keys.result(id), encodeResult(record), { lease })];
+  }
+
+  #partsOf(
+    reply: TxnReply,
+    hasUser: boolean,
+    hasGate: boolean,
+  ): { user: { succeeded: boolean; replies: readonly OpReply[] }; gate: TxnPart | undefined } {
+    const user: TxnPart | TxnReply = hasUser ? partOf(reply.replies[0]) : reply;
+    return { user, gate: hasGate && user.succeeded ? partOf(user.replies[0]) : undefined };
+  }
+
   async #settle(
-    success: (cleanUp: readonly Op[]) => readonly Op[],
     options: CallOptions,
-    custodyAfter: (reply: TxnReply) => Custody,
+    attempt: (cleanUp: readonly Op[], limits: WaitOptions) => Promise<Attempt>,
   ): Promise<TxnReply> {
-    if (this.#custody === 'superseded') throw this.#fenced();
+    if (this.#custody === 'superseded' || this.#custody === 'cancelled') throw this.fenced();
     if (this.#custody !== 'held') {
       throw new QuorateError('closed', `job ${this.assigned.id} is ${this.#custody} already`);
     }
     this.#custody = 'settling';
-    const { keys, ledger } = this.#context;
-    const { id, create, generation } = this.assigned;
+    const { ledger } = this.#context;
     const cleanUp = ledger.cleanUpWith(this.record);
-    const request = txnOf({
-      compare: [
-        compare.create(keys.item(id), 'equal', create),
-        compare.version(keys.generation(id), 'equal', generation),
-      ],
-      success: success(cleanUp.map((record) => remove(record))),
-      failure: [get(keys.item(id), { keysOnly: true }), get(keys.generation(id), { keysOnly: true })],
-    });
-    let reply: TxnReply | undefined;
+    const removals = cleanUp.map((record) => remove(record));
+    let settled: { reply: TxnReply; custody: Custody } | undefined;
     try {
-      reply = await this.#send(request, options);
+      settled = await this.#send(options, (limits) => attempt(removals, limits));
     } finally {
-      const custody = reply === undefined ? 'held' : reply.succeeded ? custodyAfter(reply) : 'superseded';
-      ledger.cleaned(cleanUp, custody !== 'held' && custody !== 'superseded');
-      this.#become(custody);
+      const custody = settled?.custody ?? 'held';
+      ledger.cleaned(cleanUp, custody === 'acknowledged' || custody === 'given-back');
+      const isOver = custody === 'held' || custody === 'superseded';
+      this.#become(isOver && this.#cancelled !== undefined ? 'cancelled' : custody);
     }
+    const { reply } = settled;
     if (reply.succeeded) return reply;
     const isGone = firstOf(reply.replies[0]) === undefined;
-    throw this.#uncertain && isGone ? this.#unknown() : this.#fenced();
+    const isKnown = this.#cancelled !== undefined || !isGone;
+    throw this.#uncertain && !isKnown ? this.#unknown() : this.fenced();
   }
 
-  async #send(request: TxnRequest, options: CallOptions): Promise<TxnReply> {
-    const { store, runtime, signal } = this.#context;
+  /** Repeats it until it is decided, or may not be repeated. */
+  async #send(
+    options: CallOptions,
+    attempt: (limits: WaitOptions) => Promise<Attempt>,
+  ): Promise<{ reply: TxnReply; custody: Custody }> {
+    const { keys, store, runtime, leases, signal } = this.#context;
+    const { id } = this.assigned;
     const backoff = new Backoff(runtime, retryDelay);
+    const limitsNow = this.#limitsOf(options);
+    let leasesGone = 0;
     for (;;) {
+      let isSent = false;
       try {
-        return await store.txn(request, options);
+        const limits = limitsNow();
+        const { success, custodyAfter } = await attempt(limits);
+        const request = txnOf({
+          compare: this.guards,
+          success,
+          failure: [get(keys.item(id), { keysOnly: true }), get(keys.generation(id), { keysOnly: true })],
+        });
+        isSent = true;
+        const reply = await store.txn(request, limits);
+        const custody = reply.succeeded ? custodyAfter(reply) : 'superseded';
+        if (custody !== undefined) return { reply, custody };
+        continue;
       } catch (error) {
-        const unknown = isQuorateError(error) && error.outcome === 'unknown';
+        const unknown = isSent && isQuorateError(error) && error.outcome === 'unknown';
         this.#uncertain ||= unknown;
+        if (isQuorateError(error, 'lease-not-found') && this.isResultWanted && leasesGone < mostLeases) {
+          leasesGone += 1;
+          leases.forget();
+          continue;
+        }
         const mayRepeat =
           !signal.aborted && options.signal?.aborted !== true && options.timeoutMs === undefined;
-        if (!mayRepeat || !(unknown || isPassing(error))) throw error;
+        const isMomentary = unknown || (isSent ? isPassing(error) : isPassingRead(error));
+        if (!mayRepeat || !isMomentary) throw this.#uncertain ? asUnknown(error) : error;
       }
       await sleep(runtime, backoff.nextMs(), { signal }).catch(() => {});
     }
   }
 
-  #fenced(): QuorateError {
-    return new QuorateError(
-      'fenced',
-      `job ${this.assigned.id} was taken back or deleted: generation ${this.assigned.generation} has passed`,
-      { details: { id: this.assigned.id, generation: this.assigned.generation } },
-    );
+  /** What is left of the caller's limits at each attempt. */
+  #limitsOf({ signal, timeoutMs }: CallOptions): () => CallOptions {
+    const { runtime } = this.#context;
+    const doing = `ending job ${this.assigned.id}`;
+    const untilMs = timeoutMs === undefined ? undefined : runtime.monotonicMs() + timeoutMs;
+    return () => {
+      if (signal?.aborted) throw abortedError(signal, doing);
+      if (untilMs === undefined) return { signal };
+      const leftMs = untilMs - runtime.monotonicMs();
+      if (leftMs > 0) return { signal, timeoutMs: leftMs };
+      throw new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`);
+    };
   }
 
   #unknown(): QuorateError {
     return new QuorateError(
       'unavailable',
-      `job ${this.assigned.id} is done, but whether by this acknowledgement or another cannot be told`,
+      `job ${this.assigned.id} is done, but whether by this worker or another cannot be told`,
       { outcome: 'unknown' },
     );
   }
+}
+
+type TxnPart = Extract<OpReply, { type: 'txn' }>;
+
+function partOf(reply: OpReply | undefined): TxnPart {
+  if (reply?.type === 'txn') return reply;
+  throw new QuorateError('internal', 'a reply of another form than its request');
+}
+
+/** An attempt before this failure may have been applied. */
+function asUnknown(error: unknown): unknown {
+  if (!isQuorateError(error) || error.outcome === 'unknown') return error;
+  return new QuorateError(error.code, error.message, { outcome: 'unknown', cause: error });
 }

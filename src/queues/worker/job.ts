@@ -1,12 +1,38 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, QuorateError } from '../../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
-import type { TxnReply, TxnRequest } from '../../store/index.js';
+import type { Codec, TxnReply, TxnRequest } from '../../store/index.js';
+import type { Enqueued } from '../fifo-queue.js';
 import type { ItemId } from '../keys.js';
-import type { HeldJob } from './held-job.js';
+import { enqueuedBy, type FollowUp } from '../producer/follow-up.js';
+import { shortened } from '../results/reasons.js';
+import type { HeldJob, Verdict } from './held-job.js';
+import type { ProgressReport } from './progress-report.js';
+
+/** What is larger goes elsewhere, and its name into the result. */
+const largestResultBytes = 1_048_576;
 
 export interface CompleteOptions extends WaitOptions {
   /** Compares and operations of the caller's own keys, in one transaction with the acknowledgement. */
   txn?: Partial<TxnRequest>;
+  /** Items that enter their queues in the same transaction: at most 60, made by `followUp(queue, payload)`. */
+  enqueue?: readonly FollowUp[];
+  /** For whoever waits for the result, if the item asked for one to be kept. Default: none. */
+  result?: unknown;
+}
+
+/** The reply to the caller's own operations. */
+export interface CompleteReply extends TxnReply {
+  /** What was put by `enqueue`, in its order. */
+  readonly enqueued: readonly Enqueued[];
+}
+
+export interface JobParts<T> {
+  readonly held: HeldJob;
+  readonly payload: T;
+  readonly signal: AbortSignal;
+  readonly resultCodec: Codec<unknown>;
+  readonly progress: ProgressReport;
+  readonly onProgress: () => void;
 }
 
 /** One item in the hands of a {@link Worker}'s handler. */
@@ -19,13 +45,19 @@ export class Job<T> {
   readonly generation: number;
   /** The revision that put the item into the queue. */
   readonly enqueuedRevision: number;
-  /** Aborted when this worker may no longer hold the job: its session was lost, or it is being closed. */
+  /**
+   * Aborted when this worker may no longer hold the job: its session was lost, it is being closed, or the job was cancelled
+   * (`job-cancelled`).
+   */
   readonly signal: AbortSignal;
+  readonly #parts: JobParts<T>;
   readonly #held: HeldJob;
-  #completing: Promise<TxnReply> | undefined;
+  #ending: Promise<unknown> | undefined;
   #refused = false;
+  #verdict: Verdict | undefined;
 
-  constructor(held: HeldJob, payload: T, signal: AbortSignal) {
+  constructor(parts: JobParts<T>) {
+    const { held, payload, signal } = parts;
     const { id, create, generation, failures } = held.assigned;
     this.id = id;
     this.payload = payload;
@@ -33,6 +65,7 @@ export class Job<T> {
     this.generation = generation;
     this.enqueuedRevision = create;
     this.signal = signal;
+    this.#parts = parts;
     this.#held = held;
   }
 
@@ -46,40 +79,99 @@ export class Job<T> {
     return this.#refused;
   }
 
+  /** Why it was rejected, if `reject` was called last. */
+  get verdict(): Verdict | undefined {
+    return this.#verdict;
+  }
+
   /**
-   * Acknowledges the job, and applies `txn` in the same revision: either both happen or neither, once.
+   * Acknowledges the job, and applies `txn` in the same revision and puts in what `enqueue` lists: either all happens or
+   * nothing, once.
    *
    * Resolves with the reply to `txn`. If its own compares did not hold, `succeeded` is false, its `failure` operations
    * were applied, and the job is still held: complete it otherwise, or throw to have it given out again. A handler that
    * just returns then has failed.
    *
-   * Errors: `fenced` if the job was taken back from this worker, in which case nothing was applied; `closed` if it is
-   * completed already; `aborted` and `timeout` by `options` (outcome `unknown` if it was on its way; completing again
-   * is safe); without a `timeoutMs`, failures of the moment are retried for as long as this worker holds its session.
-   * Cost: one request, shared with others of this process.
+   * Errors: `fenced` if the job was taken back from this worker, `job-cancelled` if it was cancelled, in which case nothing was
+   * applied; `queue-closed` if a queue of `enqueue` lets nothing in, with nothing applied and the job still held; `codec` and
+   * `request-too-large` (1 MiB) of the result or of `enqueue`, likewise; `closed` if it is completed already; `aborted` and
+   * `timeout` by `options` (outcome `unknown` if it was on its way; completing again is safe); without a `timeoutMs`, failures
+   * of the moment are retried for as long as this worker holds its session.
+   * Cost: one request, shared with others of this process; with `enqueue` one read more.
    */
-  complete(options: CompleteOptions = {}): Promise<TxnReply> {
+  complete(options: CompleteOptions = {}): Promise<CompleteReply> {
     checkWaitOptions(options, `completing job ${this.id}`);
     const { txn } = options;
     if (txn !== undefined && (typeof txn !== 'object' || txn === null)) {
       throw invalidArgument('txn is not an object', '{ compare, success, failure }, or none');
     }
-    const completing = this.#complete(options);
-    this.#completing = completing;
-    // The worker looks at the outcome itself; who does not await this must not die of it.
-    completing.catch(() => {});
-    return completing;
+    return this.#end(this.#complete(options));
   }
 
-  /** Resolves when no `complete` is under way. */
+  /**
+   * It can never succeed: puts it into the dead letters at once, whatever attempts are left. Rejects as {@link complete}, and
+   * with `request-too-large` if there is no room for it there; then it is still held.
+   */
+  reject(reason: string, options: WaitOptions = {}): Promise<void> {
+    checkWaitOptions(options, `rejecting job ${this.id}`);
+    if (typeof reason !== 'string') throw invalidArgument('reason is no text', 'a string');
+    const { failures } = this.#held.assigned;
+    this.#verdict = { cause: 'rejected', reason: shortened(reason), failures };
+    const { signal, timeoutMs } = options;
+    return this.#end(this.#held.deadLetter(this.#verdict, { signal, timeoutMs }));
+  }
+
+  /**
+   * Tells those who wait for the job how far it is: JSON of at most 16 KiB, kept as long as this worker holds the job. Call it
+   * as often as you like: one write is under way at a time, and only the latest is written next.
+   *
+   * Resolves when this or later progress is written; need not be awaited. Rejects with `codec`, `request-too-large`,
+   * `fenced` or `job-cancelled` if the job is no longer this worker's, or as the store answered.
+   */
+  progress(progress: unknown): Promise<void> {
+    const told = this.#tell(progress);
+    told.catch(() => {});
+    return told;
+  }
+
+  /** Resolves when no `complete` or `reject` is under way. */
   async settled(): Promise<void> {
-    await this.#completing?.catch(() => {});
+    await this.#ending?.catch(() => {});
   }
 
-  async #complete({ txn, signal, timeoutMs }: CompleteOptions): Promise<TxnReply> {
+  #end<R>(ending: Promise<R>): Promise<R> {
+    this.#ending = ending;
+    // The worker looks at the outcome itself; who does not await this must not die of it.
+    ending.catch(() => {});
+    return ending;
+  }
+
+  async #tell(progress: unknown): Promise<void> {
+    this.#parts.onProgress();
+    await this.#parts.progress.tell(progress);
+  }
+
+  async #complete({ txn, enqueue, result, signal, timeoutMs }: CompleteOptions): Promise<CompleteReply> {
     this.#refused = false;
-    const reply = await this.#held.acknowledge(txn, { signal, timeoutMs });
+    const followUps =
+      enqueue === undefined || enqueue.length === 0 ? undefined : this.#held.followUps.prepare(enqueue);
+    const acknowledgement = { user: txn, followUps, result: this.#encode(result) };
+    const { ids, ...reply } = await this.#held.acknowledge(acknowledgement, { signal, timeoutMs });
     this.#refused = !reply.succeeded;
-    return reply;
+    return { ...reply, enqueued: enqueuedBy(ids, reply.revision) };
+  }
+
+  #encode(result: unknown): Uint8Array | undefined {
+    if (!this.#held.isResultWanted || result === undefined) return undefined;
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#parts.resultCodec.encode(result);
+    } catch (cause) {
+      throw new QuorateError('codec', `the result of job ${this.id} cannot be encoded`, { cause });
+    }
+    if (bytes.length <= largestResultBytes) return bytes;
+    throw new QuorateError('request-too-large', `the result of job ${this.id} has ${bytes.length} bytes`, {
+      details: { bytes: bytes.length, limit: largestResultBytes },
+    });
   }
 }

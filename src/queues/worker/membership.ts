@@ -5,6 +5,8 @@
  * - **Join**: watch `a/<W>/`, then `IF create(anchor) = a, create(w/W) = 0 THEN put w/W leased`. The name is new and the watch
  *   stands before anything can be assigned to it, so nothing is read and nothing is missed.
  * - **Take**: each record that appears is a list of jobs, in queue order. Payloads too long for it are read, in one request.
+ * - **Cancellation**: `a/<W>/x/X` says that item X is cancelled and gone. The job is over here, its handler's signal fires, and
+ *   the key is deleted along with emptied records. Whatever this worker still sends for X is refused by its guards, told or not.
  * - **Leave**: presence with no slots; what waits and what still arrives is given back; then the presence is deleted. A record
  *   assigned at the last moment is taken back by the dispatcher: it finds the presence gone. If the store is away, that
  *   deletion is repeated in the background: the session may live on without this worker, and the presence with it.
@@ -19,15 +21,18 @@
 import { QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep, type Timer, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
-import { compare, get, type KeyValue, put, remove, type TxnReply, txnOf } from '../../store/index.js';
+import { compare, get, type KeyValue, put, remove, type TxnReply, textOf, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { jobsOfRecord } from '../dispatch/reads.js';
 import { firstOf } from '../dispatch/transactions.js';
+import type { ExpiringLeases } from '../expiring-leases.js';
 import { isPassingRead } from '../failures.js';
-import type { QueueKeys } from '../keys.js';
+import type { ItemId, QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
-import { decodeItem, encodePresence, failureOf, returnOf } from '../records/index.js';
+import type { FollowUps } from '../producer/follow-up.js';
+import { decodeItem, encodePresence, returnOf } from '../records/index.js';
 import { HeldJob, type HeldJobContext } from './held-job.js';
+import { ProgressReport } from './progress-report.js';
 import { RecordLedger } from './record-ledger.js';
 
 const retryDelay = { firstMs: 50, longestMs: 2_000 };
@@ -49,8 +54,14 @@ export interface MembershipOptions {
   /** How many jobs run at a time. */
   readonly concurrency: number;
   readonly label: string;
+  readonly leases: ExpiringLeases;
+  readonly followUps: FollowUps;
   /** A job has come. In queue order as far as they were assigned in it. */
   readonly onJob: (job: HeldJob) => void;
+  /** Its payload is there and cannot be read. */
+  readonly onUnreadable: (job: HeldJob, error: unknown) => void;
+  /** Somebody has cancelled it. */
+  readonly onCancelled: (job: HeldJob, error: QuorateError, reason: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -84,6 +95,8 @@ export class Membership {
       keys: options.keys,
       signal: this.#ended.signal,
       ledger: this.#ledger,
+      leases: options.leases,
+      followUps: options.followUps,
       onSettled: (job) => this.#onSettled(job),
     };
   }
@@ -96,6 +109,12 @@ export class Membership {
   /** Not settled yet, in the order in which they came. */
   get held(): readonly HeldJob[] {
     return [...this.#held];
+  }
+
+  /** What the handler of a job of this life tells of its progress. */
+  progressOf(held: HeldJob): ProgressReport {
+    const { client, session } = this.#options;
+    return new ProgressReport({ store: client.store, keys: this.#keys, session, held });
   }
 
   /** Rejects with `session-lost` or what the store answered. */
@@ -229,6 +248,11 @@ export class Membership {
 
   #take(record: KeyValue): void {
     if (this.signal.aborted || this.#ledger.knows(record.key)) return;
+    const cancelled = this.#keys.cancelledIn(this.worker, record.key);
+    if (cancelled !== undefined) {
+      this.#cancelled(cancelled, record);
+      return;
+    }
     const assigned = jobsOfRecord(record);
     this.#ledger.opened(record.key, assigned.length);
     const jobs = assigned.map((job) => new HeldJob(job, record.key, this.#context));
@@ -249,42 +273,65 @@ export class Membership {
     this.#intake = intake;
   }
 
+  #cancelled(id: ItemId, notice: KeyValue): void {
+    this.#ledger.opened(notice.key, 0);
+    this.#deleteEmptiedSoon();
+    const reason = textOf(notice.value);
+    const error = new QuorateError('job-cancelled', `job ${id} was cancelled${reason && `: ${reason}`}`, {
+      details: { id, reason },
+    });
+    for (const job of this.#held) {
+      if (job.assigned.id === id && job.cancel(error)) this.#options.onCancelled(job, error, reason);
+    }
+  }
+
   /** Reads the payloads that the record left out, then hands the jobs over, in order. */
   async #fill(jobs: readonly HeldJob[]): Promise<void> {
     const missing = jobs.filter((job) => job.payload === undefined);
+    const unreadable = new Map<HeldJob, unknown>();
     try {
       for (let start = 0; start < missing.length; start += payloadsPerRead) {
-        await this.#readPayloads(missing.slice(start, start + payloadsPerRead));
+        await this.#readPayloads(missing.slice(start, start + payloadsPerRead), unreadable);
       }
     } catch (error) {
-      // Others may read it: they have another connection. A malformed item is nobody's, but must not spin.
       this.#options.onError(error);
     }
     for (const job of jobs) {
       if (job.isSettled) continue;
-      if (job.payload !== undefined) {
-        this.#options.onJob(job);
-        continue;
+      if (job.payload !== undefined) this.#options.onJob(job);
+      else if (unreadable.has(job)) this.#options.onUnreadable(job, unreadable.get(job));
+      else {
+        // Others may read it: they have another connection. That is no failure of the job, but must not spin.
+        const later = { ...returnOf(job.assigned), delayMs: unreadableDelayMs };
+        job.giveBack(later, {}).catch((error: unknown) => this.#options.onError(error));
       }
-      job
-        .giveBack(failureOf(job.assigned, unreadableDelayMs), {})
-        .catch((error: unknown) => this.#options.onError(error));
     }
   }
 
-  async #readPayloads(jobs: readonly HeldJob[]): Promise<void> {
+  async #readPayloads(jobs: readonly HeldJob[], unreadable: Map<HeldJob, unknown>): Promise<void> {
     const request = txnOf({ success: jobs.map((job) => get(this.#keys.item(job.assigned.id))) });
     const reply = await this.#options.client.store.txn(request, { timeoutMs: callTimeoutMs });
     jobs.forEach((job, index) => {
       const item = firstOf(reply.replies[index]);
-      if (item === undefined) job.drop();
-      else job.payload = decodeItem(item.value).payload;
+      if (item === undefined) {
+        job.drop();
+        return;
+      }
+      try {
+        job.payload = decodeItem(item.value).payload;
+      } catch (error) {
+        unreadable.set(job, error);
+      }
     });
   }
 
   #onSettled(job: HeldJob): void {
     this.#held.delete(job);
     this.#ledger.settled(job.record);
+    this.#deleteEmptiedSoon();
+  }
+
+  #deleteEmptiedSoon(): void {
     if (!this.#ledger.hasEmptied || this.#cleanUp !== undefined || this.signal.aborted) return;
     const flush = () => {
       this.#cleanUp = undefined;

@@ -1,4 +1,5 @@
 import type { QuorateError } from '../../errors.js';
+import type { DeadLetterCause } from '../records/index.js';
 import type { Job } from './job.js';
 
 /** What a {@link Worker} tells its listeners. */
@@ -14,9 +15,24 @@ export type WorkerEvent<T> =
   | { readonly type: 'completed'; readonly job: Job<T>; readonly result: unknown }
   /** The handler threw, or returned after its `complete` had been refused. Given out again after about `retryInMs`. */
   | { readonly type: 'failed'; readonly job: Job<T>; readonly error: unknown; readonly retryInMs: number }
+  /**
+   * It failed for good: put into the dead letters by this worker. `job` is absent if its handler was not run: it was lost
+   * with too many workers, or its payload could not be read.
+   */
+  | {
+      readonly type: 'dead';
+      readonly id: string;
+      readonly cause: DeadLetterCause;
+      readonly reason: string;
+      readonly job?: Job<T> | undefined;
+    }
+  /** Somebody cancelled it while this worker had it. If its handler runs, its signal has fired. */
+  | { readonly type: 'cancelled'; readonly id: string; readonly reason: string; readonly wasRunning: boolean }
   /** Given back unfinished, by a worker that closes. Not counted as a failure. */
   | { readonly type: 'returned'; readonly id: string }
   /** It was taken from this worker before it was done: the acknowledgement was refused, with all its effects. */
   | { readonly type: 'fenced'; readonly job: Job<T> }
+  /** Its handler has run for `stallMs` without telling progress; again after as long. It goes on. */
+  | { readonly type: 'stalled'; readonly job: Job<T>; readonly runningMs: number }
   /** Something failed that no caller waits for. The worker goes on. */
   | { readonly type: 'error'; readonly error: QuorateError };

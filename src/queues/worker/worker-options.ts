@@ -7,6 +7,19 @@ export interface WorkerOptions {
   prefetch?: number;
   /** Before a failed job is given out again: doubled with each failure, from `firstMs` (1,000) to `longestMs` (60,000), less up to half by chance. */
   retryDelay?: { firstMs?: number; longestMs?: number };
+  /**
+   * Failures after which a job goes to the dead letters. An item's own `attempts` comes first. Default: no limit, the job is
+   * tried again for ever.
+   */
+  attempts?: number;
+  /**
+   * A job that was with so many workers as they were lost goes to the dead letters when it is next given out, and its
+   * handler is not run: a job that kills its process must not kill the fleet for ever. Counts for all jobs that a worker held,
+   * those waiting in its memory too, since nobody can tell which one it was. Default 10; `Infinity` for no limit.
+   */
+  maxLosses?: number;
+  /** A handler that runs for so many milliseconds without calling `job.progress` is told as `stalled`. Default: never. */
+  stallMs?: number;
   /** Waiting items that this worker keeps in memory while it dispatches; further ones are read when it is their turn. Default 20,000. */
   mirror?: number;
   /** For people: who holds a job. Default: the client's. */
@@ -17,6 +30,9 @@ export interface WorkerSettings {
   readonly concurrency: number;
   readonly slots: number;
   readonly retryDelay: { readonly firstMs: number; readonly longestMs: number };
+  readonly attempts: number;
+  readonly maxLosses: number;
+  readonly stallMs: number;
   readonly mirror: number;
   readonly label: string | undefined;
 }
@@ -33,8 +49,20 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   checkWhole(longestMs, 'retryDelay.longestMs', firstMs, Number.MAX_SAFE_INTEGER);
   const { mirror = 20_000 } = options;
   checkWhole(mirror, 'mirror', 2, 10_000_000);
+  const { attempts = Number.POSITIVE_INFINITY, maxLosses = 10, stallMs = Number.POSITIVE_INFINITY } = options;
+  checkLimit(attempts, 'attempts');
+  checkLimit(maxLosses, 'maxLosses');
+  checkLimit(stallMs, 'stallMs');
   if (label !== undefined && typeof label !== 'string') throw invalidArgument('label is no text', 'a string');
-  return { concurrency, slots: concurrency + prefetch, mirror, retryDelay: { firstMs, longestMs }, label };
+  return {
+    ...{ concurrency, slots: concurrency + prefetch, mirror, retryDelay: { firstMs, longestMs }, label },
+    ...{ attempts, maxLosses, stallMs },
+  };
+}
+
+/** A whole number from 1, or infinity. */
+function checkLimit(value: unknown, what: string): void {
+  if (value !== Number.POSITIVE_INFINITY) checkWhole(value, what, 1, Number.MAX_SAFE_INTEGER);
 }
 
 export function checkWhole(value: unknown, what: string, least: number, most: number): void {

@@ -11,12 +11,15 @@ import {
 } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { Candidacy } from '../dispatch/candidacy.js';
+import { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError } from '../failures.js';
 import { FifoQueue } from '../fifo-queue.js';
 import { QueueKeys } from '../keys.js';
+import { FollowUps } from '../producer/follow-up.js';
 import { type Handler, JobRunner } from './job-runner.js';
 import { Membership } from './membership.js';
 import type { WorkerEvent } from './worker-events.js';
+import { HealthRecord, type WorkerHealth } from './worker-health.js';
 import { checkWhole, checkWorkerOptions, type WorkerOptions, type WorkerSettings } from './worker-options.js';
 
 export interface CloseOptions {
@@ -40,7 +43,11 @@ const abortGraceMs = 1_000;
  *   Its acknowledgement is then refused (`fenced` event), and its signal has fired, if its process could notice.
  * - **Session loss**: the signals of running handlers fire, the worker joins again by itself with a new session, and what
  *   it held is given out anew. Handlers that ignore their signal go on to occupy their place in `concurrency`.
- * - **Failure**: a job whose handler throws is given out again after `retryDelay`; later jobs pass it meanwhile.
+ * - **Failure**: a job whose handler throws is given out again after `retryDelay`; later jobs pass it meanwhile. After
+ *   `attempts` failures, or `maxLosses` workers that were lost with it, or at once if it was rejected, it goes to the dead letters.
+ * - **Heartbeat**: what proves this worker alive are the keep-alives of its session, which no handler sends or delays. One that
+ *   blocks the event loop does delay them; `renewal: 'worker'` of the store renews the lease beside it. A handler that hangs
+ *   without blocking keeps its job: `stallMs` tells of it.
  * - **Cost**: a job alone is 2 requests (assignment, acknowledgement); under load a few hundredths. A worker that waits sends
  *   nothing but its session's keep-alives, whatever others take. One of the workers also dispatches, and the next in line
  *   for that reads twice when the queue comes to rest.
@@ -54,7 +61,11 @@ export class Worker<T> implements AsyncDisposable {
   readonly #settings: WorkerSettings;
   readonly #listeners = new Listeners<WorkerEvent<T>>();
   readonly #runner: JobRunner<T>;
+  readonly #health: HealthRecord;
+  readonly #leases: ExpiringLeases;
+  readonly #followUps: FollowUps;
   readonly #stopping = sharedController();
+  #membership: Membership | undefined;
   #graceMs = defaultGraceMs;
   #joined: Promise<void> | undefined;
   #life: Promise<void> | undefined;
@@ -67,12 +78,15 @@ export class Worker<T> implements AsyncDisposable {
     this.#client = queue.client;
     this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name));
     this.#settings = checkWorkerOptions(options);
+    this.#health = new HealthRecord(queue.client.runtime);
+    this.#leases = new ExpiringLeases(queue.client.plainStore, queue.client.runtime);
+    this.#followUps = new FollowUps(queue.client);
     this.#runner = new JobRunner({
       runtime: this.#client.runtime,
       handler,
-      concurrency: this.#settings.concurrency,
-      retryDelay: this.#settings.retryDelay,
+      settings: this.#settings,
       decode: (payload) => queue.decode(payload),
+      resultCodec: queue.resultCodec,
       stopping: this.#stopping.signal,
       emit: (event) => this.#emit(event),
     });
@@ -81,6 +95,16 @@ export class Worker<T> implements AsyncDisposable {
   /** Handlers that run now. */
   get running(): number {
     return this.#runner.running;
+  }
+
+  /**
+   * Whether it consumes, from what it has seen itself; sends nothing. A worker whose connection stands may still take no jobs
+   * (nobody gives any out, all its handlers are stuck): look at the ages and at what runs, beside the size of the queue.
+   */
+  health(): WorkerHealth {
+    const held = this.#membership?.held.length ?? 0;
+    const { running, stalled, oldestStartMs } = this.#runner;
+    return this.#health.read({ running, stalled, waiting: Math.max(0, held - running), oldestStartMs });
   }
 
   /** Runs `listener` at each event. Returns its removal. A listener that throws harms nobody. */
@@ -171,9 +195,14 @@ export class Worker<T> implements AsyncDisposable {
       slots: this.#settings.slots,
       concurrency: this.#settings.concurrency,
       label: this.#settings.label ?? this.#client.label,
+      leases: this.#leases,
+      followUps: this.#followUps,
       onJob: (job) => this.#runner.add(job, membership),
+      onUnreadable: (job, error) => this.#runner.unreadable(job, membership, error),
+      onCancelled: (job, error, reason) => this.#runner.cancelled(job, error, reason),
       onError: (error) => this.#emitError(error),
     });
+    this.#membership = membership;
     const resigned = new AbortController();
     const until = linkedSignal(resigned.signal, membership.signal, stopping);
     membership.signal.addEventListener('abort', () => this.#runner.abort(membership.signal.reason), {
@@ -230,6 +259,7 @@ export class Worker<T> implements AsyncDisposable {
   }
 
   #emit(event: WorkerEvent<T>): void {
+    this.#health.add(event);
     this.#listeners.emit(event);
   }
 }

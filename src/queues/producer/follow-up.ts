@@ -1,0 +1,160 @@
+/**
+ * Items that enter their queues in the transaction that acknowledges another: `job.complete({ enqueue })`.
+ *
+ * Key `i/<R>/<producer>/<n>` as with every item (enqueue-pipeline.ts), with a producer name of this object's own. R is the
+ * revision of one linearizable read of gate and control of all target queues, sent after the call: so what another call of
+ * `enqueue` returned before has the smaller key.
+ *
+ * The acknowledgement's innermost transaction becomes `IF value(h) < smallest key, mod(h/ctl) = as read, for each target THEN
+ * delete i/X, put items, effects ELSE get h`. These compares stand in the same nested transaction as the puts, so either the job
+ * is acknowledged and its follow-ups are in, or neither.
+ *
+ * - *Refused by a gate or a changed control*: nothing was applied. Read again, larger keys, again.
+ * - *A closed queue*: `queue-closed`, nothing is sent, and the job is still held.
+ * - *Reply lost*: the acknowledgement's own affair (held-job.ts). Each attempt names the item X by its life and generation, so of
+ *   several attempts with different keys at most one is applied, however late they arrive.
+ * - *This process pauses between read and write*: the gate has moved on; refused.
+ * - *A queue that nobody has used yet*: its gate is made first, as an enqueue does it.
+ */
+import { invalidArgument, QuorateError } from '../../errors.js';
+import type { WaitOptions } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import {
+  type Compare,
+  compare,
+  get,
+  type Key,
+  type KeyValue,
+  type Op,
+  put,
+  txnOf,
+} from '../../store/index.js';
+import type { Enqueued, FifoQueue } from '../fifo-queue.js';
+import { type ItemId, itemId, QueueKeys } from '../keys.js';
+import { decodeControl, type ItemTraits } from '../records/index.js';
+import { createGate } from './enqueue-pipeline.js';
+
+/** One item to be put into a queue as another job is acknowledged. Made by {@link followUp}. */
+export interface FollowUp {
+  readonly queue: FifoQueue<unknown>;
+  readonly payload: unknown;
+  readonly options: ItemTraits;
+}
+
+/** An item for `job.complete({ enqueue })`: into a queue of the same namespace, the job's own or another. */
+export function followUp<T>(queue: FifoQueue<T>, payload: T, options: ItemTraits = {}): FollowUp {
+  return { queue: queue as FifoQueue<unknown>, payload, options };
+}
+
+/** Beside the effects of the caller, the acknowledgement and what else travels with it: etcd takes 128 operations. */
+const mostFollowUps = 60;
+
+interface Target {
+  readonly keys: QueueKeys;
+  readonly values: readonly { readonly index: number; readonly value: Uint8Array }[];
+}
+
+/** What is put, encoded, by its queue. */
+export interface PreparedFollowUps {
+  readonly count: number;
+  readonly targets: readonly Target[];
+}
+
+/** The part of one attempt. */
+export interface Admission {
+  readonly compare: readonly Compare[];
+  readonly puts: readonly Op[];
+  /** If a gate refuses. */
+  readonly failure: readonly Op[];
+  /** In the order of the call. */
+  readonly ids: readonly ItemId[];
+}
+
+export class FollowUps {
+  readonly #client: Client;
+  readonly #producer: string;
+  #counter = 0;
+
+  constructor(client: Client) {
+    this.#client = client;
+    this.#producer = client.runtime.newId();
+  }
+
+  /** Throws `codec`, `request-too-large`, and `invalid-argument` for more than 60, or a queue of another namespace. */
+  prepare(followUps: readonly FollowUp[]): PreparedFollowUps {
+    if (!Array.isArray(followUps) || followUps.length > mostFollowUps) {
+      throw invalidArgument(
+        'enqueue is no list of items',
+        `an array of at most ${mostFollowUps} followUp(…)`,
+      );
+    }
+    const targets = new Map<Key, { keys: QueueKeys; values: { index: number; value: Uint8Array }[] }>();
+    followUps.forEach(({ queue, payload, options }: FollowUp, index) => {
+      const prefix = this.#prefixOf(queue);
+      const target = targets.get(prefix) ?? { keys: new QueueKeys(prefix), values: [] };
+      targets.set(prefix, target);
+      target.values.push({ index, value: queue.encodeItem(payload, options) });
+    });
+    return { count: followUps.length, targets: [...targets.values()] };
+  }
+
+  /** Reads the gates and makes the keys. Rejects with `queue-closed`, and as a read does. */
+  async admit({ count, targets }: PreparedFollowUps, options: WaitOptions): Promise<Admission> {
+    const { revision, admissions } = await this.#read(targets, options);
+    const ids: ItemId[] = Array.from({ length: count }, () => '');
+    const compares: Compare[] = [];
+    const puts: Op[] = [];
+    targets.forEach(({ keys, values }, at) => {
+      const control = admissions[at]?.find(({ key }) => key === keys.control);
+      if (control !== undefined && decodeControl(control.value).closed) throw closedQueue(keys);
+      const own = values.map(({ index, value }) => {
+        const id = this.#nextId(revision);
+        ids[index] = id;
+        puts.push(put(keys.item(id), value));
+        return id;
+      });
+      compares.push(
+        compare.value(keys.gate, 'less', own[0] ?? ''),
+        compare.mod(keys.control, 'equal', control?.modRevision ?? 0),
+      );
+    });
+    return { compare: compares, puts, ids, failure: targets.map(({ keys }) => get(keys.gate)) };
+  }
+
+  async #read(
+    targets: readonly Target[],
+    options: WaitOptions,
+  ): Promise<{ revision: number; admissions: readonly (readonly KeyValue[])[] }> {
+    const { store } = this.#client;
+    const request = txnOf({ success: targets.map(({ keys }) => ({ type: 'range', ...keys.admission })) });
+    const { revision, replies } = await store.txn(request, options);
+    const admissions = replies.map((reply) => (reply.type === 'range' ? reply.kvs : []));
+    for (const [at, { keys }] of targets.entries()) {
+      if (admissions[at]?.some(({ key }) => key === keys.gate)) continue;
+      await store.txn(createGate(keys, revision), options);
+    }
+    return { revision, admissions };
+  }
+
+  #nextId(revision: number): ItemId {
+    this.#counter += 1;
+    return itemId(revision, this.#producer, this.#counter);
+  }
+
+  #prefixOf(queue: FifoQueue<unknown>): Key {
+    const prefix = queue?.client?.keys.prefix('queue', queue.name);
+    if (prefix === undefined || prefix !== this.#client.keys.prefix('queue', queue.name)) {
+      throw invalidArgument('a follow-up for something else', 'queues of the same namespace');
+    }
+    return prefix;
+  }
+}
+
+/** Ids and the revision that put the items in, in the order of the call. */
+export function enqueuedBy(ids: readonly ItemId[], revision: number): readonly Enqueued[] {
+  return ids.map((id) => ({ id, revision }));
+}
+
+function closedQueue(keys: QueueKeys): QuorateError {
+  return new QuorateError('queue-closed', `${keys.prefix} was closed by an operator, and lets nothing in`);
+}

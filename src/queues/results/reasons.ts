@@ -1,0 +1,14 @@
+/** Reasons travel in records beside items that may be as large as a request can be. */
+const longestReasonBytes = 1_024;
+
+/** In words why something failed: the message of an error, or what was thrown, as far as it fits into a record. */
+export function reasonOf(cause: unknown): string {
+  return shortened(cause instanceof Error ? cause.message || cause.name : String(cause));
+}
+
+export function shortened(reason: string): string {
+  const bytes = Buffer.from(reason);
+  if (bytes.length <= longestReasonBytes) return reason;
+  // A character that was cut in two is left out.
+  return `${bytes.toString('utf8', 0, longestReasonBytes - 4).replace(/\uFFFD+$/u, '')}…`;
+}
