@@ -164,7 +164,7 @@ const ofTheDispatcher: readonly Mutant[] = [
   },
   {
     name: 'ready-out-of-order',
-    file: 'src/queues/dispatch/ready-list.ts',
+    file: 'src/queues/dispatch/choice/sorted-ids.ts',
     find: 'if (last === undefined || this.#ids.length === this.#start || id > last) {',
     replace: 'if (last === undefined || true) {',
     story:
@@ -177,7 +177,7 @@ const ofTheDispatcher: readonly Mutant[] = [
     file: transactions,
     find: 'const jobs = assignments.flatMap((assignment) => assignment.jobs);',
     replace: `if (assignments.length > 1) {
-    return nested({ success: assignments.map((one) => assign(keys, [one], nextSequence)) });
+    return nested({ success: assignments.map((one) => assign(keys, { assignments: [one], control }, nextSequence)) });
   }
   const jobs = assignments.flatMap((assignment) => assignment.jobs);`,
     story:

@@ -182,6 +182,7 @@ class QueueReplay {
 
   #assigned(key: Key, value: Uint8Array, revision: number): void {
     const worker = this.#keys.workerOfRecord(key);
+    if (this.#keys.cancelledIn(worker, key) !== undefined) return;
     this.#counts.records += 1;
     if (!this.#present.has(this.#keys.presence(worker))) {
       broken(

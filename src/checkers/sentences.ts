@@ -96,6 +96,11 @@ export const invariants = {
   'QUEUE-6': 'Only the present holder of a job acknowledges it.',
   'QUEUE-7': 'The jobs of a dead worker come back.',
   'QUEUE-8': 'No item appears at or below the gate, which only moves up.',
+  'QUEUE-9': 'Nothing is given out after the revision that paused the queue.',
+  'QUEUE-10': 'Jobs that share a key are given out one after another, in queue order, through retries.',
+  'QUEUE-11': 'No more jobs of a group, or of all, are given out than its limit lets be in hand.',
+  'QUEUE-12': 'No span of time sees more jobs given out than the rate allows for it.',
+  'QUEUE-13': 'Whoever has a job that is cancelled is told.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

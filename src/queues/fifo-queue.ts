@@ -3,6 +3,7 @@ import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
 import { abortedError, checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { type Codec, compare, get, jsonCodec, txnOf } from '../store/index.js';
+import { QueueControls } from './control/queue-controls.js';
 import { type ItemId, placeOf, QueueKeys } from './keys.js';
 import { EnqueuePipeline } from './producer/enqueue-pipeline.js';
 import { decodeBeat, decodeItem, encodeItem, type ItemTraits } from './records/index.js';
@@ -72,6 +73,11 @@ export class FifoQueue<T> implements AsyncDisposable {
     this.resultCodec = options.resultCodec ?? jsonCodec<unknown>();
     this.#keys = new QueueKeys(client.keys.prefix('queue', name));
     this.#outcomes = new JobOutcomes({ client, keys: this.#keys, codec: this.resultCodec });
+  }
+
+  /** Pause and resume, closed for new items, limits: for the whole queue. */
+  get controls(): QueueControls {
+    return new QueueControls(this.client, this.#keys);
   }
 
   /**

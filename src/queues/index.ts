@@ -1,7 +1,14 @@
+export { QueueControls, type QueueStatus } from './control/queue-controls.js';
 export { type Enqueued, FifoQueue, type FifoQueueOptions, type QueueItem } from './fifo-queue.js';
 export type { ItemId } from './keys.js';
 export { type FollowUp, followUp } from './producer/follow-up.js';
-export type { DeadLetterCause, ItemTraits } from './records/index.js';
+export type {
+  DeadLetterCause,
+  ItemTraits,
+  QueueControl,
+  QueueLimits,
+  RateLimit,
+} from './records/index.js';
 export type { CancelOptions, JobOutcome, WaitForResultOptions } from './results/job-outcomes.js';
 export { type CompleteOptions, type CompleteReply, Job } from './worker/job.js';
 export { JobRejected } from './worker/job-rejected.js';

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { DispatchPlan, planLimits } from '../../src/queues/dispatch/dispatch-plan.js';
-import type { PlannedWrite, QueueChange, WriteOutcome } from '../../src/queues/dispatch/messages.js';
+import type {
+  LoadedState,
+  PlannedWrite,
+  QueueChange,
+  WriteOutcome,
+} from '../../src/queues/dispatch/messages.js';
 import { type ItemId, itemId, placeOf } from '../../src/queues/keys.js';
+import { openControl } from '../../src/queues/records/index.js';
 
 const accepted: WriteOutcome = {
   revision: 0,
@@ -14,26 +20,29 @@ function id(n: number): ItemId {
   return itemId(n, 'p', n);
 }
 
+const reason = Uint8Array.of(1);
+
+const nothing: PlannedWrite = {
+  ...{ assignments: [], control: 0, cancellations: [] },
+  ...{ takeBack: undefined, gate: undefined, beat: undefined },
+};
+
+/** Begins as of revision 10, with one worker. */
+function load(plan: DispatchPlan, state: Partial<LoadedState> = {}): void {
+  const start = placeOf(1);
+  const empty: LoadedState = {
+    ...{ revision: 10, gate: start, start, timeMs: 0 },
+    control: { mod: 0, control: openControl },
+    workers: [{ id: 'w', create: 5, slots: 4, concurrency: 4 }],
+    ...{ generations: new Map(), records: new Map(), existing: new Set(), cancelled: new Map() },
+  };
+  plan.apply({ type: 'loaded', state: { ...empty, ...state } }, 0);
+}
+
 /** A plan in tail mode of an empty queue with one worker, as of revision 10. */
 function started(slots = 4, mirror = planLimits.mirror): DispatchPlan {
   const plan = new DispatchPlan({ ...planLimits, mirror });
-  const workers = [{ id: 'w', create: 5, slots }];
-  const start = placeOf(1);
-  plan.apply(
-    {
-      type: 'loaded',
-      state: {
-        revision: 10,
-        gate: start,
-        start,
-        timeMs: 0,
-        workers,
-        generations: new Map(),
-        records: new Map(),
-      },
-    },
-    0,
-  );
+  load(plan, { workers: [{ id: 'w', create: 5, slots, concurrency: slots }] });
   const read = plan.nextRead();
   if (read === undefined) throw new Error('a plan begins by reading');
   plan.apply({ type: 'window', read, revision: 10, items: [], next: undefined, bytes: 0 }, 0);
@@ -110,7 +119,10 @@ describe('dispatch plan', () => {
     created(plan, 20, id(15), id(16), id(17));
     finish(plan, plan.nextWrite(20), 20);
     change(plan, 30, { type: 'worker-gone', worker: 'w' });
-    change(plan, 31, { type: 'worker-present', worker: 'v', create: 31, slots: 3 });
+    change(plan, 31, {
+      type: 'worker-present',
+      worker: { id: 'v', create: 31, slots: 3, concurrency: 3 },
+    });
     const write = plan.nextWrite(31);
     expect(write).toMatchObject({ assignments: [], takeBack: { worker: 'w', last: true } });
     finish(plan, write, 32, { ...accepted, takenBack: [{ type: 'taken' }, { type: 'gone' }] });
@@ -184,5 +196,112 @@ describe('dispatch plan', () => {
     expect(wakeAtMs).toBeGreaterThan(5_000);
     finish(plan, plan.nextWrite(wakeAtMs), wakeAtMs);
     expect(plan.wakeAtMs()).toBeUndefined();
+  });
+
+  it('QUEUE-9 plans under the control that a refusal tells, and thinks no item gone', () => {
+    const plan = started();
+    created(plan, 20, id(15), id(16));
+    const write = plan.nextWrite(20);
+    expect(write?.control).toBe(0);
+    const paused = { mod: 21, control: { ...openControl, paused: true } };
+    finish(plan, write, 22, {
+      ...{ ...accepted, revision: 22 },
+      assignment: { accepted: false, workersGone: [], itemsGone: [], control: paused },
+    });
+    expect(given(plan.nextWrite(22))).toEqual([]);
+    // What is told of an older control is not news.
+    change(plan, 23, { type: 'item-gone', id: id(16) });
+    plan.apply(
+      {
+        type: 'changes',
+        revision: 23,
+        changes: [{ revision: 19, change: { type: 'controlled', seen: { mod: 0, control: openControl } } }],
+      },
+      23,
+    );
+    expect(given(plan.nextWrite(23))).toEqual([]);
+    change(plan, 24, { type: 'controlled', seen: { mod: 24, control: openControl } });
+    const again = plan.nextWrite(24);
+    expect(given(again)).toEqual([id(15)]);
+    expect(again?.control).toBe(24);
+  });
+
+  it('QUEUE-10 leaves a job of a key that comes back to the reading, where what is before it was not read', () => {
+    const plan = new DispatchPlan({ ...planLimits, mirror: 4 });
+    const traits = { key: 'k' };
+    const job = { id: id(30), create: 8, generation: 0, failures: 0, losses: 0, traits };
+    load(plan, { records: new Map([['w', [job]]]), existing: new Set([job.id]) });
+    const read = plan.nextRead();
+    if (read === undefined) throw new Error('a plan begins by reading');
+    const takeBack = { failures: 1, losses: 0, reason: 'failed' as const, delayMs: 0 };
+    change(plan, 11, { type: 'taken-back', id: job.id, generation: 1, takeBack });
+    expect(given(plan.nextWrite(11))).toEqual([]);
+    // Behind it in time and before it in the queue.
+    const items = [id(20), job.id].map((each) => ({ id: each, create: 9, traits }));
+    finish(plan, { ...nothing, beat: undefined }, 11);
+    plan.apply({ type: 'window', read, revision: 10, items, next: undefined, bytes: 0 }, 12);
+    const write = plan.nextWrite(12);
+    expect(given(write)).toEqual([id(20)]);
+    finish(plan, write, 13);
+    change(plan, 14, { type: 'item-gone', id: id(20) });
+    expect(plan.nextWrite(14)?.assignments).toMatchObject([{ jobs: [{ id: job.id, generation: 1 }] }]);
+  });
+
+  it('QUEUE-13 knows who had a job that goes in the revision that cancels it', () => {
+    const plan = started(1);
+    created(plan, 20, id(15), id(16));
+    finish(plan, plan.nextWrite(20), 20);
+    change(plan, 30, { type: 'item-gone', id: id(15) }, { type: 'cancelled', id: id(15), reason });
+    change(plan, 31, { type: 'cancelled', id: id(16), reason }, { type: 'item-gone', id: id(16) });
+    const write = plan.nextWrite(31);
+    expect(write?.cancellations).toEqual([
+      { id: id(15), reason, worker: 'w', create: 5 },
+      { id: id(16), reason, worker: undefined, create: 0 },
+    ]);
+    finish(plan, write, 32);
+    expect(plan.nextWrite(33)?.cancellations ?? []).toEqual([]);
+  });
+
+  it('QUEUE-13 tells nobody of a job whose assignment was refused', () => {
+    const plan = started(1);
+    created(plan, 20, id(15));
+    const write = plan.nextWrite(20);
+    change(plan, 21, { type: 'item-gone', id: id(15) }, { type: 'cancelled', id: id(15), reason });
+    finish(plan, write, 22, {
+      ...accepted,
+      assignment: { accepted: false, workersGone: [], itemsGone: [id(15)] },
+    });
+    expect(plan.nextWrite(22)?.cancellations).toMatchObject([{ id: id(15), worker: undefined }]);
+  });
+
+  it('QUEUE-13 tells who was given a job that goes between the reading and the look for it', () => {
+    const plan = new DispatchPlan();
+    const job = { id: id(30), create: 8, generation: 1, failures: 0, losses: 0 };
+    const records = new Map([
+      ['w', [job]],
+      ['v', [{ ...job, generation: 0 }]],
+    ]);
+    load(plan, { records, cancelled: new Map([[id(31), reason]]) });
+    change(plan, 11, { type: 'cancelled', id: id(30), reason });
+    expect(plan.nextWrite(11)?.cancellations).toEqual([
+      { id: id(31), reason, worker: undefined, create: 0 },
+      { id: id(30), reason, worker: 'w', create: 5 },
+    ]);
+  });
+
+  it('leaves in the store what grew slowly, where the gate has passed it long ago', () => {
+    const plan = started(1, 4);
+    const ids = Array.from({ length: 6 }, (_, n) => id(20 + n));
+    created(plan, 40, ...ids.slice(0, 3));
+    finish(plan, plan.nextWrite(40), 40);
+    const wakeAtMs = 5_100;
+    finish(plan, plan.nextWrite(wakeAtMs), wakeAtMs);
+    change(
+      plan,
+      41,
+      ...ids.slice(3).map((each) => ({ type: 'item-created' as const, item: { id: each, create: 41 } })),
+    );
+    expect(plan.nextWrite(wakeAtMs)?.gate).toBeUndefined();
+    expect(plan.nextRead()?.from).toBe(ids[3]);
   });
 });

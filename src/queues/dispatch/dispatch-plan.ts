@@ -14,8 +14,15 @@
  * is merged with those of them that came after its revision. From tail to backlog: the same guarded move of the gate,
  * with the revision of the watch, closes the part that is kept.
  *
- * **First assignments in order.** A write gives out the first ready items, all or none: if one worker has gone
- * or one item was deleted, the whole is refused and planned again before anything later is given out.
+ * **First assignments in order.** A write gives out the first ready items that no rule holds back, all or none: if one worker
+ * has gone, one item was deleted or the control has changed, the whole is refused and planned again before anything later
+ * is given out.
+ *
+ * **Rules.** What all obey is told in choice/fleet-rules.ts, what keys and groups hold back in choice/choice.ts. All of it is
+ * counted from what is in hand, which a successor counts anew from one read. Jobs with a key are given out only where
+ * everything before them is known: one from the part of the queue that was not read yet (it was in hand when this
+ * term began, and came back) is forgotten until it is read. Blocked jobs stay in memory, as waiting ones do, and count
+ * towards `mirror`: when so many are blocked, what lies behind them in the store is not read before some of them have gone.
  *
  * **Staleness.** A change that was overtaken by a read or by a reply of this dispatcher is told by its revision, by
  * the generation (which only grows), or by the id (items never come back once deleted).
@@ -23,12 +30,16 @@
 
 import { type ItemId, placeOf } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
+import { Cancellations } from './cancellations.js';
+import { FleetRules, type SeenControl } from './choice/fleet-rules.js';
+import { GateFollower } from './gate-follower.js';
 import { Heartbeat } from './heartbeat.js';
 import type {
   Assignment,
   GateMove,
   LoadedState,
   PlanInput,
+  PlannedCancellation,
   PlannedWrite,
   QueueChange,
   StoredItem,
@@ -47,6 +58,7 @@ export interface PlanLimits {
   readonly jobsPerWrite: number;
   readonly workersPerWrite: number;
   readonly takeBacksPerWrite: number;
+  readonly cancellationsPerWrite: number;
   /** How far the gate follows behind the newest item in tail mode. A producer slower than that must read again. */
   readonly gateDelayMs: number;
 }
@@ -56,8 +68,15 @@ export const planLimits: PlanLimits = {
   jobsPerWrite: 96,
   workersPerWrite: 12,
   takeBacksPerWrite: 40,
+  cancellationsPerWrite: 40,
   gateDelayMs: 5_000,
 };
+
+/** Who was given an item last. */
+interface Holder {
+  readonly worker: string;
+  readonly generation: number;
+}
 
 export class DispatchPlan {
   readonly #limits: PlanLimits;
@@ -67,18 +86,23 @@ export class DispatchPlan {
   readonly #generations = new Map<ItemId, { generation: number; takeBack: TakeBack }>();
   readonly #reader: WindowReader;
   readonly #heartbeat = new Heartbeat();
+  readonly #rules = new FleetRules();
+  readonly #cancellations = new Cancellations();
+  /** Who was given the items that had gone when they were looked for: some are only now told to be cancelled. */
+  readonly #goneAtLoad = new Map<ItemId, Holder>();
+  readonly #follower: GateFollower;
   #gate: ItemId = placeOf(0);
   #loadedAt = 0;
   /** Everything of the watched range up to here is in the plan. */
   #seen = 0;
-  /** Where the gate goes in tail mode, and when. */
-  #gateMark: { readonly revision: number; readonly dueMs: number } | undefined;
   #overflowChecked = false;
   #writing = false;
 
   constructor(limits: PlanLimits = planLimits) {
     this.#limits = limits;
     this.#reader = new WindowReader(limits.mirror >> 1);
+    this.#follower = new GateFollower(limits.gateDelayMs);
+    this.#jobs.setGroupLimits((group) => this.#rules.limitOf(group));
   }
 
   apply(input: PlanInput, nowMs: number): void {
@@ -92,6 +116,11 @@ export class DispatchPlan {
         return;
       }
       case 'changes':
+        // An item goes in the revision that cancels it, and then nothing tells any more who had it.
+        for (const { revision, change } of input.changes) {
+          if (change.type === 'cancelled' && revision > this.#loadedAt)
+            this.#cancelled(change.id, change.reason);
+        }
         for (const { revision, change } of input.changes) this.#change(change, revision, nowMs);
         this.#seen = Math.max(this.#seen, input.revision);
         this.#overflowChecked = false;
@@ -107,7 +136,8 @@ export class DispatchPlan {
     if (this.#writing) return undefined;
     this.#jobs.release(nowMs);
     const takeBack = this.#planTakeBack();
-    const assignments = takeBack === undefined ? this.#planAssignments() : [];
+    const assignments = takeBack === undefined ? this.#planAssignments(nowMs) : [];
+    const cancellations = this.#planCancellations();
     const gate = this.#planGate(nowMs);
     // With the gate goes a new base: the old one may lie above an item that the gate is about to pass.
     const waiting = this.#isWaiting();
@@ -115,11 +145,10 @@ export class DispatchPlan {
       gate !== undefined || this.#heartbeat.due(nowMs, waiting)
         ? this.#heartbeat.beat(nowMs, { waiting, seen: this.#view(), base: this.#base() })
         : undefined;
-    if (takeBack === undefined && assignments.length === 0 && gate === undefined && beat === undefined) {
-      return undefined;
-    }
+    const isIdle = takeBack === undefined && assignments.length === 0 && cancellations.length === 0;
+    if (isIdle && gate === undefined && beat === undefined) return undefined;
     this.#writing = true;
-    return { assignments, takeBack, gate, beat };
+    return { assignments, control: this.#rules.mod, cancellations, takeBack, gate, beat };
   }
 
   /** The window to read now; undefined while one is under way or none is wanted. */
@@ -133,7 +162,8 @@ export class DispatchPlan {
     const times = [
       this.#jobs.nextDelayedMs,
       this.#heartbeat.dueAtMs(this.#isWaiting()),
-      this.#gateMark?.dueMs,
+      this.#follower.dueMs,
+      this.#jobs.readyCount > 0 ? this.#rules.wakeAtMs() : undefined,
     ].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
@@ -144,17 +174,26 @@ export class DispatchPlan {
     this.#gate = state.gate;
     this.#heartbeat.start(nowMs, state.timeMs);
     this.#reader.start(state.start);
-    for (const { id, create, slots } of state.workers) this.#workers.add(id, create, slots);
+    this.#controlled(state.control, state.revision, nowMs);
+    for (const worker of state.workers) this.#workers.add(worker);
     for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
     for (const [id, jobs] of state.records) {
       const worker = this.#workers.get(id) ?? this.#workers.addLost(id);
       for (const job of jobs) {
+        if (!state.existing.has(job.id)) {
+          const before = this.#goneAtLoad.get(job.id);
+          if (before === undefined || before.generation < job.generation) {
+            this.#goneAtLoad.set(job.id, { worker: id, generation: job.generation });
+          }
+          continue;
+        }
         const generation = this.#generations.get(job.id)?.generation ?? 0;
         // A record whose generation has passed says only who held the job once.
         if (generation !== job.generation || this.#jobs.get(job.id) !== undefined) continue;
         this.#jobs.add({ ...job, place: { status: 'assigned', worker } });
       }
     }
+    for (const [id, reason] of state.cancelled) this.#cancelled(id, reason);
   }
 
   #change(change: QueueChange, revision: number, nowMs: number): void {
@@ -163,7 +202,7 @@ export class DispatchPlan {
       if (this.#jobs.get(change.item.id) === undefined && this.#reader.admits(change.item)) {
         this.#addItem(change.item, nowMs);
       }
-      if (!this.#reader.isBehind) this.#gateMark ??= { revision, dueMs: nowMs + this.#limits.gateDelayMs };
+      if (!this.#reader.isBehind) this.#follower.itemCreated(revision, nowMs);
       return;
     }
     if (change.type === 'item-gone') {
@@ -176,10 +215,13 @@ export class DispatchPlan {
         this.#takenBack(change.id, change.generation, change.takeBack, nowMs);
         return;
       case 'worker-present':
-        this.#workers.present(change.worker, change.create, change.slots);
+        this.#workers.present(change.worker);
         return;
       case 'worker-gone':
         this.#workers.gone(change.worker);
+        return;
+      case 'controlled':
+        this.#controlled(change.seen, revision, nowMs);
     }
   }
 
@@ -211,10 +253,28 @@ export class DispatchPlan {
     job.generation = generation;
     job.failures = takeBack.failures;
     job.losses = takeBack.losses;
+    const { cut } = this.#reader;
+    if (job.traits?.key !== undefined && cut !== undefined && job.id >= cut) {
+      // What comes before it is not known yet. It is read again in its turn.
+      this.#jobs.remove(job);
+      return;
+    }
     this.#jobs.move(
       job,
       takeBack.delayMs > 0 ? { status: 'delayed', untilMs: nowMs + takeBack.delayMs } : { status: 'ready' },
     );
+  }
+
+  #controlled(seen: SeenControl, asOf: number, nowMs: number): void {
+    if (!this.#rules.learn(seen, asOf, nowMs)) return;
+    this.#jobs.setGroupLimits((group) => this.#rules.limitOf(group));
+    this.#workers.setStartsOnly(this.#rules.startsOnly);
+  }
+
+  #cancelled(id: ItemId, reason: Uint8Array): void {
+    const place = this.#jobs.get(id)?.place;
+    const inHand = place !== undefined && 'worker' in place ? place.worker.id : undefined;
+    this.#cancellations.cancelled({ id, reason, worker: inHand ?? this.#goneAtLoad.get(id)?.worker });
   }
 
   #merge(items: readonly StoredItem[], nowMs: number): void {
@@ -230,14 +290,25 @@ export class DispatchPlan {
     return { worker: worker.id, jobs: jobs.map(assignedJob), last };
   }
 
-  /** The first ready jobs, each to the worker with the smallest share of its slots in use. */
-  #planAssignments(): Assignment[] {
+  /** Of those cancelled, who is present is told. */
+  #planCancellations(): PlannedCancellation[] {
+    return this.#cancellations.first(this.#limits.cancellationsPerWrite).map((cancelled) => {
+      const worker = cancelled.worker === undefined ? undefined : this.#workers.get(cancelled.worker);
+      if (worker === undefined || worker.lost) return { ...cancelled, worker: undefined, create: 0 };
+      return { ...cancelled, create: worker.create };
+    });
+  }
+
+  /** The first ready jobs, each to the worker with the smallest share of its capacity in use. */
+  #planAssignments(nowMs: number): Assignment[] {
     if (this.#jobs.readyCount === 0) return [];
+    const allowed = Math.min(this.#limits.jobsPerWrite, this.#rules.allowance(this.#jobs.inHandCount, nowMs));
+    if (allowed === 0) return [];
     const open = this.#workers.open(this.#limits.workersPerWrite);
     const given = new Map<PlannedWorker, AssignedJob[]>();
-    for (let count = 0; count < this.#limits.jobsPerWrite; count += 1) {
+    for (let count = 0; count < allowed; count += 1) {
       const worker = leastBusy(open);
-      const job = worker === undefined ? undefined : this.#jobs.firstReady();
+      const job = worker === undefined ? undefined : this.#jobs.next();
       if (worker === undefined || job === undefined) break;
       this.#jobs.move(job, { status: 'assigning', worker });
       const jobs = given.get(worker);
@@ -253,24 +324,37 @@ export class DispatchPlan {
       return { purpose: 'window', from: this.#gate, to: pending.to, revision: pending.revision };
     }
     if (this.#reader.isBehind) return undefined;
-    if (this.#jobs.readyCount > this.#limits.mirror && !this.#overflowChecked) {
-      const to = this.#jobs.readyAt(this.#limits.mirror >> 1);
-      // Once for each news from the watch: refused, it lacks an item that the watch is about to bring.
-      this.#overflowChecked = true;
-      if (to !== undefined && to > this.#gate) {
-        return { purpose: 'cut', from: this.#gate, to, revision: this.#view() };
-      }
+    const overflow = this.#overflow();
+    if (overflow !== undefined && overflow > this.#gate) {
+      return { purpose: 'cut', from: this.#gate, to: overflow, revision: this.#view() };
     }
-    const mark = this.#gateMark;
-    if (mark === undefined || mark.dueMs > nowMs) return undefined;
-    this.#gateMark = undefined;
-    const to = placeOf(mark.revision);
-    if (to <= this.#gate) return undefined;
+    if (overflow !== undefined) {
+      // Nothing can be created there any more.
+      this.#cutAt(overflow);
+      return undefined;
+    }
+    const to = this.#follower.take(nowMs);
+    if (to === undefined || to <= this.#gate) return undefined;
     return { purpose: 'follow', from: this.#gate, to, revision: this.#view() };
   }
 
+  /** From where on memory should not hold the waiting items. */
+  #overflow(): ItemId | undefined {
+    if (this.#jobs.readyCount <= this.#limits.mirror || this.#overflowChecked) return undefined;
+    // Once for each news from the watch: refused, it lacks an item that the watch is about to bring.
+    this.#overflowChecked = true;
+    return this.#jobs.readyAt(this.#limits.mirror >> 1);
+  }
+
+  #cutAt(to: ItemId): void {
+    this.#follower.forget();
+    this.#jobs.dropFrom(to);
+    this.#reader.start(to);
+  }
+
   #written(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
-    this.#assigned(write, outcome);
+    this.#assigned(write, outcome, nowMs);
+    this.#cancellations.told(write.cancellations.map(({ id }) => id));
     const { takeBack, gate } = write;
     if (takeBack !== undefined) {
       takeBack.jobs.forEach((job, index) => {
@@ -284,13 +368,11 @@ export class DispatchPlan {
     if (gate.purpose === 'window') {
       this.#merge(this.#reader.closed(outcome.gateMoved), nowMs);
     } else if (gate.purpose === 'cut' && outcome.gateMoved) {
-      this.#gateMark = undefined;
-      this.#jobs.dropReadyFrom(gate.to);
-      this.#reader.start(gate.to);
+      this.#cutAt(gate.to);
     }
   }
 
-  #assigned(write: PlannedWrite, outcome: WriteOutcome): void {
+  #assigned(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
     const { assignment } = outcome;
     for (const { worker: name, jobs } of write.assignments) {
       for (const { id, generation } of jobs) {
@@ -303,7 +385,13 @@ export class DispatchPlan {
         this.#jobs.move(job, next ?? { status: 'ready' });
       }
     }
-    if (assignment.accepted) return;
+    const given = write.assignments.flatMap(({ jobs }) => jobs.map(({ id }) => id));
+    if (assignment.accepted) {
+      this.#rules.given(given.length, write.control, nowMs);
+      return;
+    }
+    this.#cancellations.notGiven(given);
+    if (assignment.control !== undefined) this.#controlled(assignment.control, outcome.revision, nowMs);
     for (const id of assignment.itemsGone) this.#itemGone(id);
     for (const worker of assignment.workersGone) this.#workers.gone(worker);
   }
@@ -336,6 +424,7 @@ export class DispatchPlan {
   }
 }
 
-function assignedJob({ place: _place, ...job }: PlannedJob): AssignedJob {
-  return job;
+function assignedJob(job: PlannedJob): AssignedJob {
+  const { id, create, generation, failures, losses, traits, payload } = job;
+  return { id, create, generation, failures, losses, traits, payload };
 }

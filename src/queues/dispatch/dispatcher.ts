@@ -1,8 +1,8 @@
 /**
  * One term of a queue's dispatcher: carries its plan's writes and reads to the store and the changes to the plan.
  *
- * - Begins with one read, under the term, of `h, beat, a/, g/, w/` at one revision, sent after the term began and after the
- *   watch opened. Every write of earlier terms was applied before it or never will be. Then it makes sure which
+ * - Begins with one read, under the term, of `h, beat, h/ctl, a/, g/, w/, x/` at one revision, sent after the term began and after
+ *   the watch opened. Every write of earlier terms was applied before it or never will be. Then it makes sure which
  *   of the recorded jobs still exist, and reads the items in windows.
  * - *Reply lost*: the exactly-once store finds out. If even that cannot tell (`unknown`), the term is given up: under the
  *   next one the write can no longer be applied.
@@ -16,6 +16,7 @@ import type { Client } from '../../session/index.js';
 import {
   get,
   type KeyEvent,
+  type KeyValue,
   nested,
   type TxnReply,
   type TxnRequest,
@@ -29,7 +30,7 @@ import { createGate } from '../producer/enqueue-pipeline.js';
 import type { AssignedJob } from '../records/index.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
 import type { LoadedState, PlannedWrite, WindowRead } from './messages.js';
-import { beatOf, changeOf, generationOf, jobsOfRecord, storedItem, workerOf } from './reads.js';
+import { beatOf, changeOf, controlOf, generationOf, jobsOfRecord, storedItem, workerOf } from './reads.js';
 import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './transactions.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
@@ -145,47 +146,48 @@ export class Dispatcher {
       underTerm(keys, this.#term, [
         get(keys.gate),
         get(keys.beat),
+        get(keys.control),
         { type: 'range', ...keys.presences },
         { type: 'range', ...keys.generations },
         { type: 'range', ...keys.records },
+        { type: 'range', ...keys.cancellations },
       ]),
     );
     if (reply === undefined || !reply.succeeded) {
       this.#end();
       return undefined;
     }
-    const [gateKv, beatKv] = reply.replies.map(firstOf);
+    const [gateKv, beatKv, controlKv] = reply.replies.map(firstOf);
     if (gateKv === undefined) {
       // Nobody has put anything yet. Who does will find the gate, or finds it made by another meanwhile.
       await this.#send(createGate(keys, reply.revision));
       return this.#read();
     }
-    const [presences, generations, records] = reply.replies
-      .slice(2)
+    const [presences = [], generations = [], recordKvs = [], cancelled = []] = reply.replies
+      .slice(3)
       .map((part) => (part.type === 'range' ? part.kvs : []));
     const gate = textOf(gateKv.value);
     const beat = beatKv === undefined ? undefined : beatOf(beatKv);
-    const held = new Map<string, AssignedJob[]>();
-    for (const kv of records ?? []) {
-      const worker = keys.workerOfRecord(kv.key);
-      held.set(worker, [...(held.get(worker) ?? []), ...jobsOfRecord(kv)]);
-    }
+    const records = recordsIn(keys, recordKvs);
     return {
       revision: reply.revision,
       gate,
       start: beat !== undefined ? earlier(beat.base, gate) : gateKv.version === 1 ? gate : placeOf(0),
       timeMs: beat?.timeMs ?? 0,
-      workers: (presences ?? []).map((kv) => workerOf(keys, kv)),
+      control: controlOf(controlKv),
+      workers: presences.map((kv) => workerOf(keys, kv)),
       generations: new Map(
-        (generations ?? []).map((kv) => [keys.nameIn(keys.generations, kv.key), generationOf(kv)]),
+        generations.map((kv) => [keys.nameIn(keys.generations, kv.key), generationOf(kv)]),
       ),
-      records: await this.#existing(held),
+      records,
+      existing: await this.#existing(records),
+      cancelled: new Map(cancelled.map(({ key, value }) => [keys.nameIn(keys.cancellations, key), value])),
     };
   }
 
-  /** Without the jobs that are done: their records outlive them a little. An item that is gone stays so. */
-  async #existing(held: ReadonlyMap<string, AssignedJob[]>): Promise<Map<string, AssignedJob[]>> {
-    const ids = [...new Set([...held.values()].flatMap((jobs) => jobs.map((job) => job.id)))];
+  /** The jobs that are not done: their records outlive them a little. An item that is gone stays so. */
+  async #existing(records: ReadonlyMap<string, readonly AssignedJob[]>): Promise<ReadonlySet<ItemId>> {
+    const ids = [...new Set([...records.values()].flatMap((jobs) => jobs.map((job) => job.id)))];
     const existing = new Set<ItemId>();
     for (let start = 0; start < ids.length; start += existenceChecksPerRead) {
       const chunk = ids.slice(start, start + existenceChecksPerRead);
@@ -197,13 +199,7 @@ export class Dispatcher {
         if (firstOf(replies.replies[index]) !== undefined) existing.add(id);
       });
     }
-    const result = new Map<string, AssignedJob[]>();
-    for (const [worker, jobs] of held)
-      result.set(
-        worker,
-        jobs.filter((job) => existing.has(job.id)),
-      );
-    return result;
+    return existing;
   }
 
   /** Sends what the plan wants sent now, and sees to it that it is asked again in time. */
@@ -298,6 +294,17 @@ export class Dispatcher {
     const { candidate, revision } = this.#term;
     return `${placeOf(revision)}-${candidate}-${this.#sequence.toString(16).padStart(10, '0')}`;
   }
+}
+
+/** What each worker was given. One of which only a cancellation is left has been given nothing. */
+function recordsIn(keys: QueueKeys, kvs: readonly KeyValue[]): ReadonlyMap<string, readonly AssignedJob[]> {
+  const records = new Map<string, AssignedJob[]>();
+  for (const kv of kvs) {
+    const worker = keys.workerOfRecord(kv.key);
+    const jobs = keys.cancelledIn(worker, kv.key) === undefined ? jobsOfRecord(kv) : [];
+    records.set(worker, [...(records.get(worker) ?? []), ...jobs]);
+  }
+  return records;
 }
 
 function earlier(base: ItemId | undefined, gate: ItemId): ItemId {

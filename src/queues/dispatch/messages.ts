@@ -1,6 +1,8 @@
 /** What goes into the dispatcher's plan and what comes out of it: plain data, so that a run can be replayed. */
 import type { ItemId } from '../keys.js';
 import type { AssignedJob, Beat, ItemTraits, TakeBack } from '../records/index.js';
+import type { Cancelled } from './cancellations.js';
+import type { SeenControl } from './choice/fleet-rules.js';
 
 export interface StoredItem {
   readonly id: ItemId;
@@ -8,6 +10,14 @@ export interface StoredItem {
   readonly traits?: ItemTraits | undefined;
   /** Absent if it is long. */
   readonly payload?: Uint8Array | undefined;
+}
+
+export interface StoredWorker {
+  readonly id: string;
+  /** Create revision of its presence. */
+  readonly create: number;
+  readonly slots: number;
+  readonly concurrency: number;
 }
 
 /** A change below the queue's prefix, as its dispatcher understands it. */
@@ -20,24 +30,27 @@ export type QueueChange =
       readonly generation: number;
       readonly takeBack: TakeBack;
     }
-  | {
-      readonly type: 'worker-present';
-      readonly worker: string;
-      readonly create: number;
-      readonly slots: number;
-    }
-  | { readonly type: 'worker-gone'; readonly worker: string };
+  | { readonly type: 'worker-present'; readonly worker: StoredWorker }
+  | { readonly type: 'worker-gone'; readonly worker: string }
+  | { readonly type: 'controlled'; readonly seen: SeenControl }
+  /** In the revision in which the item goes. */
+  | { readonly type: 'cancelled'; readonly id: ItemId; readonly reason: Uint8Array };
 
-/** Everything but the waiting items, as of one revision; the jobs were seen to exist after it. */
+/** Everything but the waiting items, as of one revision. */
 export interface LoadedState {
   readonly revision: number;
   readonly gate: ItemId;
   /** No item below it exists or can come to exist. */
   readonly start: ItemId;
   readonly timeMs: number;
-  readonly workers: readonly { readonly id: string; readonly create: number; readonly slots: number }[];
+  readonly control: SeenControl;
+  readonly workers: readonly StoredWorker[];
   readonly generations: ReadonlyMap<ItemId, { readonly generation: number; readonly takeBack: TakeBack }>;
   readonly records: ReadonlyMap<string, readonly AssignedJob[]>;
+  /** Those of the records that were there at a time after `revision`. */
+  readonly existing: ReadonlySet<ItemId>;
+  /** With their reasons. */
+  readonly cancelled: ReadonlyMap<ItemId, Uint8Array>;
 }
 
 /** Read items from `from`, up to `to` if there is one, at most `limit`. */
@@ -88,9 +101,18 @@ export interface GateMove {
   readonly revision: number;
 }
 
+/** A worker to tell of its cancelled job, or only the cancellation to delete. */
+export interface PlannedCancellation extends Cancelled {
+  /** Of the worker's presence. */
+  readonly create: number;
+}
+
 /** One transaction of the dispatcher. Assignments and a take-back do not meet in one. */
 export interface PlannedWrite {
   readonly assignments: readonly Assignment[];
+  /** The revision of the control that the assignments were planned under. */
+  readonly control: number;
+  readonly cancellations: readonly PlannedCancellation[];
   readonly takeBack: TakeBackOfLost | undefined;
   readonly gate: GateMove | undefined;
   readonly beat: Beat | undefined;
@@ -110,6 +132,8 @@ export interface WriteOutcome {
         readonly accepted: false;
         readonly workersGone: readonly string[];
         readonly itemsGone: readonly ItemId[];
+        /** The control, if it was another. */
+        readonly control?: SeenControl;
       };
   /** For each job of the take-back, in order. */
   readonly takenBack: readonly TakeBackResult[];

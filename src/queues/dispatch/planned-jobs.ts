@@ -1,8 +1,9 @@
 import { invariant } from '../../runtime/index.js';
 import type { ItemId } from '../keys.js';
 import type { ItemTraits } from '../records/index.js';
+import { Choice } from './choice/choice.js';
+import type { Choosable, Stand } from './choice/choosable.js';
 import type { PlannedWorker } from './planned-workers.js';
-import { ReadyList } from './ready-list.js';
 
 /** Where a job stands. Only `move` changes it. */
 export type JobPlace =
@@ -13,7 +14,7 @@ export type JobPlace =
   | { readonly status: 'assigned'; readonly worker: PlannedWorker }
   | { readonly status: 'taking-back'; readonly worker: PlannedWorker };
 
-export interface PlannedJob {
+export interface PlannedJob extends Choosable {
   readonly id: ItemId;
   readonly create: number;
   generation: number;
@@ -30,18 +31,25 @@ const ready: JobPlace = { status: 'ready' };
 /** The items that the dispatcher holds in memory, by what becomes of them next. */
 export class PlannedJobs {
   readonly #jobs = new Map<ItemId, PlannedJob>();
-  readonly #ready = new ReadyList();
+  readonly #choice = new Choice<PlannedJob>((id) => this.#jobs.get(id));
   /** By time. */
   readonly #delayed: { readonly untilMs: number; readonly job: PlannedJob }[] = [];
   #readyCount = 0;
   #delayedCount = 0;
+  #inHandCount = 0;
 
+  /** Those that a rule holds back included. */
   get readyCount(): number {
     return this.#readyCount;
   }
 
   get delayedCount(): number {
     return this.#delayedCount;
+  }
+
+  /** With workers, on their way to one, or being taken back from one. */
+  get inHandCount(): number {
+    return this.#inHandCount;
   }
 
   get nextDelayedMs(): number | undefined {
@@ -60,6 +68,7 @@ export class PlannedJobs {
 
   remove(job: PlannedJob): void {
     this.#leave(job);
+    this.#choice.moved(job, undefined);
     this.#jobs.delete(job.id);
   }
 
@@ -70,15 +79,14 @@ export class PlannedJobs {
     this.#enter(job);
   }
 
-  /** The first ready job in queue order, left where it is. */
-  firstReady(): PlannedJob | undefined {
-    for (;;) {
-      const id = this.#ready.first();
-      if (id === undefined) return undefined;
-      const job = this.#jobs.get(id);
-      if (job?.place.status === 'ready') return job;
-      this.#ready.dropFirst();
-    }
+  /** How many jobs of a group may be in hand. */
+  setGroupLimits(limitOf: (group: string) => number): void {
+    this.#choice.setGroupLimits(limitOf);
+  }
+
+  /** The first ready job that neither its key nor its group holds back, left where it is. */
+  next(): PlannedJob | undefined {
+    return this.#choice.first();
   }
 
   /** Jobs whose delay is over become ready. */
@@ -91,18 +99,20 @@ export class PlannedJobs {
     }
   }
 
-  /** The id of the n-th ready job, about: jobs that left are counted until they are come upon. */
+  /** The id of the n-th ready job. Sorts them. */
   readyAt(index: number): ItemId | undefined {
-    return this.#ready.at(index);
+    const ids: ItemId[] = [];
+    for (const { id, place } of this.#jobs.values()) if (place.status === 'ready') ids.push(id);
+    return ids.sort()[index];
   }
 
-  /** Forgets the ready jobs from `cut` on. */
-  dropReadyFrom(cut: ItemId): void {
-    for (const id of this.#ready.cutAt(cut)) {
-      const job = this.#jobs.get(id);
-      if (job?.place.status !== 'ready') continue;
-      this.#readyCount -= 1;
-      this.#jobs.delete(id);
+  /** Forgets the ready jobs from `cut` on, and the delayed ones that have a key: their turn comes after others of it. */
+  dropFrom(cut: ItemId): void {
+    for (const job of [...this.#jobs.values()]) {
+      if (job.id < cut) continue;
+      const { status } = job.place;
+      const waitsForOthers = status === 'delayed' && job.traits?.key !== undefined;
+      if (status === 'ready' || waitsForOthers) this.remove(job);
     }
   }
 
@@ -116,19 +126,20 @@ export class PlannedJobs {
     const { place } = job;
     switch (place.status) {
       case 'ready':
-        this.#ready.insert(job.id);
         this.#readyCount += 1;
-        return;
+        break;
       case 'delayed': {
         let index = this.#delayed.length;
         while (index > 0 && (this.#delayed[index - 1]?.untilMs ?? 0) > place.untilMs) index -= 1;
         this.#delayed.splice(index, 0, { untilMs: place.untilMs, job });
         this.#delayedCount += 1;
-        return;
+        break;
       }
       default:
+        this.#inHandCount += 1;
         place.worker.inHand.add(job);
     }
+    this.#choice.moved(job, standOf(place));
   }
 
   #leave(job: PlannedJob): void {
@@ -136,13 +147,17 @@ export class PlannedJobs {
     switch (place.status) {
       case 'ready':
         this.#readyCount -= 1;
-        if (this.#ready.first() === job.id) this.#ready.dropFirst();
         return;
       case 'delayed':
         this.#delayedCount -= 1;
         return;
       default:
+        this.#inHandCount -= 1;
         place.worker.inHand.delete(job);
     }
   }
+}
+
+function standOf({ status }: JobPlace): Stand {
+  return status === 'ready' || status === 'delayed' ? status : 'in-hand';
 }

@@ -1,3 +1,4 @@
+import type { StoredWorker } from './messages.js';
 import type { PlannedJob } from './planned-jobs.js';
 
 /** A worker as the dispatcher sees it. */
@@ -5,7 +6,12 @@ export interface PlannedWorker {
   readonly id: string;
   /** Create revision of its presence; 0 if only its records were found. */
   readonly create: number;
+  /** How many jobs it accepts. */
   slots: number;
+  /** How many of them it can start at once. */
+  concurrency: number;
+  /** How many it is given. */
+  capacity: number;
   /** Its presence is gone: its jobs are to be taken back. */
   lost: boolean;
   /** What it holds or is about to hold. */
@@ -15,35 +21,43 @@ export interface PlannedWorker {
 /** The workers of a queue, and who of them gets the next job. */
 export class PlannedWorkers {
   readonly #workers = new Map<string, PlannedWorker>();
+  #startsOnly = false;
+
+  /** Whether workers are given only as many jobs as they can start at once, and none to hold ahead. */
+  setStartsOnly(startsOnly: boolean): void {
+    this.#startsOnly = startsOnly;
+    for (const worker of this.#workers.values()) this.#accepts(worker, worker);
+  }
 
   get(id: string): PlannedWorker | undefined {
     return this.#workers.get(id);
   }
 
-  add(id: string, create: number, slots: number): PlannedWorker {
-    const worker: PlannedWorker = { id, create, slots, lost: false, inHand: new Set() };
+  add({ id, create, ...accepted }: StoredWorker): PlannedWorker {
+    const worker = { id, create, ...accepted, capacity: 0, lost: false, inHand: new Set<PlannedJob>() };
+    this.#accepts(worker, accepted);
     this.#workers.set(id, worker);
     return worker;
   }
 
   /** One that only its records tell of. */
   addLost(id: string): PlannedWorker {
-    const worker = this.add(id, 0, 0);
+    const worker = this.add({ id, create: 0, slots: 0, concurrency: 0 });
     worker.lost = true;
     return worker;
   }
 
-  present(id: string, create: number, slots: number): void {
-    const worker = this.#workers.get(id);
-    if (worker === undefined) this.add(id, create, slots);
-    else worker.slots = slots;
+  present(stored: StoredWorker): void {
+    const worker = this.#workers.get(stored.id);
+    if (worker === undefined) this.add(stored);
+    else this.#accepts(worker, stored);
   }
 
   gone(id: string): void {
     const worker = this.#workers.get(id);
     if (worker === undefined) return;
     worker.lost = true;
-    worker.slots = 0;
+    this.#accepts(worker, { slots: 0, concurrency: 0 });
   }
 
   remove(id: string): void {
@@ -57,25 +71,31 @@ export class PlannedWorkers {
 
   /**
    * Up to `most` workers that may be given jobs now, the least busy ones. A worker takes part when it is idle or a
-   * quarter of its slots is free: otherwise every acknowledgement would cause a record of one job.
+   * quarter of its capacity is free: otherwise every acknowledgement would cause a record of one job.
    */
   open(most: number): PlannedWorker[] {
     return [...this.#workers.values()]
-      .filter(({ lost, slots, inHand }) => {
-        const free = slots - inHand.size;
-        return !lost && free > 0 && (inHand.size === 0 || free * 4 >= slots);
+      .filter(({ lost, capacity, inHand }) => {
+        const free = capacity - inHand.size;
+        return !lost && free > 0 && (inHand.size === 0 || free * 4 >= capacity);
       })
-      .sort((a, b) => a.inHand.size * b.slots - b.inHand.size * a.slots)
+      .sort((a, b) => a.inHand.size * b.capacity - b.inHand.size * a.capacity)
       .slice(0, most);
+  }
+
+  #accepts(worker: PlannedWorker, { slots, concurrency }: Pick<StoredWorker, 'slots' | 'concurrency'>): void {
+    worker.slots = slots;
+    worker.concurrency = concurrency;
+    worker.capacity = this.#startsOnly ? Math.min(slots, concurrency) : slots;
   }
 }
 
-/** The one with the smallest share of its slots in use; undefined if none has a free one. */
+/** The one with the smallest share of its capacity in use; undefined if none has a free one. */
 export function leastBusy(workers: readonly PlannedWorker[]): PlannedWorker | undefined {
   let best: PlannedWorker | undefined;
   for (const worker of workers) {
-    if (worker.inHand.size >= worker.slots) continue;
-    if (best === undefined || worker.inHand.size * best.slots < best.inHand.size * worker.slots)
+    if (worker.inHand.size >= worker.capacity) continue;
+    if (best === undefined || worker.inHand.size * best.capacity < best.inHand.size * worker.capacity)
       best = worker;
   }
   return best;

@@ -6,14 +6,17 @@ import {
   type AssignedJob,
   type Beat,
   decodeBeat,
+  decodeControl,
   decodeItem,
   decodePresence,
   decodeRecord,
   decodeTakeBack,
   longestInlinePayloadBytes,
+  openControl,
   type TakeBack,
 } from '../records/index.js';
-import type { QueueChange, StoredItem } from './messages.js';
+import type { SeenControl } from './choice/fleet-rules.js';
+import type { QueueChange, StoredItem, StoredWorker } from './messages.js';
 
 const unknownTakeBack: TakeBack = { failures: 0, losses: 0, reason: 'returned', delayMs: 0 };
 
@@ -30,9 +33,19 @@ export function generationOf(kv: KeyValue): { generation: number; takeBack: Take
   return { generation: kv.version, takeBack: lenient(() => decodeTakeBack(kv.value), unknownTakeBack) };
 }
 
-export function workerOf(keys: QueueKeys, kv: KeyValue): { id: string; create: number; slots: number } {
-  const { slots } = lenient(() => decodePresence(kv.value), { slots: 0, concurrency: 0, label: '' });
-  return { id: keys.nameIn(keys.presences, kv.key), create: kv.createRevision, slots };
+export function workerOf(keys: QueueKeys, kv: KeyValue): StoredWorker {
+  const nothing = { slots: 0, concurrency: 0, label: '' };
+  const { slots, concurrency } = lenient(() => decodePresence(kv.value), nothing);
+  return { id: keys.nameIn(keys.presences, kv.key), create: kv.createRevision, slots, concurrency };
+}
+
+/** Where it cannot be read nothing is given out: nobody knows what it was to prevent. */
+export function controlOf(kv: KeyValue | undefined): SeenControl {
+  if (kv === undefined) return { mod: 0, control: openControl };
+  return {
+    mod: kv.modRevision,
+    control: lenient(() => decodeControl(kv.value), { ...openControl, paused: true }),
+  };
 }
 
 export function jobsOfRecord(kv: KeyValue): readonly AssignedJob[] {
@@ -58,8 +71,11 @@ export function changeOf(keys: QueueKeys, event: KeyEvent): QueueChange | undefi
   }
   if (inRange(keys.presences, kv.key)) {
     if (!isPut) return { type: 'worker-gone', worker: keys.nameIn(keys.presences, kv.key) };
-    const { id, create, slots } = workerOf(keys, kv);
-    return { type: 'worker-present', worker: id, create, slots };
+    return { type: 'worker-present', worker: workerOf(keys, kv) };
+  }
+  if (kv.key === keys.control) return { type: 'controlled', seen: controlOf(isPut ? kv : undefined) };
+  if (isPut && inRange(keys.cancellations, kv.key)) {
+    return { type: 'cancelled', id: keys.nameIn(keys.cancellations, kv.key), reason: kv.value };
   }
   return undefined;
 }

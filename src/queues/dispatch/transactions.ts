@@ -2,10 +2,13 @@
  * The dispatcher's transactions. Every write is `IF create(e/me) = term THEN … ELSE get e/me`: once another candidate has
  * deleted that key, nothing of the old term is applied any more, however late it arrives. Inside, any of:
  *
- * - *Assign* `{IF create(w/W) = c_W for each worker, create(i/X) = c_X for each item THEN put a/W/<sequence>, … ELSE get
- *   those keys}`. One condition for all, so that no later item is given out while an earlier one is refused.
+ * - *Assign* `{IF mod(h/ctl) = as seen, create(w/W) = c_W for each worker, create(i/X) = c_X for each item THEN put
+ *   a/W/<sequence>, … ELSE get those keys}`. One condition for all, so that no later item is given out while an earlier one
+ *   is refused. What operators have decided holds from its revision on: refused, the dispatcher knows it from the reply.
  * - *Take back* from a lost worker `{IF create(w/W) = 0 THEN {IF create(i/X) = c, version(g/X) = k THEN put g/X ELSE get
  *   i/X, get g/X} for each job, [delete a/W/] ELSE get w/W}`. Its late acknowledgement then names a generation that has passed.
+ * - *Tell of a cancellation* `{IF create(w/W) = c_W THEN put a/W/x/<id> with its reason, delete x/<id> ELSE
+ *   delete x/<id>}`.
  * - *Gate* `{IF create < v+1 for every item in [gate, to) THEN put h := to}`.
  * - *Beat* `put beat`, always beside a gate: see records.ts for why the base must move with it.
  */
@@ -28,12 +31,13 @@ import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/ind
 import type {
   Assignment,
   GateMove,
+  PlannedCancellation,
   PlannedWrite,
   TakeBackOfLost,
   TakeBackResult,
   WriteOutcome,
 } from './messages.js';
-import { generationOf } from './reads.js';
+import { controlOf, generationOf } from './reads.js';
 
 export interface Term {
   /** The candidate's name: that of its worker. */
@@ -57,17 +61,25 @@ export function requestOf(
   nextSequence: () => string,
 ): TxnRequest {
   const ops: Op[] = [];
-  if (write.assignments.length > 0) ops.push(assign(keys, write.assignments, nextSequence));
+  if (write.assignments.length > 0) ops.push(assign(keys, write, nextSequence));
   if (write.takeBack !== undefined) ops.push(takeBack(keys, write.takeBack));
   if (write.gate !== undefined) ops.push(moveGate(keys, write.gate));
   if (write.beat !== undefined) ops.push(put(keys.beat, encodeBeat(write.beat)));
+  if (write.cancellations.length > 0) {
+    ops.push(nested({ success: write.cancellations.map((one) => tell(keys, one)) }));
+  }
   return underTerm(keys, term, ops);
 }
 
-function assign(keys: QueueKeys, assignments: readonly Assignment[], nextSequence: () => string): TxnOp {
+function assign(
+  keys: QueueKeys,
+  { assignments, control }: { readonly assignments: readonly Assignment[]; readonly control: number },
+  nextSequence: () => string,
+): TxnOp {
   const jobs = assignments.flatMap((assignment) => assignment.jobs);
   return nested({
     compare: [
+      compare.mod(keys.control, 'equal', control),
       ...assignments.map(({ worker, create }) => compare.create(keys.presence(worker), 'equal', create)),
       ...jobs.map(({ id, create }) => compare.create(keys.item(id), 'equal', create)),
     ],
@@ -75,6 +87,7 @@ function assign(keys: QueueKeys, assignments: readonly Assignment[], nextSequenc
       put(`${keys.recordsOf(assignment.worker).key}${nextSequence()}`, encodeRecord(assignment.jobs)),
     ),
     failure: [
+      get(keys.control),
       ...assignments.map(({ worker }) => get(keys.presence(worker), { keysOnly: true })),
       ...jobs.map(({ id }) => get(keys.item(id), { keysOnly: true })),
     ],
@@ -95,6 +108,16 @@ function takeBack(keys: QueueKeys, { worker, jobs, last }: TakeBackOfLost): TxnO
   return nested({
     compare: [compare.create(keys.presence(worker), 'equal', 0)],
     success: last ? [...taken, { type: 'delete', ...keys.recordsOf(worker) }] : taken,
+  });
+}
+
+function tell(keys: QueueKeys, { id, worker, create, reason }: PlannedCancellation): TxnOp {
+  const forget = remove(keys.cancellation(id));
+  if (worker === undefined) return nested({ success: [forget] });
+  return nested({
+    compare: [compare.create(keys.presence(worker), 'equal', create)],
+    success: [put(keys.cancellationFor(worker, id), reason), forget],
+    failure: [forget],
   });
 }
 
@@ -125,18 +148,19 @@ function assignmentOutcome(
   reply: OpReply | undefined,
 ): WriteOutcome['assignment'] {
   if (reply?.type !== 'txn' || reply.succeeded) return { accepted: true };
-  const found = new Map<string, number>();
-  for (const part of reply.replies) {
-    const kv = firstOf(part);
-    if (kv !== undefined) found.set(kv.key, kv.createRevision);
-  }
+  const [controlRead, ...others] = reply.replies.map(firstOf);
+  const found = new Map(others.map((kv) => [kv?.key, kv?.createRevision]));
   const workersGone: string[] = [];
   const itemsGone: ItemId[] = [];
   for (const { worker, create, jobs } of write.assignments) {
     if (found.get(keys.presence(worker)) !== create) workersGone.push(worker);
     for (const job of jobs) if (found.get(keys.item(job.id)) !== job.create) itemsGone.push(job.id);
   }
-  return { accepted: false, workersGone, itemsGone };
+  const control = controlOf(controlRead);
+  return {
+    ...{ accepted: false, workersGone, itemsGone },
+    ...(control.mod === write.control ? {} : { control }),
+  };
 }
 
 function takeBackResults(write: TakeBackOfLost | undefined, reply: OpReply | undefined): TakeBackResult[] {

@@ -34,7 +34,7 @@ export function encodeControl(control: QueueControl): Uint8Array {
   return bytesOf(JSON.stringify(control));
 }
 
-/** Malformed limits count as none at all; a malformed document as paused, since nobody knows what it was to prevent. */
+/** Limits that cannot be read count as none. A document that cannot be read is refused: nobody knows what it was to prevent. */
 export function decodeControl(bytes: Uint8Array): QueueControl {
   const value = parsed('control', () => JSON.parse(textOf(bytes)) as Partial<QueueControl>);
   return {
@@ -51,10 +51,16 @@ function limitsOf({ concurrency, groupConcurrency, groups, rate }: QueueLimits):
     ...(typeof groups === 'object' && groups !== null
       ? { groups: Object.fromEntries(Object.entries(groups).filter(([, limit]) => isCount(limit))) }
       : {}),
-    ...(rate !== undefined && isCount(rate.count) && rate.count > 0 && rate.perMs > 0 ? { rate } : {}),
+    ...(isRate(rate) ? { rate } : {}),
   };
 }
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isRate(rate: RateLimit | null | undefined): rate is RateLimit {
+  if (typeof rate !== 'object' || rate === null) return false;
+  const { count, perMs, burst = count } = rate;
+  return isCount(count) && count > 0 && isCount(burst) && burst > 0 && Number.isFinite(perMs) && perMs > 0;
 }

@@ -1,4 +1,4 @@
-import type { ItemId } from '../keys.js';
+import type { ItemId } from '../../keys.js';
 
 /** Dropped entries at the front are given back to the array in slices of this size. */
 const slack = 1_024;
@@ -8,7 +8,7 @@ const slack = 1_024;
  * comes back, which belongs near the front; both ends are cheap. Entries whose job moved on otherwise stay until
  * they reach the front: who reads decides whether they still count.
  */
-export class ReadyList {
+export class SortedIds {
   #ids: ItemId[] = [];
   #start = 0;
 
@@ -39,15 +39,6 @@ export class ReadyList {
       this.#ids = this.#ids.slice(this.#start);
       this.#start = 0;
     }
-  }
-
-  at(index: number): ItemId | undefined {
-    return this.#ids[this.#start + index];
-  }
-
-  /** Takes off and returns the ids from `cut` on. */
-  cutAt(cut: ItemId): readonly ItemId[] {
-    return this.#ids.splice(this.#search(cut));
   }
 
   /** Index of the first id not below `id`. */

@@ -1,0 +1,137 @@
+/**
+ * Key `h/ctl`, unleased: one document `{paused, closed, limits}`; none is as one that allows everything.
+ *
+ * - **Change** `IF mod(h/ctl) = as read THEN put h/ctl ELSE get h/ctl`, again with what was found there if others were faster: a
+ *   change of one thing leaves the others as they are. A change that changes nothing writes nothing.
+ * - **Who obeys**: the dispatcher names the revision of the document in every assignment, and each enqueue in its own
+ *   transaction. So a change holds from its revision on, whatever anybody knew or had on its way.
+ * - *Reply lost*: the exactly-once store finds out whether this change was applied. *Compare refused*: somebody else's change
+ *   came between, which this one is then made of. Nothing depends on a session, a watch or the history.
+ */
+import { QuorateError } from '../../errors.js';
+import { Backoff, checkWaitOptions, sleep, type WaitOptions } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import { compare, get, type KeyValue, put } from '../../store/index.js';
+import { controlOf } from '../dispatch/reads.js';
+import type { QueueKeys } from '../keys.js';
+import { encodeControl, type QueueControl, type QueueLimits } from '../records/index.js';
+import { checkedLimits } from './check-limits.js';
+
+/** What operators have decided for a queue. */
+export interface QueueStatus extends QueueControl {
+  /** The revision that decided it; 0: nobody ever has. */
+  readonly revision: number;
+}
+
+const retryDelay = { firstMs: 5, longestMs: 200 };
+
+/**
+ * Rules for a whole queue, whoever works on it and wherever: pause and resume, closed for new items, limits. They are kept
+ * in the store and hold until they are changed, also for producers and workers that come later.
+ *
+ * - **Order**: every change has a revision, and holds for all assignments and enqueues of later revisions. Changes by several
+ *   people at a time are made one after another; each leaves alone what it does not name.
+ * - **Guaranteed**: once a call has returned, nothing is given out, or let in, against it.
+ * - **Not guaranteed**: that handlers stop. What was given out before goes on, runs to its end and is acknowledged, also
+ *   jobs that a worker holds ahead (`prefetch`). A limit below what is in hand takes nothing back.
+ * - **Cost**: a read and a commit; one commit more for each other change that comes between; only the read if
+ *   all is already as asked for. Nothing for each job.
+ *
+ * Errors of every method: `invalid-argument`, `aborted` and `timeout` (of `options`; no limit unless given; outcome `unknown` if
+ * the change was on its way), and what the store answers.
+ */
+export class QueueControls {
+  readonly #client: Client;
+  readonly #keys: QueueKeys;
+
+  /** Made by the queue. */
+  constructor(client: Client, keys: QueueKeys) {
+    this.#client = client;
+    this.#keys = keys;
+  }
+
+  /** What holds now. A document in the store that cannot be read counts as a pause. One request. */
+  async read(options: WaitOptions = {}): Promise<QueueStatus> {
+    checkWaitOptions(options, 'reading the controls of a queue');
+    const { kvs } = await this.#client.store.range({ key: this.#keys.control }, options);
+    return statusOf(kvs[0]);
+  }
+
+  /** Nothing is given out any more, until {@link resume}. New items are let in. */
+  pause(options: WaitOptions = {}): Promise<QueueStatus> {
+    return this.#change('pausing a queue', { paused: true }, options);
+  }
+
+  /** Jobs are given out again, in queue order. */
+  resume(options: WaitOptions = {}): Promise<QueueStatus> {
+    return this.#change('resuming a queue', { paused: false }, options);
+  }
+
+  /** Lets no new item in, until {@link reopen}: enqueues fail with `queue-closed`. What is in the queue is worked on. */
+  close(options: WaitOptions = {}): Promise<QueueStatus> {
+    return this.#change('closing a queue', { closed: true }, options);
+  }
+
+  /** Lets new items in again. */
+  reopen(options: WaitOptions = {}): Promise<QueueStatus> {
+    return this.#change('reopening a queue', { closed: false }, options);
+  }
+
+  /**
+   * Makes these the limits, all of them: what is left out is not limited any more.
+   *
+   * - `concurrency`: jobs with all workers together, those that they hold ahead included. 0: none.
+   * - `groups`, and `groupConcurrency` for groups that it does not name: the same for the jobs of one group.
+   * - `rate`: at most `count` jobs are given out in each `perMs`, and up to `burst` (default: `count`) at once after a rest. Workers
+   *   hold no jobs ahead while there is a rate, so that what is given out starts. It is measured by the dispatcher's
+   *   monotonic clock and begins anew, with nothing saved up, under another dispatcher and when the rate is changed.
+   *
+   * `invalid-argument` says what is accepted.
+   */
+  async setLimits(limits: QueueLimits, options: WaitOptions = {}): Promise<QueueStatus> {
+    return this.#change('setting the limits of a queue', { limits: checkedLimits(limits) }, options);
+  }
+
+  async #change(doing: string, change: Partial<QueueControl>, options: WaitOptions): Promise<QueueStatus> {
+    checkWaitOptions(options, doing);
+    const { runtime, store } = this.#client;
+    const { control: key } = this.#keys;
+    const backoff = new Backoff(runtime, retryDelay);
+    const left = timeLeft(this.#client, options, doing);
+    let kv = (await store.range({ key }, left())).kvs[0];
+    for (;;) {
+      const before = statusOf(kv);
+      const control = { ...controlIn(before), ...change };
+      const bytes = encodeControl(control);
+      if (kv !== undefined && Buffer.compare(bytes, kv.value) === 0) return before;
+      const asRead = compare.mod(key, 'equal', before.revision);
+      const request = { compare: [asRead], success: [put(key, bytes)], failure: [get(key)] };
+      const { succeeded, replies, revision } = await store.txn(request, left());
+      if (succeeded) return { ...control, revision };
+      const [found] = replies;
+      kv = found?.type === 'range' ? found.kvs[0] : undefined;
+      const { timeoutMs: leftMs = Number.POSITIVE_INFINITY } = left();
+      await sleep(runtime, Math.min(backoff.nextMs(), leftMs), { signal: options.signal });
+    }
+  }
+}
+
+function statusOf(kv: KeyValue | undefined): QueueStatus {
+  const { mod, control } = controlOf(kv);
+  return { ...control, revision: mod };
+}
+
+function controlIn({ paused, closed, limits }: QueueStatus): QueueControl {
+  return { paused, closed, limits };
+}
+
+/** What is left of a wait, for each of its parts. Throws when nothing is. */
+function timeLeft({ runtime }: Client, { signal, timeoutMs }: WaitOptions, doing: string): () => WaitOptions {
+  if (timeoutMs === undefined) return () => ({ signal });
+  const endMs = runtime.monotonicMs() + timeoutMs;
+  return () => {
+    const leftMs = endMs - runtime.monotonicMs();
+    if (leftMs > 0) return { signal, timeoutMs: leftMs };
+    throw new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`);
+  };
+}
