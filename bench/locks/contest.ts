@@ -110,6 +110,7 @@ async function observe(
   if (trafficBefore === undefined || trafficAfter === undefined) return observed;
   const traffic = {
     requests: trafficAfter.requests - trafficBefore.requests,
+    watchRequests: trafficAfter.watchRequests - trafficBefore.watchRequests,
     watchMessages: trafficAfter.watchMessages - trafficBefore.watchMessages,
   };
   return { ...observed, traffic };
@@ -119,7 +120,7 @@ function each({ processorMs, traffic }: Observed, acquisitions: number) {
   return {
     processorMsEach: processorMs / acquisitions,
     ...(traffic && {
-      requestsEach: traffic.requests / acquisitions,
+      requestsEach: (traffic.requests + traffic.watchRequests) / acquisitions,
       watchMessagesEach: traffic.watchMessages / acquisitions,
     }),
   };

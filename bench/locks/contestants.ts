@@ -7,6 +7,7 @@ import { etcdServer, javaClassPath, redisServer, type Server, zookeeperServer } 
 
 export type ContestantName =
   | 'quorate'
+  | 'bare puts'
   | 'etcd Go Mutex'
   | 'npm etcd3 Lock'
   | 'Curator InterProcessMutex'
@@ -46,9 +47,20 @@ const onEtcd = { writer: etcdWriter, start: etcdServer, warmUps: 1, hasConsensus
 
 export const quorate: Contestant = {
   name: 'quorate',
-  settings: 'Mutex as it comes; one Client a contender',
+  settings: 'Mutex as it comes; one Client a contender; ten times the warm-up: Node compiles as it runs',
   command: script('./contender.ts'),
   ...onEtcd,
+  warmUps: 10,
+};
+
+/** What this machine gives at the most through our connection. */
+const barePuts: Contestant = {
+  name: 'bare puts',
+  settings:
+    'no lock: a ring that passes a token on, two puts and one event a hand-over; ten times the warm-up',
+  command: script('./bare-ring.ts'),
+  ...onEtcd,
+  warmUps: 10,
 };
 
 /** All that can be run here. */
@@ -62,6 +74,7 @@ export function field(): Field {
   return {
     contestants: [
       quorate,
+      barePuts,
       ...found(goContestant(), whyNoGo),
       etcd3Contestant,
       ...found(curatorContestant(), whyNoCurator),
@@ -105,11 +118,11 @@ function curatorContestant(): Contestant | undefined {
   return {
     name: 'Curator InterProcessMutex',
     settings:
-      'Curator 5.4 on ZooKeeper 3.8, forceSync on; serial collector, first compiler only; three times the warm-up',
+      'Curator 5.4 on ZooKeeper 3.8, forceSync on; serial collector, first compiler only; ten times the warm-up',
     command: java('Contender'),
     writer: java('Writer'),
     start: zookeeperServer,
-    warmUps: 3,
+    warmUps: 10,
     hasConsensus: true,
   };
 }

@@ -120,7 +120,7 @@ export async function memoryRows(figures: Rounds): Promise<Row[]> {
 export async function waitingRows(quick: boolean, figures: Rounds): Promise<Row[]> {
   const [processes, clients, name] = [10, 5, 'held'];
   const seconds = quick ? 8 : 20;
-  const { requests, ttlMs } = await onEtcd(async (server) => {
+  const { requests, watchRequests, ttlMs } = await onEtcd(async (server) => {
     const store = await openEtcd3Store({ hosts: server.endpoint });
     const client = await Client.open({ store, closeStore: true, namespace: 'bench' });
     const held = await new Mutex(client, name).acquire();
@@ -133,7 +133,11 @@ export async function waitingRows(quick: boolean, figures: Rounds): Promise<Row[
       const after = await server.traffic?.();
       if (!held.isHeld) throw new Error('the lock was lost while others waited for it');
       const session = await client.session();
-      return { requests: (after?.requests ?? 0) - (before?.requests ?? 0), ttlMs: session.ttlMs };
+      return {
+        requests: (after?.requests ?? 0) - (before?.requests ?? 0),
+        watchRequests: (after?.watchRequests ?? 0) - (before?.watchRequests ?? 0),
+        ttlMs: session.ttlMs,
+      };
     } finally {
       for (const waiter of waiters) waiter.kill();
       await client.close();
@@ -151,5 +155,10 @@ export async function waitingRows(quick: boolean, figures: Rounds): Promise<Row[
       [bound],
       { atMost: 1 },
     ),
+    {
+      what: 'the same: messages that ask whether a watch lives, one a connection and 10 s',
+      unit: '',
+      ours: watchRequests,
+    },
   ];
 }

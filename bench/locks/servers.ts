@@ -17,8 +17,10 @@ export interface Server {
 }
 
 export interface Traffic {
-  /** Requests and messages on streams received, keep-alives of leases left out. */
+  /** Requests received: opening of streams, and keep-alives of leases, left out. */
   readonly requests: number;
+  /** Messages received on watches: to open and close them, and to ask whether they live. */
+  readonly watchRequests: number;
   /** Messages sent on watches. */
   readonly watchMessages: number;
 }
@@ -40,7 +42,7 @@ async function etcdTraffic(endpoint: string): Promise<Traffic> {
       .split('\n')
       .flatMap((line) => patterns.map((pattern) => Number(pattern.exec(line)?.[1] ?? 0)))
       .reduce((total, value) => total + value, 0);
-  return { requests: sum(unary, received), watchMessages: sum(sent) };
+  return { requests: sum(unary), watchRequests: sum(received), watchMessages: sum(sent) };
 }
 
 /** Debian's jar names what else it needs in its manifest; the logger that says nothing is not among it. */

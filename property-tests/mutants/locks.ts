@@ -60,9 +60,9 @@ const turns: readonly Mutant[] = [
   },
   {
     name: 'lock-deaf-while-joining',
-    file: lineWatch,
-    find: 'for (const { revision, events } of missed.revisions) {',
-    replace: 'for (const { revision, events } of [] as typeof missed.revisions) {',
+    file: 'src/line/joins-under-way.ts',
+    find: 'of missed.news ?? []) teller.tell',
+    replace: 'of [] as News[]) teller.tell',
     story: 'Redisson #1763, #5070: a release between the try and the subscription is missed',
     ...{ killedBy, invariant: 'LOCK-3' },
   },

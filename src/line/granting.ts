@@ -12,7 +12,7 @@ import {
   type TxnReply,
   type TxnRequest,
 } from '../store/index.js';
-import { encodeGrant, followersOf, mailboxOf, mailboxOfStem, sentinelOf } from './grant.js';
+import { encodeGrant, followersOf, mailboxOf, mailboxOfStem } from './grant.js';
 import type { Place } from './place.js';
 
 /** A look that takes longer serves nobody: who leaves meanwhile waits for it. */
@@ -20,6 +20,9 @@ const lookWithinMs = 250;
 
 /** What is known to be going on where a place had to wait for so many: others are behind it. */
 const crowd = 2;
+
+/** The looks of places that are to know who is behind them. */
+const looks = new WeakMap<Place, Promise<void>>();
 
 /** What the places of one `Line` object do for the next in line when they go: see grant.ts. */
 export class Granting {
@@ -30,14 +33,13 @@ export class Granting {
   readonly #range: KeyRange;
   readonly #sentinel: Key;
   readonly mailbox: Key;
-  readonly #looks = new WeakMap<Place, Promise<void>>();
 
-  constructor(client: Client, line: { base: Key; prefix: Key; range: KeyRange; id: string }) {
+  constructor(client: Client, line: { base: Key; prefix: Key; range: KeyRange; sentinel: Key; id: string }) {
     this.#client = client;
     this.#base = line.base;
     this.#prefix = line.prefix;
     this.#range = line.range;
-    this.#sentinel = sentinelOf(line.base);
+    this.#sentinel = line.sentinel;
     this.mailbox = mailboxOf(line.base, line.id);
   }
 
@@ -46,7 +48,7 @@ export class Granting {
     if (place.aheadAtFirst < crowd) return;
     place.turn.then(
       () => {
-        if (place.behind.length === 0) this.#looks.set(place, this.#look(place));
+        if (place.behind.length === 0) looks.set(place, this.#look(place));
       },
       () => {},
     );
@@ -54,7 +56,7 @@ export class Granting {
 
   /** Resolves when it is known who is behind a place, as far as that is looked for. */
   async prepared(place: Place): Promise<void> {
-    await this.#looks.get(place);
+    await looks.get(place);
   }
 
   /** What gives a place up that has its turn, and tells the next in line. */

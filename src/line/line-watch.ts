@@ -2,13 +2,9 @@ import { Backoff, type Timer } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { Key, KeyEvent, KeyRange, KeyValue } from '../store/index.js';
 import type { HubItem, Subscription } from '../watch/index.js';
+import type { JoinsUnderWay, Teller } from './joins-under-way.js';
 import type { Place } from './place.js';
 import { readLine } from './read-line.js';
-
-/** What happened to the line while a join was under way. */
-export interface Missed {
-  readonly revisions: { readonly revision: number; readonly events: readonly KeyEvent[] }[];
-}
 
 /** What is watched of a line, or beside it. */
 export interface WatchSource extends KeyRange {
@@ -30,6 +26,15 @@ export interface LineWatchOptions {
   readonly values?: boolean | undefined;
 }
 
+export interface LineWatchParts {
+  readonly client: Client;
+  /** What looks at the line read. */
+  readonly range: KeyRange;
+  readonly joins: JoinsUnderWay;
+  /** Nobody was followed for some time, and nothing is watched any more. */
+  readonly onIdle: () => void;
+}
+
 /** How long the watch stays open after its last use: long enough to serve the next contention without a read. */
 const lingerMs = 5_000;
 
@@ -47,13 +52,12 @@ const reopenDelay = { firstMs: 100, longestMs: 5_000 };
  * The one watch on a line that all places of this process share. It tells each place which older ones have
  * gone, and reads the line where the watch alone cannot tell: where it opened after what a place knows.
  */
-export class LineWatch {
+export class LineWatch implements Teller {
+  readonly #parts: LineWatchParts;
   readonly #client: Client;
-  readonly #range: KeyRange;
   readonly #options: LineWatchOptions;
   /** Places that wait, or that hold and want to know of their deletion. */
   readonly #followed = new Set<Place>();
-  readonly #joins = new Set<Missed>();
   readonly #timers = new Set<Timer>();
   readonly #sources: readonly WatchSource[];
   readonly #deliverTo: NonNullable<LineWatchOptions['deliver']>;
@@ -72,9 +76,10 @@ export class LineWatch {
   #recheck: Timer | undefined;
   #reopen: Timer | undefined;
 
-  constructor(client: Client, range: KeyRange, options: LineWatchOptions = {}) {
+  constructor(parts: LineWatchParts, options: LineWatchOptions = {}) {
+    const { client, range } = parts;
+    this.#parts = parts;
     this.#client = client;
-    this.#range = range;
     this.#options = options;
     const filter = options.of === 'everything' ? {} : { without: ['put'] as const };
     this.#sources = options.sources ?? [{ ...range, ...filter }];
@@ -83,20 +88,9 @@ export class LineWatch {
     this.#reopening = new Backoff(client.runtime, reopenDelay);
   }
 
-  /** Notes what happens from here on, so that a place which is about to be taken can be told. */
-  beginJoin(): Missed {
-    const missed: Missed = { revisions: [] };
-    this.#joins.add(missed);
-    return missed;
-  }
-
-  /** Tells the place, if there is one now, what happened meanwhile. */
-  endJoin(missed: Missed, place: Place | undefined): void {
-    this.#joins.delete(missed);
-    if (place === undefined) return;
-    for (const { revision, events } of missed.revisions) {
-      this.#deliverTo(place, events, revision, this.#isComplete(place));
-    }
+  /** Tells a place what happened at a revision. */
+  tell(place: Place, events: readonly KeyEvent[], revision: number): void {
+    this.#deliverTo(place, events, revision, this.#isComplete(place));
   }
 
   follow(place: Place): void {
@@ -126,7 +120,8 @@ export class LineWatch {
     this.#reopen = undefined;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
-    this.#linger ??= this.#client.runtime.setTimer(lingerMs, () => this.#close(), { background: true });
+    const close = () => this.#closeIdle();
+    this.#linger ??= this.#client.runtime.setTimer(lingerMs, close, { background: true });
   }
 
   /** Nobody is expected to be followed soon: the watch, if there is one, closes sooner than it would. */
@@ -134,7 +129,7 @@ export class LineWatch {
     if (this.#followed.size > 0 || this.#subscriptions.size === 0 || this.#isDismissed) return;
     this.#isDismissed = true;
     this.#linger?.cancel();
-    const close = () => this.#close({ lingerMs: 0 });
+    const close = () => this.#closeIdle({ lingerMs: 0 });
     this.#linger = this.#client.runtime.setTimer(dismissedMs, close, { background: true });
   }
 
@@ -160,6 +155,11 @@ export class LineWatch {
     this.#subscriptions.set(source, subscription);
     // A watch that stood open already has said so by now, before there was a subscription to ask for its age.
     if (this.#openedSince.has(source)) this.#backFreshWatch(subscription);
+  }
+
+  #closeIdle(options?: { readonly lingerMs: number }): void {
+    this.#close(options);
+    this.#parts.onIdle();
   }
 
   #close(options?: { readonly lingerMs: number }): void {
@@ -235,7 +235,7 @@ export class LineWatch {
     for (const place of [...this.#followed]) {
       this.#deliverTo(place, events, revision, this.#isComplete(place));
     }
-    for (const join of this.#joins) join.revisions.push({ revision, events });
+    this.#parts.joins.note({ teller: this, events, revision });
     if (this.#openedAt !== undefined && this.#someone('isInDoubt')) this.#read();
   }
 
@@ -249,7 +249,7 @@ export class LineWatch {
     this.#reading = reading;
     this.#readAgain = false;
     const values = this.#options.values === true || this.#someone('isMissing');
-    readLine(this.#client, this.#range, { signal: reading.signal, values }).then(
+    readLine(this.#client, this.#parts.range, { signal: reading.signal, values }).then(
       ({ kvs, revision }) => {
         this.#reading = undefined;
         const present = new Map<string, KeyValue>(kvs.map((kv) => [kv.key, kv]));

@@ -57,7 +57,7 @@ import { grantedStem, sentinelOf } from './grant.js';
 import { GrantedWatch, type PlaceWatch, WholeLineWatch } from './granted-watch.js';
 import { Granting } from './granting.js';
 import { Joining, type PlaceShape, sendJoinings } from './joining.js';
-import { LineWatch, type LineWatchOptions } from './line-watch.js';
+import type { LineWatchOptions } from './line-watch.js';
 import { Place } from './place.js';
 import { encodePlace, type PlaceRecord } from './place-record.js';
 import { readLine } from './read-line.js';
@@ -86,6 +86,9 @@ export interface JoinOptions {
   readonly delay?: DelayLease | undefined;
 }
 
+/** What places of a session say that say no more than that: a session is of one client, whose label they say too. */
+const said = new WeakMap<Session, Uint8Array>();
+
 export class Line {
   /** All places of the line. */
   readonly range: Required<KeyRange>;
@@ -99,7 +102,6 @@ export class Line {
   /** Stems of places of this object that are certainly gone. */
   readonly #free: string[] = [];
   #taken = 0;
-  #said: { readonly session: Session; readonly value: Uint8Array } | undefined;
   /** What looks read where more than the places tells of the line. */
   readonly #look: KeyRange | undefined;
   readonly #sentinel: Key | undefined;
@@ -111,14 +113,14 @@ export class Line {
     this.range = prefixRange(this.prefix);
     this.#id = client.runtime.newId();
     if (options.grants !== true) {
-      this.#watch = new WholeLineWatch(new LineWatch(client, this.range, options));
+      this.#watch = new WholeLineWatch(client, this.range, options);
       return;
     }
     const sentinel = sentinelOf(prefix);
     const { prefix: own, range } = this;
     this.#look = { key: own, rangeEnd: `${sentinel}\0` };
     this.#sentinel = sentinel;
-    this.#granting = new Granting(client, { base: prefix, prefix: own, range, id: this.#id });
+    this.#granting = new Granting(client, { base: prefix, prefix: own, range, sentinel, id: this.#id });
     const { mailbox } = this.#granting;
     this.#watch = new GrantedWatch({ client, range, look: this.#look, sentinel, mailbox });
   }
@@ -289,8 +291,11 @@ export class Line {
   #valueOf(session: Session, says: JoinOptions['says'], attached: Uint8Array | undefined): Uint8Array {
     const record = { session: session.id, label: this.#client.label, ...says };
     if (says !== undefined || attached !== undefined) return encodePlace(record, attached);
-    if (this.#said?.session !== session) this.#said = { session, value: encodePlace(record) };
-    return this.#said.value;
+    const known = said.get(session);
+    if (known !== undefined) return known;
+    const value = encodePlace(record);
+    said.set(session, value);
+    return value;
   }
 
   /** The place is certainly deleted, by us: its keys can serve another. */

@@ -98,7 +98,10 @@ export class Callers<T> {
   #left(caller: Caller<T>): void {
     caller.waits = false;
     this.#size -= 1;
-    if (this.#line.length > 2 * this.#size + mostGone) {
+    if (this.#size === 0) {
+      this.#line = [];
+      this.#head = 0;
+    } else if (this.#line.length > 2 * this.#size + mostGone) {
       this.#line = this.#line.filter(({ waits }) => waits);
       this.#head = 0;
     }

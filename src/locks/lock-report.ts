@@ -81,6 +81,12 @@ export class LockReport implements HoldListener {
     this.#ended(hold, { type: 'handed-off', token: hold.token });
   }
 
+  /** This process has no place any more, and wants none. */
+  left(): void {
+    this.#place = undefined;
+    this.#listenedTo = undefined;
+  }
+
   #ended(hold: Hold, event: LockEvent): void {
     if (this.#hold === hold) {
       this.#hold = undefined;

@@ -173,6 +173,7 @@ export class Mutex {
       .then(() => {
         this.#serving = undefined;
         if (this.#callers.size > 0) this.#serve();
+        else this.#report.left();
       });
   }
 

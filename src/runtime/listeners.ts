@@ -3,7 +3,8 @@
  * reported as a process warning) and the others still run.
  */
 export class Listeners<T> {
-  readonly #listeners = new Set<(value: T) => void>();
+  /** Most objects that could tell something have nobody who listens, and there may be very many of them. */
+  #listeners: Set<(value: T) => void> | undefined;
   readonly #onError: (error: unknown) => void;
 
   constructor(onError: (error: unknown) => void = warn) {
@@ -11,21 +12,25 @@ export class Listeners<T> {
   }
 
   get size(): number {
-    return this.#listeners.size;
+    return this.#listeners?.size ?? 0;
   }
 
   /** Returns the function that takes the listener off again. */
   add(listener: (value: T) => void): () => void {
     const entry = (value: T) => listener(value);
-    this.#listeners.add(entry);
+    this.#listeners ??= new Set();
+    const listeners = this.#listeners;
+    listeners.add(entry);
     return () => {
-      this.#listeners.delete(entry);
+      listeners.delete(entry);
     };
   }
 
   emit(value: T): void {
-    for (const listener of [...this.#listeners]) {
-      if (!this.#listeners.has(listener)) continue;
+    const listeners = this.#listeners;
+    if (listeners === undefined || listeners.size === 0) return;
+    for (const listener of [...listeners]) {
+      if (!listeners.has(listener)) continue;
       try {
         listener(value);
       } catch (error) {
