@@ -13,9 +13,9 @@ const ofProducers: readonly Mutant[] = [
   {
     name: 'place-by-an-earlier-read',
     file: pipeline,
-    find: 'const reading = await this.#read(group);',
+    find: 'this.#read(group), this.#leasesFor(group)',
     replace:
-      'const reading = this.#lastRevision > 0 ? { revision: this.#lastRevision, control: 0 } : await this.#read(group);',
+      'this.#lastRevision > 0 ? { revision: this.#lastRevision, control: 0 } : this.#read(group), this.#leasesFor(group)',
     story:
       'Tempting: the revision of the last reply as the place of the next item. 12 inversions in 400 groups when it was tried',
     killedBy,
@@ -23,8 +23,8 @@ const ofProducers: readonly Mutant[] = [
   },
   {
     name: 'enqueue-without-gate',
-    file: pipeline,
-    find: "compare.value(this.#keys.gate, 'less', ids.flat()[0] ?? ''),",
+    file: 'src/queues/producer/group-request.ts',
+    find: "compare.value(keys.gate, 'less', smallest ?? ''),",
     replace: '',
     story:
       "Tempting: an item's place from a read, and no gate. A producer that pauses puts it below the cursor, where nobody looks",
@@ -33,9 +33,9 @@ const ofProducers: readonly Mutant[] = [
   },
   {
     name: 'unknown-enqueue-told-as-not-applied',
-    file: 'src/queues/fifo-queue.ts',
-    find: 'settle(() => reject(sent ? asUnknown(error) : error));',
-    replace: 'settle(() => reject(error));',
+    file: 'src/queues/producer/waiting-call.ts',
+    find: 'this.#end(() => this.#reject(sent || this.#entered ? asUnknown(error) : error));',
+    replace: 'this.#end(() => this.#reject(error));',
     story:
       "etcd's Go recipes: an error of a transaction is returned as it is, as if nothing had been applied (deleteRevKey, putNewKV)",
     killedBy,

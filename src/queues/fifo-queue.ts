@@ -1,12 +1,20 @@
-import type { Lane } from '../commit/index.js';
-import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
-import { abortedError, checkWaitOptions, type WaitOptions } from '../runtime/index.js';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { invalidArgument, QuorateError } from '../errors.js';
+import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
-import { type Codec, compare, get, jsonCodec, txnOf } from '../store/index.js';
+import { type Codec, jsonCodec } from '../store/index.js';
 import { QueueControls } from './control/queue-controls.js';
-import { type ItemId, placeOf, QueueKeys } from './keys.js';
-import { EnqueuePipeline } from './producer/enqueue-pipeline.js';
-import { decodeBeat, decodeItem, encodeItem, type ItemTraits } from './records/index.js';
+import { DeadLetters } from './dead-letters/dead-letters.js';
+import { drain } from './emptying/drain.js';
+import { type Purged, purge } from './emptying/purge.js';
+import { type ItemId, QueueKeys } from './keys.js';
+import { checkSchema, Payloads } from './payload/payloads.js';
+import { checkWindow, onceWithin } from './producer/idempotency.js';
+import { checkItemOptions, type ItemOptions, idempotencyKeyOf, traitsOf } from './producer/item-options.js';
+import { Producer } from './producer/producer.js';
+import type { Draft, Enqueued } from './producer/submission.js';
+import { readHead } from './reading/head.js';
+import { decodeItem, encodeItem, type ItemTraits } from './records/index.js';
 import {
   type CancelOptions,
   type JobOutcome,
@@ -16,41 +24,56 @@ import {
 
 export interface FifoQueueOptions<T> {
   /** Default: JSON. */
-  codec?: Codec<T>;
+  codec?: Codec<T> | undefined;
+  /**
+   * What payloads must be, in any library of standardschema.dev (Zod, Valibot, ArkType…). They are validated when they are
+   * enqueued, and stored as they were given; and again when they are taken out, where what the schema makes of them is handed
+   * on. So a schema that transforms must accept what it was given in both places. It may be asynchronous.
+   */
+  schema?: StandardSchemaV1<unknown, T> | undefined;
   /** Of what handlers return, where results are asked for. Default: JSON. */
-  resultCodec?: Codec<unknown>;
+  resultCodec?: Codec<unknown> | undefined;
+  /** How long an `idempotencyKey` is remembered, from the call that put its item. At least 1,000. Default 5 minutes. */
+  idempotencyWindowMs?: number | undefined;
 }
 
-/** An item that is in the queue. */
-export interface Enqueued {
+export interface EnqueueOptions extends ItemOptions, WaitOptions {}
+
+export interface EnqueueManyOptions<T> extends Omit<ItemOptions, 'idempotencyKey'>, WaitOptions {
+  /** Options of each item by itself, in place of those given for all. */
+  each?: ((payload: T, index: number) => ItemOptions) | undefined;
+}
+
+/** What {@link FifoQueue.peek} sees. */
+export interface QueueItem<T> {
   readonly id: ItemId;
   /** The revision that put it there. */
   readonly revision: number;
-}
-
-export interface QueueItem<T> extends Enqueued {
   readonly payload: T;
+  /** By the clock of who enqueued it. */
+  readonly enqueuedAtMs: number;
+  readonly traits: ItemTraits;
 }
 
-const defaultTimeoutMs = 10_000;
-/** etcd refuses requests above 1.5 MiB; the rest is room for the lane, the key and the gate. */
-const largestPayloadBytes = 1_572_864 - 8_192;
-const itemsPerSubmission = 600;
-const bytesPerSubmission = 500_000;
+const defaultWindowMs = 300_000;
+const noTraits: ItemTraits = {};
 
 /**
  * A first-in-first-out queue that any number of processes put into and that {@link Worker}s take from.
  *
  * - **Order**: if one `enqueue` returned before another was called, in whatever processes, its item comes first;
- *   calls of one `FifoQueue` object keep their order even without waiting for each other. Calls of different
- *   processes that overlap are ordered either way. Items are *given out* in this order; handlers run side by side,
- *   and an item that comes back (handler failed, worker died) is given out before all later ones that still wait.
+ *   calls of one `FifoQueue` object keep their order even without waiting for each other, and even where a schema takes its
+ *   time over one of them. Calls of different processes that overlap are ordered either way. Items are *given out* in this
+ *   order; handlers run side by side, and an item that comes back (handler failed, worker died) is given out before all
+ *   later ones that still wait.
  * - **Guaranteed**: an item whose `enqueue` resolved is in the queue, once, and leaves it only with the
- *   acknowledgement of the worker that holds it. A connection lost at any moment neither loses nor doubles it.
+ *   acknowledgement of the worker that holds it, to the dead letters, or by a {@link purge}. A connection lost at any moment
+ *   neither loses nor doubles it. Of calls with one `idempotencyKey` one puts an item, within the window.
  * - **Not guaranteed**: that a handler runs only once. See {@link Worker}.
  * - **Session loss** does not touch items: they are on no lease.
  * - **Cost**: an enqueue alone is 2 requests (one read, one commit); calls that meet in a process share them, up to
- *   1,800 items a pair. Producers never make each other retry.
+ *   1,800 items a pair. Producers never make each other retry. Idempotency keys add a lease for each eighth of their window,
+ *   and to each commit a second key.
  * - **Limits**: a payload of 1.5 MiB less 8 KiB.
  *
  * Algorithm: keys ordered by a linearizable read before the write, guarded by a gate; `docs/queues.md`.
@@ -58,21 +81,30 @@ const bytesPerSubmission = 500_000;
 export class FifoQueue<T> implements AsyncDisposable {
   readonly name: string;
   readonly client: Client;
-  readonly codec: Codec<T>;
+  /** Items that failed for good. */
+  readonly deadLetters: DeadLetters<T>;
   readonly resultCodec: Codec<unknown>;
   readonly #keys: QueueKeys;
   readonly #outcomes: JobOutcomes;
-  #pipeline: Promise<{ pipeline: EnqueuePipeline; lane: Lane }> | undefined;
-  #closed = false;
+  readonly #payloads: Payloads<T>;
+  readonly #producer: Producer;
+  readonly #windowMs: number;
 
   /** Throws `invalid-argument` for a name that is empty, too long or has control characters. Sends nothing. */
   constructor(client: Client, name: string, options: FifoQueueOptions<T> = {}) {
+    const { codec = jsonCodec<T>(), schema, idempotencyWindowMs = defaultWindowMs } = options;
+    checkSchema(schema);
+    checkWindow(idempotencyWindowMs);
     this.client = client;
     this.name = name;
-    this.codec = options.codec ?? jsonCodec<T>();
     this.resultCodec = options.resultCodec ?? jsonCodec<unknown>();
     this.#keys = new QueueKeys(client.keys.prefix('queue', name));
+    this.#payloads = new Payloads({ queueName: name, codec, schema });
+    this.#producer = new Producer({ client, keys: this.#keys, queueName: name });
+    this.#windowMs = idempotencyWindowMs;
     this.#outcomes = new JobOutcomes({ client, keys: this.#keys, codec: this.resultCodec });
+    const parts = { client, queueName: name, keys: this.#keys };
+    this.deadLetters = new DeadLetters({ ...parts, payloads: this.#payloads, producer: this.#producer });
   }
 
   /** Pause and resume, closed for new items, limits: for the whole queue. */
@@ -83,33 +115,44 @@ export class FifoQueue<T> implements AsyncDisposable {
   /**
    * Puts one item at the tail. Default time limit 10 s.
    *
-   * Errors: `codec` (the codec threw), `request-too-large`, `closed`, `aborted` and `timeout` (of `options`; outcome
-   * `unknown` if the item was already on its way, in which case it is in the queue once or not at all), and what
+   * Errors: `invalid-argument` (options, or a payload that the schema refuses: `details.issues`), `codec` (the codec threw),
+   * `request-too-large`, `queue-closed` (by an operator, or {@link drain}), `closed`, `aborted` and `timeout` (of `options`;
+   * outcome `unknown` if the item was already on its way, in which case it is in the queue once or not at all), and what
    * the store answers.
    */
-  async enqueue(payload: T, options: WaitOptions = {}): Promise<Enqueued> {
-    const [enqueued] = await this.enqueueMany([payload], options);
+  async enqueue(payload: T, options: EnqueueOptions = {}): Promise<Enqueued> {
+    checkWaitOptions(options, this.#producer.doing);
+    const [enqueued] = await this.#enter([payload], options, () => options);
     if (enqueued === undefined) throw new QuorateError('internal', 'an enqueue without a result');
     return enqueued;
   }
 
   /**
    * Puts items at the tail, in order and with nothing of this object between them. Up to 600 items and 500 kB they
-   * enter in one revision, all or none; beyond that in parts, of which a failure may leave the first in the queue
-   * (outcome `unknown`). Errors as {@link enqueue}; none is sent if one of them cannot be encoded or is too large.
+   * enter in one revision, all or none (but for the duplicates among them); beyond that in parts, of which a failure may leave
+   * some in the queue (outcome `unknown`). Errors as {@link enqueue}; none is sent if one of them cannot be encoded, is
+   * refused by the schema or is too large. An `idempotencyKey` belongs to one item: give them through `each`.
    */
-  async enqueueMany(payloads: readonly T[], options: WaitOptions = {}): Promise<readonly Enqueued[]> {
+  async enqueueMany(
+    payloads: readonly T[],
+    options: EnqueueManyOptions<T> = {},
+  ): Promise<readonly Enqueued[]> {
     if (!Array.isArray(payloads)) throw invalidArgument('payloads is not an array', 'an array of payloads');
-    checkWaitOptions(options, this.#doing());
-    if (this.#closed) throw this.#closedError();
-    const parts = partsOf(payloads.map((payload) => this.#encode(payload)));
-    // The calls' order is decided here, before anything is awaited.
-    const started = this.#opened();
-    const results = parts.map((part) => this.#submit(started, part, options));
-    const settled = await Promise.allSettled(results);
-    const failure = settled.find((result) => result.status === 'rejected');
-    if (failure !== undefined) throw partialFailure(failure.reason, settled.length > 1);
-    return settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+    checkWaitOptions(options, this.#producer.doing);
+    const { each } = options;
+    if ((options as ItemOptions).idempotencyKey !== undefined) {
+      throw invalidArgument(
+        'one idempotencyKey for several items',
+        'each: (payload, index) => ({ idempotencyKey })',
+      );
+    }
+    if (each !== undefined && typeof each !== 'function') {
+      throw invalidArgument(
+        'each is not a function',
+        'a function that gives the options of an item, or none',
+      );
+    }
+    return this.#enter(payloads, options, each ?? (() => options));
   }
 
   /** Items that are not acknowledged yet, those being worked on included. One request; etcd counts them one by one. */
@@ -124,16 +167,43 @@ export class FifoQueue<T> implements AsyncDisposable {
    */
   async peek(options: WaitOptions = {}): Promise<QueueItem<T> | undefined> {
     checkWaitOptions(options, `looking at the head of queue "${this.name}"`);
-    const start = await this.#startOfItems(options);
-    const range = this.#keys.itemsBetween(start, undefined);
-    const read = await this.client.store.range({ ...range, limit: 1 }, options);
-    const item = read.kvs[0];
+    const { item } = await readHead(this.client.store, this.#keys, options);
     if (item === undefined) return undefined;
-    return {
-      id: this.#keys.nameIn(this.#keys.items, item.key),
-      revision: item.createRevision,
-      payload: this.decode(decodeItem(item.value).payload),
-    };
+    const { payload, enqueuedAtMs, traits = noTraits } = decodeItem(item.value);
+    const id = this.#keys.nameIn(this.#keys.items, item.key);
+    return { id, revision: item.createRevision, payload: await this.decode(payload), enqueuedAtMs, traits };
+  }
+
+  /**
+   * For how many ms the first item has been in the queue, waiting or being worked on; undefined if there is none. By the wall
+   * clocks of who enqueued it and of this process: as wrong as they differ, and 0 rather than below. Two requests.
+   */
+  async oldestAgeMs(options: WaitOptions = {}): Promise<number | undefined> {
+    checkWaitOptions(options, `asking for the age of queue "${this.name}"`);
+    const { item } = await readHead(this.client.store, this.#keys, options);
+    if (item === undefined) return undefined;
+    return Math.max(0, this.client.runtime.wallMs() - decodeItem(item.value).enqueuedAtMs);
+  }
+
+  /**
+   * Deletes the items that are in the queue at one revision since the call, those being worked on included, and says how many:
+   * an item that was enqueued after this resolved, or after that revision, stays. Acknowledgements of jobs that run are
+   * refused as `fenced`. In steps of 500 items, two requests each; not all at once. No default time limit; after a failure
+   * some are deleted (`details.removed`), and it can be called again.
+   */
+  purge(options: WaitOptions = {}): Promise<Purged> {
+    return purge(this.client, this.#keys, this.name, options);
+  }
+
+  /**
+   * Closes the queue for new items, in all processes, and resolves when every item is acknowledged. It stays closed. No default
+   * time limit; if it is given up the queue stays closed too. Does not poll: it watches the last item, then what is still left.
+   * Each look costs etcd a pass over all items, and there are as many as items that are done after later ones, at most.
+   *
+   * Error beside those of the wait and the store: `aborted`, if somebody opened the queue again meanwhile.
+   */
+  drain(options: WaitOptions = {}): Promise<void> {
+    return drain(this.client, this.#keys, this.name, options);
   }
 
   /**
@@ -167,161 +237,70 @@ export class FifoQueue<T> implements AsyncDisposable {
     return this.#outcomes.cancel(id, options);
   }
 
-  /** The bytes of an item. Throws `codec` and `request-too-large`. */
-  encodeItem(payload: T, traits?: ItemTraits): Uint8Array {
-    return this.#encode(payload, traits);
+  /**
+   * The bytes of an item for `job.complete({ enqueue })`. Throws as {@link enqueue} does, or rejects if there is a schema that
+   * takes its time.
+   */
+  encodeItem(payload: T, options: ItemOptions = {}): Uint8Array | Promise<Uint8Array> {
+    if (options.idempotencyKey !== undefined) {
+      throw invalidArgument(
+        'an idempotencyKey for a follow-up',
+        'none: it enters with the acknowledgement, once',
+      );
+    }
+    const traits = traitsOf(options);
+    const atMs = this.client.runtime.wallMs();
+    const toValue = ([bytes]: readonly Uint8Array[]) => encodeItem(bytes as Uint8Array, atMs, traits);
+    const encoded = this.#payloads.encodeAll([payload]);
+    return encoded instanceof Promise ? encoded.then(toValue) : toValue(encoded);
   }
 
-  /** The payload in these bytes, or `codec`. */
-  decode(bytes: Uint8Array): T {
-    try {
-      return this.codec.decode(bytes);
-    } catch (cause) {
-      throw new QuorateError('codec', `the codec of queue "${this.name}" cannot decode an item`, { cause });
-    }
+  /** The payload in these bytes. Throws `codec`, or rejects with it if there is a schema that takes its time. */
+  decode(bytes: Uint8Array): T | Promise<T> {
+    return this.#payloads.decode(bytes);
   }
 
   /** Refuses further items, waits for those on their way, gives the lane back. The queue itself stays. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    const opened = await this.#pipeline?.catch(() => undefined);
-    opened?.pipeline.close();
-    await opened?.lane.close();
+  close(): Promise<void> {
+    return this.#producer.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #encode(payload: T, traits?: ItemTraits): Uint8Array {
-    let bytes: Uint8Array;
-    try {
-      bytes = this.codec.encode(payload);
-    } catch (cause) {
-      throw new QuorateError('codec', `the codec of queue "${this.name}" cannot encode a payload`, { cause });
-    }
-    if (bytes.length > largestPayloadBytes) {
-      throw new QuorateError(
-        'request-too-large',
-        `a payload of ${bytes.length} bytes is more than one request can carry: at most ${largestPayloadBytes}`,
-        { details: { bytes: bytes.length, limit: largestPayloadBytes } },
-      );
-    }
-    return encodeItem(bytes, this.client.runtime.wallMs(), traits);
-  }
-
-  #opened(): Promise<{ pipeline: EnqueuePipeline; lane: Lane }> {
-    const open = async () => {
-      const lane = await this.client.store.openLane();
-      const { runtime, store } = this.client;
-      return { lane, pipeline: new EnqueuePipeline({ runtime, store, lane, keys: this.#keys }) };
-    };
-    if (this.#pipeline === undefined) {
-      const opening = open();
-      this.#pipeline = opening;
-      opening.catch(() => {
-        // The next call tries again.
-        if (this.#pipeline === opening) this.#pipeline = undefined;
-      });
-    }
-    return this.#pipeline;
-  }
-
-  #submit(
-    started: Promise<{ pipeline: EnqueuePipeline }>,
-    values: readonly Uint8Array[],
+  /** The order of the calls is decided in here, before anything is awaited. */
+  async #enter(
+    payloads: readonly T[],
     options: WaitOptions,
-  ): Promise<Enqueued[]> {
-    const { signal, timeoutMs = defaultTimeoutMs } = options;
-    return new Promise((resolve, reject) => {
-      const settle = (finish: () => void) => {
-        if (submission.state === 'over') return;
-        submission.state = 'over';
-        timer?.cancel();
-        signal?.removeEventListener('abort', onAbort);
-        finish();
-      };
-      const giveUp = (error: QuorateError) => {
-        const sent = submission.state === 'sent';
-        settle(() => reject(sent ? asUnknown(error) : error));
-      };
-      const onAbort = () => {
-        if (signal) giveUp(abortedError(signal, this.#doing()));
-      };
-      const submission = {
-        values,
-        bytes: values.reduce((sum, value) => sum + value.length + 64, 0),
-        state: 'pending' as 'pending' | 'sent' | 'over',
-        resolve: ({ ids, revision }: { ids: readonly ItemId[]; revision: number }) =>
-          settle(() => resolve(ids.map((id) => ({ id, revision })))),
-        reject: (error: QuorateError) => settle(() => reject(error)),
-      };
-      const timer =
-        timeoutMs === Number.POSITIVE_INFINITY
-          ? undefined
-          : this.client.runtime.setTimer(timeoutMs, () =>
-              giveUp(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${this.#doing()}`)),
-            );
-      signal?.addEventListener('abort', onAbort, { once: true });
-      started.then(
-        ({ pipeline }) => pipeline.submit(submission),
-        (error: QuorateError) => submission.reject(error),
-      );
+    each: (payload: T, index: number) => ItemOptions,
+  ): Promise<readonly Enqueued[]> {
+    this.#producer.checkOpen();
+    const toDraft = this.#drafting(payloads, each);
+    const encoded = this.#payloads.encodeAll(payloads);
+    const drafts =
+      encoded instanceof Promise ? encoded.then((all) => all.map(toDraft)) : encoded.map(toDraft);
+    const entered = await this.#producer.enter(drafts, options);
+    // Without a condition there is a result, and with an idempotency key what stands in.
+    return entered as readonly Enqueued[];
+  }
+
+  /** Makes a draft of the bytes of the item at a place. Its options are asked for, and checked, at once. */
+  #drafting(
+    payloads: readonly T[],
+    each: (payload: T, index: number) => ItemOptions,
+  ): (bytes: Uint8Array, index: number) => Draft {
+    const atMs = this.client.runtime.wallMs();
+    const known = payloads.map((payload, index) => {
+      const options = each(payload, index);
+      checkItemOptions(options);
+      const key = idempotencyKeyOf(options);
+      const condition = key === undefined ? undefined : onceWithin(this.#windowMs, this.#keys, key);
+      return { traits: traitsOf(options), condition };
     });
+    return (bytes, index) => {
+      const { traits, condition } = known[index] ?? {};
+      return { value: encodeItem(bytes, atMs, traits), condition };
+    };
   }
-
-  /** Where the items begin: reading from the start of the prefix would walk over everything consumed so far. */
-  async #startOfItems(options: WaitOptions): Promise<ItemId> {
-    const { store } = this.client;
-    const keys = this.#keys;
-    const read = await store.txn(
-      txnOf({
-        compare: [compare.create(keys.gate, 'equal', 0)],
-        failure: [get(keys.gate), get(keys.beat)],
-      }),
-      options,
-    );
-    const [gate, beat] = read.replies.map((reply) => (reply.type === 'range' ? reply.kvs[0] : undefined));
-    if (gate === undefined || beat === undefined) return placeOf(0);
-    const gateId = Buffer.from(gate.value).toString('latin1');
-    const base = decodeBeat(beat.value).base;
-    return base !== undefined && base < gateId ? base : gateId;
-  }
-
-  #doing(): string {
-    return `enqueueing into "${this.name}"`;
-  }
-
-  #closedError(): QuorateError {
-    return new QuorateError('closed', `this object of queue "${this.name}" was closed`);
-  }
-}
-
-function asUnknown(error: QuorateError): QuorateError {
-  return new QuorateError(error.code, error.message, { outcome: 'unknown', cause: error.cause });
-}
-
-/** Of several parts, others may have entered. */
-function partialFailure(error: unknown, severalParts: boolean): unknown {
-  return severalParts && isQuorateError(error) ? asUnknown(error) : error;
-}
-
-function partsOf(values: readonly Uint8Array[]): Uint8Array[][] {
-  const parts: Uint8Array[][] = [];
-  let bytes = 0;
-  for (const value of values) {
-    const last = parts.at(-1);
-    if (
-      last !== undefined &&
-      last.length < itemsPerSubmission &&
-      bytes + value.length <= bytesPerSubmission
-    ) {
-      last.push(value);
-      bytes += value.length + 64;
-    } else {
-      parts.push([value]);
-      bytes = value.length + 64;
-    }
-  }
-  return parts;
 }

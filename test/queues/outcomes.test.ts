@@ -8,8 +8,7 @@ import {
   Worker,
   type WorkerEvent,
 } from '../../src/queues/index.js';
-import { itemId, QueueKeys } from '../../src/queues/keys.js';
-import { createGate } from '../../src/queues/producer/enqueue-pipeline.js';
+import { QueueKeys } from '../../src/queues/keys.js';
 import {
   decodeDeadLetter,
   encodeControl,
@@ -27,17 +26,9 @@ function keysOf(client: Client, name = 'q'): QueueKeys {
   return new QueueKeys(client.keys.prefix('queue', name));
 }
 
-let puts = 0;
-
-/** One item with traits, as an enqueue puts it. */
+/** One item with traits. */
 async function enqueue<T>(queue: FifoQueue<T>, payload: T, traits: ItemTraits): Promise<string> {
-  const keys = keysOf(queue.client, queue.name);
-  const { revision } = await queue.client.store.range({ key: keys.gate });
-  await queue.client.store.txn(createGate(keys, revision));
-  puts += 1;
-  const id = itemId(revision, 'test', puts);
-  await queue.client.store.txn(txnOf({ success: [put(keys.item(id), queue.encodeItem(payload, traits))] }));
-  return id;
+  return (await queue.enqueue(payload, traits)).id;
 }
 
 function collect<T>(worker: Worker<T>): WorkerEvent<T>[] {

@@ -6,70 +6,42 @@
  * had returned before B's was called, then R_A < commit of A <= R_B, and A's key is the smaller one. Equal R happens
  * only among calls that overlapped.
  *
- * Transaction, on a lane of this object, one group in flight: `IF value(h) < smallest key of the group, mod(h/ctl) = as read
- * THEN put all ELSE get h`. One condition for the whole group: were it one each, the gate could pass an earlier item and let
- * a later one in. A call with a condition of its own travels as a nested transaction, whose refusal concerns nobody else.
- * A queue that operators have closed (`h/ctl`, read with the gate) lets nothing in.
+ * Transaction, on a lane of this object, one group in flight: see `group-request.ts`. A queue that operators have closed
+ * (`h/ctl`, read with the gate and compared by the group) lets nothing in.
  *
- * - *Reply lost*: the lane finds out whether the group was applied, and never applies it twice.
- * - *This process pauses between read and commit*: the dispatcher's gate has moved on; the group is refused, read
- *   anew, and gets larger keys in the same order. No group behind it is sent before it.
+ * - *Reply lost*: the lane finds out whether the group was applied, and never applies it twice; what the conditions in it
+ *   came to is worked out from the state before it.
+ * - *This process pauses between read and commit*: the dispatcher's gate has moved on, or operators have closed the queue; the
+ *   group is refused as a whole, read anew, and gets larger keys in the same order. No group behind it is sent before it.
+ * - *The lease of a condition is gone* when the group arrives (this process paused for that long, or it was revoked): etcd
+ *   refuses the whole group with `lease-not-found`, and nothing of it was applied. All leases are forgotten, others asked for,
+ *   and the group sent anew in the same order. If an earlier attempt of it is undecided, the lane fences that first.
  * - *Session lost, watch cut, history compacted*: nothing here depends on them but the lane, see there.
- * - *The caller stops waiting*: what was not sent yet is dropped; what was sent may still be applied (`unknown`).
+ * - *The caller stops waiting*: what was not sent yet is dropped; what was sent may still be applied (`unknown`). A condition that
+ *   was dropped decides about nobody: the next item about the same key takes its part.
  */
 
 import type { Lane } from '../../commit/index.js';
 import { QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/index.js';
-import {
-  type Compare,
-  compare,
-  get,
-  type Key,
-  nested,
-  type Op,
-  type OpReply,
-  type Store,
-  type TxnReply,
-  type TxnRequest,
-  txnOf,
-} from '../../store/index.js';
+import { compare, type LeaseId, type Store, txnOf } from '../../store/index.js';
+import type { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
-import { type ItemId, itemId, placeOf, type QueueKeys } from '../keys.js';
+import { itemId, placeOf, type QueueKeys } from '../keys.js';
 import { decodeControl } from '../records/index.js';
+import { groupRequest, itemsPerGroup, type Reading } from './group-request.js';
+import type { Submission } from './submission.js';
 
-/** Puts in one nested transaction, and nested transactions in one request: far below etcd's 128 on a path. */
-export const itemsPerNested = 60;
-const itemsPerGroup = 30 * itemsPerNested;
-/** Nested transactions of a group, about. */
-const widestGroup = 56;
 /** A group closes at this size; one larger item travels alone. */
 const bytesPerGroup = 1_000_000;
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 const laneTimeoutMs = 60_000;
 
-/** What else must hold for a call's items to enter, and what is done with them in the same revision. */
-export interface Condition {
-  readonly compare: readonly Compare[];
-  /** Beside the puts of the items. Names no key of the queue that the pipeline writes. */
-  readonly success: (ids: readonly ItemId[]) => readonly Op[];
-  /** What is read if it does not hold. */
-  readonly failure: readonly Op[];
-  /** The key that it writes: etcd refuses a request that may write one twice, so those of one key follow each other. */
-  readonly key: Key;
-}
-
-/** One call's items, in order. At most {@link itemsPerNested} with a condition. */
-export interface Submission {
-  readonly values: readonly Uint8Array[];
-  readonly bytes: number;
-  readonly condition?: Condition | undefined;
-  /** `'over'` once the caller has its answer. */
-  state: 'pending' | 'sent' | 'over';
-  resolve(result: { ids: readonly ItemId[]; revision: number }): void;
-  /** Its own condition did not hold at `revision`, and the reads of its failure were answered. */
-  decline?(replies: readonly OpReply[], revision: number): void;
-  reject(error: QuorateError): void;
+/** What a group is made with. */
+interface Preparation {
+  readonly reading: Reading;
+  /** By how long what is on them is kept. */
+  readonly leases: ReadonlyMap<number, LeaseId>;
 }
 
 export class EnqueuePipeline {
@@ -77,6 +49,7 @@ export class EnqueuePipeline {
   readonly #store: Store;
   readonly #lane: Lane;
   readonly #keys: QueueKeys;
+  readonly #leases: ExpiringLeases;
   readonly #producer: string;
   readonly #closed = sharedController();
   readonly #pending: Submission[] = [];
@@ -88,11 +61,18 @@ export class EnqueuePipeline {
   #running = false;
   #onFull: (() => void) | undefined;
 
-  constructor(options: { runtime: Runtime; store: Store; lane: Lane; keys: QueueKeys }) {
+  constructor(options: {
+    runtime: Runtime;
+    store: Store;
+    lane: Lane;
+    keys: QueueKeys;
+    leases: ExpiringLeases;
+  }) {
     this.#runtime = options.runtime;
     this.#store = options.store;
     this.#lane = options.lane;
     this.#keys = options.keys;
+    this.#leases = options.leases;
     this.#producer = options.runtime.newId();
   }
 
@@ -102,7 +82,7 @@ export class EnqueuePipeline {
       return;
     }
     this.#pending.push(submission);
-    this.#pendingItems += submission.values.length;
+    this.#pendingItems += submission.drafts.length;
     this.#pendingBytes += submission.bytes;
     if (this.#isFull()) this.#onFull?.();
     if (this.#running) return;
@@ -137,9 +117,9 @@ export class EnqueuePipeline {
         if (this.#pending.length === 0) continue;
       }
       const group = this.#take();
-      const reading = await this.#read(group);
+      const preparation = await this.#prepare(group);
       await commit;
-      commit = reading === undefined ? undefined : this.#commit(group, reading).catch(failing(group));
+      commit = preparation === undefined ? undefined : this.#commit(group, preparation).catch(failing(group));
     }
     this.#running = false;
   }
@@ -149,22 +129,12 @@ export class EnqueuePipeline {
     const group: Submission[] = [];
     let items = 0;
     let bytes = 0;
-    let width = 0;
-    const conditions = new Set<Key>();
     for (const submission of this.#pending) {
       const fits =
-        items + submission.values.length <= itemsPerGroup && bytes + submission.bytes <= bytesPerGroup;
+        items + submission.drafts.length <= itemsPerGroup && bytes + submission.bytes <= bytesPerGroup;
       if (group.length > 0 && !fits) break;
-      const { condition, values } = submission;
-      // A condition is a nested transaction, and may end one of puts before it is full.
-      width += condition === undefined ? values.length / itemsPerNested : 2;
-      if (group.length > 0 && width > widestGroup) break;
-      if (condition !== undefined) {
-        if (conditions.has(condition.key)) break;
-        conditions.add(condition.key);
-      }
       group.push(submission);
-      items += submission.values.length;
+      items += submission.drafts.length;
       bytes += submission.bytes;
     }
     this.#pending.splice(0, group.length);
@@ -173,7 +143,32 @@ export class EnqueuePipeline {
     return group.filter((submission) => submission.state === 'pending');
   }
 
-  /** What the group's keys are made of; undefined if nobody waits for the group any more, or nothing is let in. */
+  /** What the group is made with; undefined if nobody waits for the group any more, or nothing is let in. */
+  async #prepare(group: readonly Submission[]): Promise<Preparation | undefined> {
+    const [reading, leases] = await Promise.all([this.#read(group), this.#leasesFor(group)]);
+    return reading && { reading, leases };
+  }
+
+  /** The leases that conditions of the group write on, asked for beside the read. Who does not get one is told why. */
+  async #leasesFor(group: readonly Submission[]): Promise<ReadonlyMap<number, LeaseId>> {
+    const needing = new Map<number, Submission[]>();
+    for (const submission of group) {
+      for (const { condition } of submission.drafts) {
+        const keptMs = condition?.keptMs;
+        if (keptMs === undefined) continue;
+        const sharing = needing.get(keptMs);
+        if (sharing === undefined) needing.set(keptMs, [submission]);
+        else if (sharing.at(-1) !== submission) sharing.push(submission);
+      }
+    }
+    const leases = new Map<number, LeaseId>();
+    for (const [keptMs, sharing] of needing) {
+      const lease = await this.#retrying(sharing, mayGrantAgain, () => this.#leases.leaseFor(keptMs));
+      if (lease !== undefined) leases.set(keptMs, lease);
+    }
+    return leases;
+  }
+
   async #read(group: readonly Submission[]): Promise<Reading | undefined> {
     return this.#retrying(group, isPassingRead, async () => {
       const { revision, kvs } = await this.#store.range(this.#keys.admission);
@@ -188,76 +183,55 @@ export class EnqueuePipeline {
     });
   }
 
-  async #commit(group: readonly Submission[], first: Reading): Promise<void> {
-    let reading: Reading | undefined = first;
-    while (reading !== undefined) {
+  async #commit(group: readonly Submission[], first: Preparation): Promise<void> {
+    const backoff = new Backoff(this.#runtime, retryDelay);
+    let preparation: Preparation | undefined = first;
+    while (preparation !== undefined) {
+      // Made anew for each attempt: who has left meanwhile was told that nothing of his was written.
       const live = group.filter((submission) => submission.state !== 'over');
       if (live.length === 0) return;
-      this.#lastRevision = Math.max(this.#lastRevision, reading.revision);
-      const ids = live.map((submission) => submission.values.map(() => this.#nextId()));
-      const { request, answer } = this.#request(live, ids, reading);
-      const reply = await this.#retrying(live, isPassing, () => {
-        for (const submission of live) if (submission.state === 'pending') submission.state = 'sent';
-        return this.#lane.txn(request, { timeoutMs: laneTimeoutMs });
-      });
-      if (reply === undefined) return;
-      if (reply.succeeded) {
-        answer(reply);
-        return;
-      }
-      // Refused by the gate: nothing of this was written, so a caller who leaves now leaves nothing behind.
+      const outcome = await this.#attempt(live, preparation);
+      if (outcome === 'settled') return;
+      // Nothing of this was written, and nothing will be: who leaves from here on leaves nothing behind.
       for (const submission of live) if (submission.state === 'sent') submission.state = 'pending';
-      reading = await this.#read(live);
+      if (outcome === 'lease-gone') this.#leases.forget();
+      if (outcome !== 'refused') await this.#pause(live, backoff);
+      if (outcome !== 'failed') preparation = await this.#prepare(live);
     }
   }
 
-  #nextId(): ItemId {
+  /** Sends the group once. `'refused'`: by its gate or control. `'failed'`: for the moment, and certainly without effect. */
+  async #attempt(
+    live: readonly Submission[],
+    { reading, leases }: Preparation,
+  ): Promise<'settled' | 'refused' | 'failed' | 'lease-gone'> {
+    this.#lastRevision = Math.max(this.#lastRevision, reading.revision);
+    const { request, answer } = groupRequest({
+      ...{ keys: this.#keys, submissions: live, reading },
+      nextId: () => this.#nextId(),
+      leaseFor: (keptMs) => leases.get(keptMs) as LeaseId,
+    });
+    for (const submission of live) submission.state = 'sent';
+    try {
+      const reply = await this.#lane.txn(request, { timeoutMs: laneTimeoutMs });
+      if (!reply.succeeded) return 'refused';
+      answer(reply);
+      return 'settled';
+    } catch (error) {
+      const failure = asQuorateError(error);
+      if (isPassing(failure)) return 'failed';
+      // Of all that a group writes, only the leases of conditions can be missing: the lane is compared before.
+      if (leases.size > 0 && failure.code === 'lease-not-found' && failure.outcome === 'not-applied') {
+        return 'lease-gone';
+      }
+      for (const submission of live) submission.reject(failure);
+      return 'settled';
+    }
+  }
+
+  #nextId(): string {
     this.#counter += 1;
     return itemId(this.#lastRevision, this.#producer, this.#counter);
-  }
-
-  /** The transaction of a group, and who is told what when it was applied. */
-  #request(
-    live: readonly Submission[],
-    ids: readonly (readonly ItemId[])[],
-    { control }: Reading,
-  ): { request: TxnRequest; answer: (reply: TxnReply) => void } {
-    const runs = new RunsOfPuts();
-    const told: ((reply: TxnReply) => void)[] = [];
-    for (const [index, submission] of live.entries()) {
-      const own = ids[index] ?? [];
-      const puts = submission.values.map((value, at): Op => {
-        return { type: 'put', key: this.#keys.item(own[at] ?? ''), value };
-      });
-      const { condition } = submission;
-      if (condition === undefined) {
-        runs.add(puts);
-        told.push(({ revision }) => submission.resolve({ ids: own, revision }));
-        continue;
-      }
-      const at = runs.addNested({
-        compare: condition.compare,
-        success: [...puts, ...condition.success(own)],
-        failure: condition.failure,
-      });
-      told.push(({ revision, replies }) => {
-        const inner = replies[at];
-        if (inner?.type === 'txn' && !inner.succeeded) submission.decline?.(inner.replies, revision);
-        else submission.resolve({ ids: own, revision });
-      });
-    }
-    const request = txnOf({
-      compare: [
-        compare.value(this.#keys.gate, 'less', ids.flat()[0] ?? ''),
-        compare.mod(this.#keys.control, 'equal', control),
-      ],
-      success: runs.ops(),
-      failure: [get(this.#keys.gate)],
-    });
-    const answer = (reply: TxnReply) => {
-      for (const tell of told) tell(reply);
-    };
-    return { request, answer };
   }
 
   /**
@@ -279,50 +253,17 @@ export class EnqueuePipeline {
           for (const submission of group) submission.reject(failure);
           return undefined;
         }
-        for (const submission of group) if (submission.state === 'sent') submission.state = 'pending';
       }
-      await sleep(this.#runtime, backoff.nextMs(), { signal: this.#closed.signal }).catch(() => {
-        for (const submission of group) submission.reject(closedError());
-      });
+      await this.#pause(group, backoff);
     }
     return undefined;
   }
-}
 
-/** What was read before a group: the revision that its keys are made of, and that which last wrote the control. */
-interface Reading {
-  readonly revision: number;
-  readonly control: number;
-}
-
-/** Operations of a group, in order: puts that follow each other share nested transactions if they are too many for one level. */
-class RunsOfPuts {
-  readonly #ops: Op[] = [];
-  #run: Op[] = [];
-
-  add(puts: readonly Op[]): void {
-    for (const put of puts) {
-      this.#run.push(put);
-      if (this.#run.length === itemsPerNested) this.#close();
-    }
-  }
-
-  /** Returns its place among the replies. */
-  addNested(request: TxnRequest): number {
-    this.#close();
-    return this.#ops.push(nested(request)) - 1;
-  }
-
-  ops(): readonly Op[] {
-    if (this.#ops.length === 0) return this.#run;
-    this.#close();
-    return this.#ops;
-  }
-
-  #close(): void {
-    if (this.#run.length === 0) return;
-    this.#ops.push(nested({ success: this.#run }));
-    this.#run = [];
+  /** Once the object is closed nothing is tried again. */
+  async #pause(group: readonly Submission[], backoff: Backoff): Promise<void> {
+    await sleep(this.#runtime, backoff.nextMs(), { signal: this.#closed.signal }).catch(() => {
+      for (const submission of group) submission.reject(closedError());
+    });
   }
 }
 
@@ -336,6 +277,11 @@ export function createGate(keys: QueueKeys, revision: number) {
     compare: [compare.create(keys.gate, 'equal', 0)],
     success: [{ type: 'put', key: keys.gate, value: Buffer.from(placeOf(revision)) }],
   });
+}
+
+/** A grant that is asked for again finds its own. */
+function mayGrantAgain(error: unknown): boolean {
+  return isPassing(error) || isPassingRead(error);
 }
 
 function failing(group: readonly Submission[]): (error: unknown) => void {

@@ -29,20 +29,25 @@ import {
   put,
   txnOf,
 } from '../../store/index.js';
-import type { Enqueued, FifoQueue } from '../fifo-queue.js';
+import type { FifoQueue } from '../fifo-queue.js';
 import { type ItemId, itemId, QueueKeys } from '../keys.js';
-import { decodeControl, type ItemTraits } from '../records/index.js';
+import { decodeControl } from '../records/index.js';
 import { createGate } from './enqueue-pipeline.js';
+import type { ItemOptions } from './item-options.js';
+import type { Enqueued } from './submission.js';
+
+/** It enters once with the acknowledgement, and needs no idempotency key. */
+export type FollowUpOptions = Omit<ItemOptions, 'idempotencyKey'>;
 
 /** One item to be put into a queue as another job is acknowledged. Made by {@link followUp}. */
 export interface FollowUp {
   readonly queue: FifoQueue<unknown>;
   readonly payload: unknown;
-  readonly options: ItemTraits;
+  readonly options: FollowUpOptions;
 }
 
 /** An item for `job.complete({ enqueue })`: into a queue of the same namespace, the job's own or another. */
-export function followUp<T>(queue: FifoQueue<T>, payload: T, options: ItemTraits = {}): FollowUp {
+export function followUp<T>(queue: FifoQueue<T>, payload: T, options: FollowUpOptions = {}): FollowUp {
   return { queue: queue as FifoQueue<unknown>, payload, options };
 }
 
@@ -80,8 +85,8 @@ export class FollowUps {
     this.#producer = client.runtime.newId();
   }
 
-  /** Throws `codec`, `request-too-large`, and `invalid-argument` for more than 60, or a queue of another namespace. */
-  prepare(followUps: readonly FollowUp[]): PreparedFollowUps {
+  /** Rejects with `codec`, `request-too-large`, and `invalid-argument` for more than 60, or a queue of another namespace. */
+  async prepare(followUps: readonly FollowUp[]): Promise<PreparedFollowUps> {
     if (!Array.isArray(followUps) || followUps.length > mostFollowUps) {
       throw invalidArgument(
         'enqueue is no list of items',
@@ -89,12 +94,12 @@ export class FollowUps {
       );
     }
     const targets = new Map<Key, { keys: QueueKeys; values: { index: number; value: Uint8Array }[] }>();
-    followUps.forEach(({ queue, payload, options }: FollowUp, index) => {
+    for (const [index, { queue, payload, options }] of followUps.entries()) {
       const prefix = this.#prefixOf(queue);
       const target = targets.get(prefix) ?? { keys: new QueueKeys(prefix), values: [] };
       targets.set(prefix, target);
-      target.values.push({ index, value: queue.encodeItem(payload, options) });
-    });
+      target.values.push({ index, value: await queue.encodeItem(payload, options) });
+    }
     return { count: followUps.length, targets: [...targets.values()] };
   }
 
@@ -152,7 +157,7 @@ export class FollowUps {
 
 /** Ids and the revision that put the items in, in the order of the call. */
 export function enqueuedBy(ids: readonly ItemId[], revision: number): readonly Enqueued[] {
-  return ids.map((id) => ({ id, revision }));
+  return ids.map((id) => ({ id, revision, duplicate: false }));
 }
 
 function closedQueue(keys: QueueKeys): QuorateError {

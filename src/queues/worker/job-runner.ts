@@ -23,7 +23,7 @@ export interface JobRunnerOptions<T> {
   readonly runtime: Runtime;
   readonly handler: Handler<T>;
   readonly settings: WorkerSettings;
-  readonly decode: (payload: Uint8Array) => T;
+  readonly decode: (payload: Uint8Array) => T | Promise<T>;
   readonly resultCodec: Codec<unknown>;
   /** Fires when the worker is being closed. */
   readonly stopping: AbortSignal;
@@ -128,7 +128,10 @@ export class JobRunner<T> {
     const { signal } = controller;
     let job: Job<T>;
     try {
-      const payload = this.#options.decode(held.payload ?? new Uint8Array());
+      const decoded = this.#options.decode(held.payload ?? new Uint8Array());
+      const payload = decoded instanceof Promise ? await decoded : decoded;
+      // A schema may have taken its time.
+      if (held.custody !== 'held' || membership.signal.aborted || stopping.aborted) return;
       const progress = membership.progressOf(held);
       job = new Job({ held, payload, signal, resultCodec, progress, onProgress: () => stall.moved() });
     } catch (error) {

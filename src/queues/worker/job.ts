@@ -1,9 +1,9 @@
 import { invalidArgument, QuorateError } from '../../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Codec, TxnReply, TxnRequest } from '../../store/index.js';
-import type { Enqueued } from '../fifo-queue.js';
 import type { ItemId } from '../keys.js';
 import { enqueuedBy, type FollowUp } from '../producer/follow-up.js';
+import type { Enqueued } from '../producer/submission.js';
 import { shortened } from '../results/reasons.js';
 import type { HeldJob, Verdict } from './held-job.js';
 import type { ProgressReport } from './progress-report.js';
@@ -154,7 +154,7 @@ export class Job<T> {
   async #complete({ txn, enqueue, result, signal, timeoutMs }: CompleteOptions): Promise<CompleteReply> {
     this.#refused = false;
     const followUps =
-      enqueue === undefined || enqueue.length === 0 ? undefined : this.#held.followUps.prepare(enqueue);
+      enqueue === undefined || enqueue.length === 0 ? undefined : await this.#held.followUps.prepare(enqueue);
     const acknowledgement = { user: txn, followUps, result: this.#encode(result) };
     const { ids, ...reply } = await this.#held.acknowledge(acknowledgement, { signal, timeoutMs });
     this.#refused = !reply.succeeded;

@@ -1,0 +1,124 @@
+/**
+ * Empties a queue of what is in it at one revision.
+ *
+ * A linearizable read gives the revision R0. Every item of then has a key below the place of R0, since its producer had read
+ * an older revision; items below it that are younger than R0 (their producer paused between read and write) are passed over.
+ * The rest is read in bounded windows, keys only, and deleted step by step: `{IF create(i/X) = c THEN delete i/X, delete g/X}` for
+ * each. What was acknowledged meanwhile is refused and not counted.
+ *
+ * - *Reply lost*: the exactly-once store finds out what each step deleted. If history was compacted meanwhile it cannot, and
+ *   the purge fails with outcome `unknown`: calling it again deletes the rest.
+ * - *This process dies or pauses*: what was deleted is deleted; a step that arrives late names items by their create revisions,
+ *   and ids are never used again, so it deletes nothing but what was there at R0.
+ * - *Jobs that run* are told at their acknowledgement (`fenced`), which compares the item's create revision. Records of
+ *   assignment stay until their worker finds them settled; a take-back of a lost worker's jobs finds them gone.
+ * - *Two at once*: each item is counted by the one that deleted it.
+ */
+import { isQuorateError, QuorateError } from '../../errors.js';
+import { Backoff, checkWaitOptions, type Runtime, type WaitOptions } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import {
+  compare,
+  type KeyValue,
+  nested,
+  type Op,
+  type TxnReply,
+  type TxnRequest,
+  txnOf,
+} from '../../store/index.js';
+import { isPassing, isPassingRead } from '../failures.js';
+import { placeOf, type QueueKeys } from '../keys.js';
+import { startOfItems } from '../reading/head.js';
+import { TimeLeft } from './time-left.js';
+
+/** Deleted by one nested transaction, and by one request. */
+const itemsPerBlock = 50;
+const itemsPerStep = 500;
+const retryDelay = { firstMs: 20, longestMs: 1_000 };
+
+export interface Purged {
+  /** How many items this call deleted. */
+  readonly removed: number;
+  /** What was put later than this stays. */
+  readonly revision: number;
+}
+
+export async function purge(
+  client: Client,
+  keys: QueueKeys,
+  queueName: string,
+  options: WaitOptions,
+): Promise<Purged> {
+  const doing = `purging queue "${queueName}"`;
+  checkWaitOptions(options, doing);
+  const { store, runtime } = client;
+  const left = new TimeLeft(runtime, options, doing);
+  const retrying = <T>(mayRetry: (error: unknown) => boolean, attempt: () => Promise<T>) =>
+    retried(runtime, left, mayRetry, attempt);
+  let removed = 0;
+  try {
+    const { start, revision } = await retrying(isPassingRead, () =>
+      startOfItems(store, keys, left.forRead()),
+    );
+    const { key: from, rangeEnd } = keys.itemsBetween(start, placeOf(revision));
+    for (let key = from; ; ) {
+      const window = { key, rangeEnd, limit: itemsPerStep, keysOnly: true };
+      const { kvs } = await retrying(isPassingRead, () => store.range(window, left.forRead()));
+      const mine = kvs.filter(({ createRevision }) => createRevision <= revision);
+      if (mine.length > 0) {
+        const request = removal(keys, mine);
+        removed += removedBy(await retrying(isPassing, () => store.txn(request, left.all())));
+      }
+      const last = kvs.at(-1);
+      if (last === undefined || kvs.length < itemsPerStep) return { removed, revision };
+      key = `${last.key}\0`;
+    }
+  } catch (error) {
+    if (!isQuorateError(error)) throw error;
+    const { code, message, outcome, cause, details } = error;
+    throw new QuorateError(code, message, {
+      ...{ outcome: removed > 0 ? 'unknown' : outcome, cause, details: { ...details, removed } },
+    });
+  }
+}
+
+async function retried<T>(
+  runtime: Runtime,
+  left: TimeLeft,
+  mayRetry: (error: unknown) => boolean,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const backoff = new Backoff(runtime, retryDelay);
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!mayRetry(error)) throw error;
+      left.all();
+    }
+    await left.pause(backoff.nextMs());
+  }
+}
+
+function removal(keys: QueueKeys, items: readonly KeyValue[]): TxnRequest {
+  const each = items.map(({ key, createRevision }): Op => {
+    const generation = keys.generation(keys.nameIn(keys.items, key));
+    return nested({
+      compare: [compare.create({ key }, 'equal', createRevision)],
+      success: [
+        { type: 'delete', key },
+        { type: 'delete', key: generation },
+      ],
+    });
+  });
+  const blocks: Op[] = [];
+  for (let from = 0; from < each.length; from += itemsPerBlock) {
+    blocks.push(nested({ success: each.slice(from, from + itemsPerBlock) }));
+  }
+  return txnOf({ success: blocks });
+}
+
+function removedBy({ replies }: TxnReply): number {
+  const each = replies.flatMap((block) => (block.type === 'txn' ? block.replies : []));
+  return each.filter((reply) => reply.type === 'txn' && reply.succeeded).length;
+}

@@ -1,0 +1,130 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { invalidArgument, QuorateError } from '../../errors.js';
+import type { Codec } from '../../store/index.js';
+
+/** etcd refuses requests above 1.5 MiB; the rest is room for the lane, the key, the gate and the traits. */
+const largestPayloadBytes = 1_572_864 - 8_192;
+
+/** What stands in the queue for a payload, and back: a codec, and a schema before it and behind it. */
+export class Payloads<T> {
+  readonly #queueName: string;
+  readonly #codec: Codec<T>;
+  readonly #schema: StandardSchemaV1<unknown, T> | undefined;
+
+  constructor(options: {
+    queueName: string;
+    codec: Codec<T>;
+    schema: StandardSchemaV1<unknown, T> | undefined;
+  }) {
+    this.#queueName = options.queueName;
+    this.#codec = options.codec;
+    this.#schema = options.schema;
+  }
+
+  /** The bytes of each. Throws, or rejects where the schema takes its time. */
+  encodeAll(payloads: readonly T[]): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
+    const schema = this.#schema;
+    if (schema === undefined) return payloads.map((payload) => this.#encode(payload));
+    const checks = payloads.map((payload) => validated(schema, payload));
+    const encodeIfValid = (results: readonly StandardSchemaV1.Result<T>[]) => {
+      for (const { issues } of results) if (issues !== undefined) throw this.#refused(issues);
+      return payloads.map((payload) => this.#encode(payload));
+    };
+    if (checks.some(isPromise)) return Promise.all(checks).then(encodeIfValid);
+    return encodeIfValid(checks as readonly StandardSchemaV1.Result<T>[]);
+  }
+
+  /** What its taker gets. Throws `codec`, or rejects with it where the schema takes its time. */
+  decode(bytes: Uint8Array): T | Promise<T> {
+    const payload = this.#decode(bytes);
+    const schema = this.#schema;
+    if (schema === undefined) return payload;
+    const check = validated(schema, payload);
+    return isPromise(check) ? check.then((result) => this.#output(result)) : this.#output(check);
+  }
+
+  #encode(payload: T): Uint8Array {
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#codec.encode(payload);
+    } catch (cause) {
+      throw new QuorateError('codec', `the codec of queue "${this.#queueName}" cannot encode a payload`, {
+        cause,
+      });
+    }
+    if (bytes.length > largestPayloadBytes) {
+      throw new QuorateError(
+        'request-too-large',
+        `a payload of ${bytes.length} bytes is more than one request can carry: at most ${largestPayloadBytes}`,
+        { details: { bytes: bytes.length, limit: largestPayloadBytes } },
+      );
+    }
+    return bytes;
+  }
+
+  #decode(bytes: Uint8Array): T {
+    try {
+      return this.#codec.decode(bytes);
+    } catch (cause) {
+      throw new QuorateError('codec', `the codec of queue "${this.#queueName}" cannot decode an item`, {
+        cause,
+      });
+    }
+  }
+
+  #output(result: StandardSchemaV1.Result<T>): T {
+    if (result.issues === undefined) return result.value;
+    const message = `an item of queue "${this.#queueName}" is not what its schema asks for: ${inWords(result.issues)}`;
+    throw new QuorateError('codec', message, { details: { issues: plain(result.issues) } });
+  }
+
+  #refused(issues: readonly StandardSchemaV1.Issue[]): QuorateError {
+    const message = `a payload for queue "${this.#queueName}" is not what its schema asks for: ${inWords(issues)}`;
+    return new QuorateError('invalid-argument', message, { details: { issues: plain(issues) } });
+  }
+}
+
+/** Refuses with `invalid-argument` what is no Standard Schema. */
+export function checkSchema(schema: unknown): void {
+  if (schema === undefined) return;
+  const isObject = (typeof schema === 'object' && schema !== null) || typeof schema === 'function';
+  const standard = isObject ? (schema as Partial<StandardSchemaV1>)['~standard'] : undefined;
+  if (standard?.version === 1 && typeof standard.validate === 'function') return;
+  throw invalidArgument(
+    'schema is no Standard Schema',
+    'a schema of version 1 of standardschema.dev, or none',
+  );
+}
+
+/** A schema that throws has found its value wrong in a way of its own. */
+function validated<T>(
+  schema: StandardSchemaV1<unknown, T>,
+  value: unknown,
+): StandardSchemaV1.Result<T> | Promise<StandardSchemaV1.Result<T>> {
+  const asIssue = (error: unknown) => ({ issues: [{ message: `the schema failed: ${String(error)}` }] });
+  try {
+    const result = schema['~standard'].validate(value);
+    return isPromise(result) ? result.catch(asIssue) : result;
+  } catch (error) {
+    return asIssue(error);
+  }
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return value instanceof Promise;
+}
+
+/** Where, as text, and what. */
+function plain(issues: readonly StandardSchemaV1.Issue[]): readonly { path: string; message: string }[] {
+  return issues.map(({ path = [], message }) => {
+    const steps = path.map((step) => String(typeof step === 'object' ? step.key : step));
+    return { path: steps.join('.'), message };
+  });
+}
+
+function inWords(issues: readonly StandardSchemaV1.Issue[]): string {
+  return plain(issues)
+    .slice(0, 3)
+    .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`))
+    .join('; ');
+}

@@ -1,0 +1,123 @@
+import type { Lane } from '../../commit/index.js';
+import { QuorateError } from '../../errors.js';
+import type { WaitOptions } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import { ExpiringLeases } from '../expiring-leases.js';
+import { asQuorateError } from '../failures.js';
+import type { QueueKeys } from '../keys.js';
+import { EnqueuePipeline } from './enqueue-pipeline.js';
+import type { Draft, Enqueued } from './submission.js';
+import { WaitingCall } from './waiting-call.js';
+
+const defaultTimeoutMs = 10_000;
+
+interface Opened {
+  readonly pipeline: EnqueuePipeline;
+  readonly lane: Lane;
+}
+
+/**
+ * What puts items into a queue for one object, in the order of the calls. The order is that in which {@link enter} was called,
+ * however long it takes to prepare what a call is to put: calls wait for those before them to be prepared or given up.
+ */
+export class Producer {
+  readonly #client: Client;
+  readonly #keys: QueueKeys;
+  readonly #queueName: string;
+  #opened: Promise<Opened> | undefined;
+  /** Resolves when every call so far has been submitted, or has ended; undefined if that is so. */
+  #turns: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: { client: Client; keys: QueueKeys; queueName: string }) {
+    this.#client = options.client;
+    this.#keys = options.keys;
+    this.#queueName = options.queueName;
+  }
+
+  get doing(): string {
+    return `enqueueing into "${this.#queueName}"`;
+  }
+
+  /** Throws `closed` once the object was closed. */
+  checkOpen(): void {
+    if (this.#closed)
+      throw new QuorateError('closed', `this object of queue "${this.#queueName}" was closed`);
+  }
+
+  /**
+   * One result for each draft, undefined where its condition declined it and nothing stands in. The wait's options have been
+   * checked; its time limit begins here.
+   */
+  enter(
+    prepared: readonly Draft[] | Promise<readonly Draft[]>,
+    wait: WaitOptions,
+  ): Promise<readonly (Enqueued | undefined)[]> {
+    const { runtime } = this.#client;
+    const { timeoutMs = defaultTimeoutMs } = wait;
+    const call = new WaitingCall({ runtime, wait, timeoutMs, doing: this.doing });
+    const opened = this.#open();
+    if (this.#turns === undefined && !(prepared instanceof Promise)) this.#submit(call, prepared, opened);
+    else this.#submitInTurn(call, prepared, opened);
+    return call.results;
+  }
+
+  /** Refuses further items, waits for those on their way, gives the lane back. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const opened = await this.#opened?.catch(() => undefined);
+    opened?.pipeline.close();
+    await opened?.lane.close();
+  }
+
+  #submitInTurn(
+    call: WaitingCall,
+    prepared: readonly Draft[] | Promise<readonly Draft[]>,
+    opened: Promise<Opened>,
+  ): void {
+    const before = this.#turns;
+    const submit = async () => {
+      const drafts = await prepared;
+      await before;
+      this.#submit(call, drafts, opened);
+    };
+    const submitted = submit().catch((error: unknown) => call.fail(asQuorateError(error)));
+    const ended = call.results.then(
+      () => {},
+      () => {},
+    );
+    // Who gave up is not waited for; those before it still are.
+    const turns = Promise.race([submitted, ended]).then(() => before);
+    this.#turns = turns;
+    void turns.then(() => {
+      if (this.#turns === turns) this.#turns = undefined;
+    });
+  }
+
+  #submit(call: WaitingCall, drafts: readonly Draft[], opened: Promise<Opened>): void {
+    opened.then(
+      ({ pipeline }) => {
+        for (const submission of call.divide(drafts)) pipeline.submit(submission);
+      },
+      (error: unknown) => call.fail(asQuorateError(error)),
+    );
+  }
+
+  #open(): Promise<Opened> {
+    const { runtime, store } = this.#client;
+    const open = async () => {
+      const lane = await store.openLane();
+      const leases = new ExpiringLeases(store, runtime);
+      return { lane, pipeline: new EnqueuePipeline({ runtime, store, lane, leases, keys: this.#keys }) };
+    };
+    if (this.#opened === undefined) {
+      const opening = open();
+      this.#opened = opening;
+      opening.catch(() => {
+        // The next call tries again.
+        if (this.#opened === opening) this.#opened = undefined;
+      });
+    }
+    return this.#opened;
+  }
+}

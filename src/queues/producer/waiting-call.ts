@@ -1,0 +1,141 @@
+import { isQuorateError, QuorateError } from '../../errors.js';
+import { abortedError, type Runtime, type Timer, type WaitOptions } from '../../runtime/index.js';
+import type { Draft, Enqueued, Submission } from './submission.js';
+
+/** What enters in one revision, all or none. */
+const itemsPerSubmission = 600;
+const bytesPerSubmission = 500_000;
+/** Of its key and the operation, beside the value. */
+const bytesPerItem = 64;
+const bytesPerCondition = 256;
+
+type Results = readonly (Enqueued | undefined)[];
+
+/**
+ * A call whose caller waits for its items to enter, and for no longer than it said. Ends once: with all results in order, with
+ * the first failure once every part has its answer, or when the caller's patience is over. Its failure has outcome `unknown` if
+ * one of its parts has entered or may still.
+ */
+export class WaitingCall {
+  readonly results: Promise<Results>;
+  readonly #doing: string;
+  readonly #options: WaitOptions;
+  readonly #timer: Timer | undefined;
+  readonly #onAbort = () => {
+    const { signal } = this.#options;
+    if (signal) this.#giveUp(abortedError(signal, this.#doing));
+  };
+  #parts: Submission[] = [];
+  #answers: Results[] = [];
+  #missing = 0;
+  #failure: QuorateError | undefined;
+  /** A part has entered, or may have. */
+  #entered = false;
+  #over = false;
+  #resolve!: (results: Results) => void;
+  #reject!: (error: QuorateError) => void;
+
+  constructor(options: { runtime: Runtime; wait: WaitOptions; timeoutMs: number; doing: string }) {
+    const { runtime, wait, timeoutMs, doing } = options;
+    this.#options = wait;
+    this.#doing = doing;
+    this.results = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#timer = runtime.setTimer(timeoutMs, () =>
+        this.#giveUp(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`)),
+      );
+    }
+    wait.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** What is to be submitted, in this order. Nothing if it is over. */
+  divide(drafts: readonly Draft[]): readonly Submission[] {
+    if (this.#over) return [];
+    const parts = partsOf(drafts);
+    this.#missing = parts.length;
+    if (parts.length === 0) this.#end(() => this.#resolve([]));
+    this.#parts = parts.map((part, index) => this.#submission(part, index));
+    return this.#parts;
+  }
+
+  /** It cannot even be submitted. */
+  fail(error: QuorateError): void {
+    this.#end(() => this.#reject(error));
+  }
+
+  #submission({ drafts, bytes }: Part, index: number): Submission {
+    const submission: Submission = {
+      ...{ drafts, bytes, state: 'pending' },
+      resolve: (results) => {
+        this.#entered = true;
+        this.#answers[index] = results;
+        this.#answered(submission);
+      },
+      reject: (error) => {
+        if (error.outcome === 'unknown') this.#entered = true;
+        this.#failure ??= error;
+        this.#answered(submission);
+      },
+    };
+    return submission;
+  }
+
+  #answered(submission: Submission): void {
+    if (submission.state === 'over') return;
+    submission.state = 'over';
+    this.#missing -= 1;
+    if (this.#missing > 0) return;
+    const failure = this.#failure;
+    if (failure === undefined) this.#end(() => this.#resolve(this.#answers.flat()));
+    else this.#end(() => this.#reject(this.#entered ? asUnknown(failure) : failure));
+  }
+
+  #giveUp(error: QuorateError): void {
+    const sent = this.#parts.some(({ state }) => state === 'sent');
+    this.#end(() => this.#reject(sent || this.#entered ? asUnknown(error) : error));
+  }
+
+  #end(settle: () => void): void {
+    if (this.#over) return;
+    this.#over = true;
+    for (const part of this.#parts) part.state = 'over';
+    this.#timer?.cancel();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    settle();
+  }
+}
+
+function asUnknown(error: QuorateError): QuorateError {
+  if (!isQuorateError(error) || error.outcome === 'unknown') return error;
+  const { code, message, cause, details } = error;
+  return new QuorateError(code, message, { outcome: 'unknown', cause, details });
+}
+
+interface Part {
+  readonly drafts: Draft[];
+  bytes: number;
+}
+
+function partsOf(drafts: readonly Draft[]): Part[] {
+  const parts: Part[] = [];
+  for (const draft of drafts) {
+    const bytes = draft.value.length + bytesPerItem + (draft.condition === undefined ? 0 : bytesPerCondition);
+    const last = parts.at(-1);
+    if (
+      last !== undefined &&
+      last.drafts.length < itemsPerSubmission &&
+      last.bytes + bytes <= bytesPerSubmission
+    ) {
+      last.drafts.push(draft);
+      last.bytes += bytes;
+    } else parts.push({ drafts: [draft], bytes });
+  }
+  return parts;
+}
