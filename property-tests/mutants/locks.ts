@@ -75,6 +75,14 @@ const turns: readonly Mutant[] = [
     ...{ killedBy, invariant: 'LOCK-7' },
   },
   {
+    name: 'lock-barging-without-bound',
+    file: 'src/locks/mutex-options.ts',
+    find: 'barging ? { grants: grantsPerRevision, ms: bargingMs }',
+    replace: 'barging ? { grants: grantsPerRevision, ms: Number.POSITIVE_INFINITY }',
+    story: 'Java ReentrantLock, unfair, and every barging lock without a bound: who waits may wait for ever',
+    ...{ killedBy, invariant: 'LOCK-8' },
+  },
+  {
     name: 'lock-slice-of-any-number',
     file: mutex,
     find: 'grant < this.#sliceGrants;',

@@ -127,6 +127,7 @@ function countSlices(slices: SliceCounts, reached: Reached): void {
   reached('a slice was ended by its number of grants', slices.endedByGrants);
   reached('a slice was ended by its time', slices.endedByTime);
   reached('alone, a slice was longer', slices.longer);
+  reached('a process barged: it kept the lock past a slice while another waited', slices.barged);
 }
 
 function countLosses(

@@ -130,7 +130,8 @@ export class Scene {
   }
 
   async #open(process: SimulatedProcess, context: ProcessContext): Promise<Seat> {
-    const { ttlMs, sliceGrants, sliceMs, watchHoldAfterMs, lockDelayMs } = this.#world.workload;
+    const { ttlMs, sliceGrants, sliceMs, barging, bargingMs } = this.#world.workload;
+    const { watchHoldAfterMs, lockDelayMs } = this.#world.workload;
     const { knobs } = this.#world.plan;
     const store = this.traffic.watched(context.store, (request, item) =>
       this.#onWatchItem(process, request, item),
@@ -141,7 +142,7 @@ export class Scene {
       if (change.previous === undefined) session = change.session;
       context.note(`session ${change.session.id} is ${change.state.status}`);
     });
-    const options = { sliceGrants, sliceMs, watchHoldAfterMs, lockDelayMs };
+    const options = { sliceGrants, sliceMs, barging, bargingMs, watchHoldAfterMs, lockDelayMs };
     const parts = { client, process, options, session: () => session };
     const mutexes = [new SeenMutex(this, parts), new SeenMutex(this, parts)];
     return { process, incarnation: context.incarnation, client, mutexes };

@@ -6,6 +6,7 @@ export const situations = [
   'a slice was ended by its number of grants',
   'a slice was ended by its time',
   'alone, a slice was longer',
+  'a process barged: it kept the lock past a slice while another waited',
   'a wait was given up',
   'a place was taken that nobody wanted any more',
   'a try found the lock taken',

@@ -10,6 +10,8 @@ import type { SeenGrant } from './seen-grant.js';
 export interface SliceLimits {
   readonly sliceGrants: number;
   readonly sliceMs: number;
+  readonly barging?: boolean;
+  readonly bargingMs?: number;
 }
 
 export interface SliceCounts {
@@ -17,18 +19,22 @@ export interface SliceCounts {
   readonly endedByTime: number;
   readonly longer: number;
   readonly steppedBack: number;
+  /** Longer than a slice would have been, while another process waited. */
+  readonly barged: number;
 }
 
 /**
  * Each place serves one slice: all its grants but the first begin within the slice's time, and there are not more than
- * the slice has; but who steps back and finds nobody else may take twice as many the next time.
+ * the slice has; but who steps back and finds nobody else may take twice as many the next time. Who barges has longer slices.
  */
 export function checkSlices(
   history: History,
   places: readonly Life[],
   grants: readonly SeenGrant[],
-  limits: SliceLimits,
+  options: SliceLimits,
 ): SliceCounts {
+  const { barging = false, bargingMs = Number.NaN } = options;
+  const limits = barging ? { sliceGrants: grantsPerRevision, sliceMs: bargingMs } : options;
   const slices = new Map<string, SeenGrant[]>();
   for (const grant of grants) {
     // Whose place was secured has the guard of that, and the slice began with the place.
@@ -37,7 +43,7 @@ export function checkSlices(
     const name = `${grant.place} ${from}`;
     slices.set(name, [...(slices.get(name) ?? []), grant]);
   }
-  const counts = { endedByGrants: 0, endedByTime: 0, longer: 0, steppedBack: 0 };
+  const counts = { endedByGrants: 0, endedByTime: 0, longer: 0, steppedBack: 0, barged: 0 };
   const lines = new Map<string, { allowed: number; last: Life }>();
   const stands = places.flatMap((life) => tenuresOf(history, life));
   stands.sort((one, other) => one.tenure.from - other.tenure.from);
@@ -58,6 +64,12 @@ export function checkSlices(
       .entryAt(place.to)
       ?.events.some(({ type, kv }) => type === 'put' && idOf(kv.key) === id && kv.key !== place.key);
     if (slice.length > limits.sliceGrants) counts.longer += 1;
+    if (
+      slice.length > options.sliceGrants &&
+      places.some(({ from, to }) => from < place.to && to > place.to)
+    ) {
+      counts.barged += barging ? 1 : 0;
+    }
     if (wasSteppedBackFrom) counts[slice.length === allowed ? 'endedByGrants' : 'endedByTime'] += 1;
   }
   return counts;

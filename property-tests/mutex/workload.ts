@@ -31,6 +31,9 @@ export interface MutexWorkload {
   readonly ttlMs: number;
   readonly sliceGrants: number;
   readonly sliceMs: number;
+  /** Its slices are not those above, but `bargingMs` and as many grants as a revision has numbers for. */
+  readonly barging: boolean;
+  readonly bargingMs: number;
   readonly watchHoldAfterMs: number;
   readonly lockDelayMs: number;
   /** The callers of each process. */
@@ -79,6 +82,8 @@ export const mutexWorkload: fc.Arbitrary<MutexWorkload> = fc.record(
     ttlMs: pickFrom([2_000, 2_000, 3_000]),
     sliceGrants: pickFrom([64, 64, 1, 2, 3]),
     sliceMs: pickFrom([20, 5, 1_000, 1_000]),
+    barging: pickFrom([false, false, false, false, true]),
+    bargingMs: pickFrom([30, 400]),
     watchHoldAfterMs: pickFrom([250, 0]),
     lockDelayMs: pickFrom([0, 0, 0, 0, 700, 1_500, 3_000]),
     processes: fc.array(fc.array(caller, { minLength: 1, maxLength: 4, size: 'max' }), {

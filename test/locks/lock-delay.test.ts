@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { openEtcd3Store } from '../../src/etcd3/index.js';
 import { type Hold, Mutex, type MutexOptions } from '../../src/locks/index.js';
 import { delayTtlSeconds } from '../../src/session/delay-lease.js';
 import { Client } from '../../src/session/index.js';
 import { prefixRange, put, remove, textOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
-import { describeStores } from '../support/stores.js';
+import { describeStores, uniqueName } from '../support/stores.js';
 
 const ttlMs = 2_000;
 const lockDelayMs = 2_000;
@@ -211,4 +212,33 @@ it('gives the second lease a TTL that lasts for the delay, and long enough to be
   const bad = { clockRateError: 0.2, abortMs: 300 };
   const ttlMs = delayTtlSeconds(10_000, 15_000, bad) * 1_000;
   expect(ttlMs * (1 - 0.4 / 1.2) - 15_300).toBeGreaterThanOrEqual(ttlMs / 3 + 5_000);
+});
+
+describe.skipIf(inject('etcdEndpoint') === '')('lock-delay of a mutex whose leases a thread renews', () => {
+  it('LOCK-11 outlasts several TTLs, is free at once after a release, and not after a loss', async () => {
+    const hosts = inject('etcdEndpoint');
+    const namespace = uniqueName('delayed');
+    const open = async (renewal: 'loop' | 'worker') => {
+      const store = await openEtcd3Store({ hosts, renewal });
+      const client = await Client.open({ store, namespace, ttlMs, closeStore: true });
+      onTestFinished(() => client.close());
+      return client;
+    };
+    const [holder, other] = [await open('worker'), await open('loop')];
+    const [mutex, rival] = [new Mutex(holder, 'm', { lockDelayMs }), new Mutex(other, 'm', { lockDelayMs })];
+    const hold = await mutex.acquire();
+    await delay(2.5 * ttlMs);
+    await hold.confirm();
+    expect(await rival.tryAcquire()).toBeUndefined();
+    await hold.release();
+    await (await rival.acquire({ timeoutMs: lockDelayMs / 2 })).release();
+    const last = await mutex.acquire();
+    const lostAtMs = performance.now();
+    await (await holder.session()).close();
+    expect(last.isHeld).toBe(false);
+    const next = await rival.acquire();
+    expect(performance.now() - lostAtMs).toBeGreaterThanOrEqual(lockDelayMs);
+    expect(next.token).toBeGreaterThan(last.token);
+    await next.release();
+  });
 });

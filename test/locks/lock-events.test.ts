@@ -1,0 +1,69 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../src/errors.js';
+import { type LockEvent, Mutex } from '../../src/locks/index.js';
+import { MemoryServer } from '../../src/memory/index.js';
+import { Client } from '../../src/session/index.js';
+import { ManualRuntime, settle } from '../support/manual-runtime.js';
+import { storeWith } from '../support/store-with.js';
+
+/** A client whose renewals fail while `renewals.fail` says so, on a clock that is moved by hand. */
+async function openFrail(server: MemoryServer) {
+  const runtime = new ManualRuntime();
+  const renewals = { fail: false };
+  const inner = server.connect();
+  const store = storeWith(inner, {
+    leaseKeepAlive: async (id, options) => {
+      if (renewals.fail) throw new QuorateError('unavailable', 'no way through', { outcome: 'unknown' });
+      return inner.leaseKeepAlive(id, options);
+    },
+  });
+  const client = await Client.open({ store, namespace: 'n', runtime, ttlMs: 10_000 });
+  onTestFinished(() => client.close());
+  return { client, runtime, renewals };
+}
+
+function recorded(mutex: Mutex): LockEvent[] {
+  const events: LockEvent[] = [];
+  mutex.onEvent((event) => events.push(event));
+  return events;
+}
+
+it('tells a holder that its hold is at risk while renewals fail, and again at the next trouble', async () => {
+  const { client, runtime, renewals } = await openFrail(new MemoryServer());
+  const mutex = new Mutex(client, 'm');
+  const events = recorded(mutex);
+  const hold = await mutex.acquire();
+  const { token } = hold;
+  renewals.fail = true;
+  await runtime.advance(4_000);
+  expect(events).toEqual([
+    { type: 'acquired', token },
+    { type: 'at-risk', token, reason: 'renewal-failed', remainingMs: expect.any(Number) },
+  ]);
+  const [, risk] = events;
+  const remainingMs = risk?.type === 'at-risk' ? risk.remainingMs : Number.NaN;
+  expect(remainingMs).toBeGreaterThan(5_000);
+  expect(remainingMs).toBeLessThanOrEqual(10_000);
+  expect(hold.isHeld).toBe(true);
+  renewals.fail = false;
+  await runtime.advance(10_000);
+  expect(hold.isHeld).toBe(true);
+  expect(events).toHaveLength(2);
+  renewals.fail = true;
+  await runtime.advance(4_000);
+  expect(events.map(({ type }) => type)).toEqual(['acquired', 'at-risk', 'at-risk']);
+  await runtime.advance(10_000);
+  expect(hold.isHeld).toBe(false);
+  expect(events.at(-1)).toMatchObject({ type: 'lost', token, error: { code: 'session-lost' } });
+});
+
+it('tells nobody of a risk who does not hold', async () => {
+  const { client, runtime, renewals } = await openFrail(new MemoryServer());
+  const mutex = new Mutex(client, 'm');
+  const events = recorded(mutex);
+  await (await mutex.acquire()).release();
+  renewals.fail = true;
+  await runtime.advance(4_000);
+  await settle();
+  expect(events.map(({ type }) => type)).toEqual(['acquired', 'released']);
+});
