@@ -228,7 +228,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('lock-delay of a mutex whose leas
     const [mutex, rival] = [new Mutex(holder, 'm', { lockDelayMs }), new Mutex(other, 'm', { lockDelayMs })];
     const hold = await mutex.acquire();
     await delay(2.5 * ttlMs);
-    await hold.confirm();
+    expect((await hold.txn({ success: [put(`${namespace}/written`, 'late')] })).succeeded).toBe(true);
     expect(await rival.tryAcquire()).toBeUndefined();
     await hold.release();
     await (await rival.acquire({ timeoutMs: lockDelayMs / 2 })).release();
