@@ -35,6 +35,8 @@ export interface BenchResult {
   readonly rounds: Readonly<Record<string, readonly number[]>>;
   /** Peers that could not be run here, and why. */
   readonly leftOut: readonly string[];
+  /** What is to be known besides. */
+  readonly remarks?: readonly string[];
 }
 
 export type Measure = () => Promise<number>;
@@ -66,6 +68,12 @@ export function median(values: readonly number[]): number {
   const [low = Number.NaN, high = Number.NaN] =
     sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : sorted.slice(middle - 1, middle + 1);
   return (low + high) / 2;
+}
+
+/** `share` of 0.99 is the 99th percentile, by nearest rank. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
 /** Operations a second of `callers` callers that each start the next one when the last has ended. */
@@ -129,6 +137,7 @@ export function print(result: BenchResult): void {
   for (const row of table) {
     console.log(`  ${row.map((cell, column) => cell.padEnd(widths?.[column] ?? 0)).join('  ')}`.trimEnd());
   }
+  for (const remark of result.remarks ?? []) console.log(`  ${remark}`);
   for (const reason of result.leftOut) console.log(`  *** LEFT OUT: ${reason} ***`);
 }
 

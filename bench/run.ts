@@ -4,14 +4,14 @@ import { startEtcd } from '../test/support/etcd-process.js';
 import { groupCommitBench } from './group-commit.js';
 import { type BenchOptions, type BenchResult, isReached, print, save } from './harness.js';
 import { locksBench } from './locks/index.js';
-import { queueBench } from './queue.js';
+import { queuesBench } from './queues/index.js';
 import { simulatorBench } from './simulator.js';
 import { transportBench } from './transport.js';
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
   'group-commit': groupCommitBench,
   locks: locksBench,
-  queue: queueBench,
+  queues: queuesBench,
   simulator: simulatorBench,
   transport: transportBench,
 };

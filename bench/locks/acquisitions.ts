@@ -81,9 +81,3 @@ export function longestWaitInTurns(inOrder: readonly Acquisition[]): number {
   }
   return longest;
 }
-
-/** `share` of 0.99 is the 99th percentile, by nearest rank. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
-}

@@ -1,10 +1,10 @@
 /** Runs contenders of one kind against each other for a while, on a server of their own. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { Program } from '../program.js';
+import type { Server, Traffic } from '../servers.js';
 import { type Acquisition, handOvers, handOversMs, parseAcquisitions, within } from './acquisitions.js';
 import type { Contestant } from './contestants.js';
 import { nowUs } from './loop.js';
-import { Program } from './program.js';
-import type { Server, Traffic } from './servers.js';
 
 export interface Contest {
   readonly processes: number;
@@ -112,6 +112,7 @@ async function observe(
     requests: trafficAfter.requests - trafficBefore.requests,
     watchRequests: trafficAfter.watchRequests - trafficBefore.watchRequests,
     watchMessages: trafficAfter.watchMessages - trafficBefore.watchMessages,
+    raftEntries: trafficAfter.raftEntries - trafficBefore.raftEntries,
   };
   return { ...observed, traffic };
 }

@@ -1,9 +1,7 @@
 /** What is measured: Quorate's lock and its peers, each on a server and at settings that suit it best. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { goPeer, whyNoGo } from '../peers/go.js';
-import { etcdServer, javaClassPath, redisServer, type Server, zookeeperServer } from './servers.js';
+import { hasRedisWith, javaPeer, nodeProgram, whyNoCurator } from '../peers/installed.js';
+import { etcdServer, redisServer, type Server, zookeeperServer } from '../servers.js';
 
 export type ContestantName =
   | 'quorate'
@@ -36,11 +34,7 @@ export interface Field {
 }
 
 /** A program of this folder, run by Node. */
-export const script = (path: string) => [
-  process.execPath,
-  ...['--import', import.meta.resolve('tsx')],
-  fileURLToPath(new URL(path, import.meta.url)),
-];
+export const script = (path: string) => nodeProgram(path, import.meta.url);
 
 const etcdWriter = script('./writer.ts');
 const onEtcd = { writer: etcdWriter, start: etcdServer, warmUps: 1, hasConsensus: true } as const;
@@ -98,29 +92,18 @@ const etcd3Contestant: Contestant = {
   ...onEtcd,
 };
 
-const whyNoCurator =
-  'Curator on ZooKeeper (Debian: apt-get install zookeeper libzookeeper-java libcurator-recipes-java default-jdk-headless)';
-
 function curatorContestant(): Contestant | undefined {
-  const jars = javaClassPath('curator-recipes');
-  const isThere = [...jars.split(':'), ...javaClassPath('zookeeper').split(':')].every(existsSync);
-  if (!isThere || !runs('javac', '-version')) return undefined;
-  const sources = fileURLToPath(new URL('../peers/java', import.meta.url));
-  const classes = fileURLToPath(new URL('../results/java', import.meta.url));
-  mkdirSync(classes, { recursive: true });
-  execFileSync('javac', ['-d', classes, '-cp', jars, `${sources}/Contender.java`, `${sources}/Writer.java`], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const java = javaPeer();
+  if (java === undefined) return undefined;
   // What suits many virtual machines on few cores: with the other collectors and the slower compiler ten of them do not come
   // to work for the first ten seconds, and use as much processor time afterwards.
   const flags = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
-  const java = (name: string) => ['java', ...flags, '-cp', `${jars}:${classes}`, name];
   return {
     name: 'Curator InterProcessMutex',
     settings:
       'Curator 5.4 on ZooKeeper 3.8, forceSync on; serial collector, first compiler only; ten times the warm-up',
-    command: java('Contender'),
-    writer: java('Writer'),
+    command: java('Contender', flags),
+    writer: java('Writer', flags),
     start: zookeeperServer,
     warmUps: 10,
     hasConsensus: true,
@@ -131,10 +114,7 @@ const whyNoRedis =
   'redlock and redis-semaphore on Redis (npm ci --prefix bench/peers/node; Debian: apt-get install redis-server)';
 
 function redisContestants(): Contestant[] | undefined {
-  const packages = ['ioredis', 'redlock', 'redis-semaphore'].map((name) =>
-    fileURLToPath(new URL(`../peers/node/node_modules/${name}`, import.meta.url)),
-  );
-  if (!packages.every(existsSync) || !runs('redis-server', '--version')) return undefined;
+  if (!hasRedisWith(['ioredis', 'redlock', 'redis-semaphore'])) return undefined;
   const writer = script('../peers/node/redis-writer.ts');
   return (['redlock', 'redis-semaphore'] as const).flatMap((name) =>
     (['everysec', 'always'] as const).map((appendfsync) => ({
@@ -147,13 +127,4 @@ function redisContestants(): Contestant[] | undefined {
       hasConsensus: false,
     })),
   );
-}
-
-function runs(command: string, argument: string): boolean {
-  try {
-    execFileSync(command, [argument], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }

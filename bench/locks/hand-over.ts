@@ -1,6 +1,6 @@
 /** How often the lock changes hands, how long that takes, in which order, and what it costs; alone and beside other writes. */
-import { compared, median, type Row } from '../harness.js';
-import { overtaken, percentile } from './acquisitions.js';
+import { compared, median, percentile, type Row } from '../harness.js';
+import { overtaken } from './acquisitions.js';
 import { type Contest, hold } from './contest.js';
 import type { Contestant, ContestantName } from './contestants.js';
 

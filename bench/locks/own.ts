@@ -3,12 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Mutex } from 'quorate';
 import { openEtcd3Store } from 'quorate/etcd3';
 import { compared, type Row } from '../harness.js';
+import { runToEnd } from '../program.js';
+import { etcdServer, type Server } from '../servers.js';
 import { longestWaitInTurns } from './acquisitions.js';
 import { hold } from './contest.js';
 import { type Contestant, quorate, script } from './contestants.js';
 import type { HandOverTimes, Rounds } from './hand-over.js';
-import { runToEnd, startWaiting } from './program.js';
-import { etcdServer, type Server } from './servers.js';
+import { startWaiting } from './waiters.js';
 
 const manyProcesses = 4;
 export const manyCallers = 1_000;

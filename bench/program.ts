@@ -1,10 +1,7 @@
-/** The processes that a benchmark of the locks starts. */
+/** The processes that a benchmark starts. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-
-/** What Linux counts processor time in, on every machine that Node runs on. */
-const clockTickMs = 10;
+import { processorMs } from './processor-time.js';
 
 /** A process that says `ready`, may be told to begin, and prints what it found before it ends. */
 export class Program {
@@ -44,12 +41,8 @@ export class Program {
     return Buffer.concat(this.#chunks).toString();
   }
 
-  /** Milliseconds of processor time that it has used so far, of all its threads; not a number where the system does not tell. */
-  async processorMs(): Promise<number> {
-    const stat = await readFile(`/proc/${this.#child.pid}/stat`, 'utf8').catch(() => '');
-    // The second field is the program's name in brackets, and may hold spaces.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * clockTickMs;
+  processorMs(): Promise<number> {
+    return processorMs(this.#child.pid);
   }
 
   kill(): void {
@@ -57,24 +50,9 @@ export class Program {
   }
 }
 
-const longestRunMs = 300_000;
+export const longestRunMs = 300_000;
 
 /** Runs a program that measures by itself; resolves with what it printed. */
 export function runToEnd(command: readonly string[], args: readonly string[]): Promise<string> {
   return new Program(command, args).output(longestRunMs);
-}
-
-/** Contenders that will wait, all asking for the lock of this name by now. */
-export async function startWaiting(
-  command: readonly string[],
-  endpoint: string,
-  name: string,
-  processes: number,
-  clients: number,
-): Promise<Program[]> {
-  const args = [endpoint, name, String(clients), '1', '0', String(longestRunMs)];
-  const waiters = Array.from({ length: processes }, () => new Program(command, args));
-  await Promise.all(waiters.map((waiter) => waiter.ready));
-  for (const waiter of waiters) waiter.begin();
-  return waiters;
 }

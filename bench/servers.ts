@@ -1,4 +1,4 @@
-/** The servers that the locks stand on, each started for one measure on loopback with data of its own, ended by its process. */
+/** The servers that the benchmarks stand on, each started for one measure on loopback with data of its own, ended by its process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -6,13 +6,16 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePort, startEtcd } from '../../test/support/etcd-process.js';
+import { freePort, startEtcd } from '../test/support/etcd-process.js';
+import { processorMs } from './processor-time.js';
 
 export interface Server {
   /** `host:port`. */
   readonly endpoint: string;
   /** What it has received and sent so far, where it tells. */
   traffic?(): Promise<Traffic>;
+  /** Milliseconds of processor time that it has used so far. */
+  processorMs(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -23,16 +26,20 @@ export interface Traffic {
   readonly watchRequests: number;
   /** Messages sent on watches. */
   readonly watchMessages: number;
+  /** What its log has grown by: each is written to disk and sent to every member. */
+  readonly raftEntries: number;
 }
 
 /** A real etcd with its usual settings: every commit is on disk (fsync) before it is answered. */
 export async function etcdServer(): Promise<Server> {
-  const { endpoint, stop } = await startEtcd(process.env.QUORATE_ETCD ?? 'etcd');
-  return { endpoint, stop, traffic: () => etcdTraffic(endpoint) };
+  const { endpoint, child, stop } = await startEtcd(process.env.QUORATE_ETCD ?? 'etcd');
+  const traffic = () => etcdTraffic(endpoint);
+  return { endpoint, stop, traffic, processorMs: () => processorMs(child.pid) };
 }
 
 const unary = /^grpc_server_handled_total\{.*grpc_type="unary"\} (\S+)$/;
 const received = /^grpc_server_msg_received_total\{grpc_method="Watch".*\} (\S+)$/;
+const committed = /^etcd_server_proposals_committed_total (\S+)$/;
 const sent = /^grpc_server_msg_sent_total\{grpc_method="Watch".*\} (\S+)$/;
 
 async function etcdTraffic(endpoint: string): Promise<Traffic> {
@@ -42,7 +49,12 @@ async function etcdTraffic(endpoint: string): Promise<Traffic> {
       .split('\n')
       .flatMap((line) => patterns.map((pattern) => Number(pattern.exec(line)?.[1] ?? 0)))
       .reduce((total, value) => total + value, 0);
-  return { requests: sum(unary), watchRequests: sum(received), watchMessages: sum(sent) };
+  return {
+    requests: sum(unary),
+    watchRequests: sum(received),
+    watchMessages: sum(sent),
+    raftEntries: sum(committed),
+  };
 }
 
 /** Debian's jar names what else it needs in its manifest; the logger that says nothing is not among it. */
@@ -89,7 +101,9 @@ async function started(child: ChildProcess, folder: string, port: number): Promi
     await rm(folder, { recursive: true, force: true });
   };
   for (let attempt = 0; attempt < 600 && child.exitCode === null; attempt += 1) {
-    if (await answers(port)) return { endpoint: `127.0.0.1:${port}`, stop };
+    if (await answers(port)) {
+      return { endpoint: `127.0.0.1:${port}`, stop, processorMs: () => processorMs(child.pid) };
+    }
     await delay(50);
   }
   await stop();
