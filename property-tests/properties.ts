@@ -7,6 +7,7 @@ import { lanesProperty } from './lanes.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
+import { queueRulesProperty } from './queue-rules.js';
 import { readWriteProperty } from './read-write.js';
 import { semaphoreProperty } from './semaphore.js';
 import { sessionProperty } from './session.js';
@@ -30,6 +31,7 @@ export const properties: readonly Property[] = [
   deadlockProperty,
   electionProperty,
   queueProperty,
+  queueRulesProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -7,6 +7,7 @@ import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
+import { queueRulesMutants } from './queue-rules.js';
 import { readWriteMutants } from './read-write.js';
 import { semaphoreMutants } from './semaphore.js';
 import { sessionMutants } from './session.js';
@@ -24,4 +25,5 @@ export const mutants: readonly Mutant[] = [
   ...deadlockMutants,
   ...electionMutants,
   ...queueMutants,
+  ...queueRulesMutants,
 ];

@@ -56,6 +56,7 @@ export {
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
+export { checkQueueRules, type QueueRulesCheck, type QueueRulesCounts } from './queue-rules.js';
 export {
   checkReadWrite,
   type ReadWriteCheck,

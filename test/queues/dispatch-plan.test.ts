@@ -22,11 +22,6 @@ function id(n: number): ItemId {
 
 const reason = Uint8Array.of(1);
 
-const nothing: PlannedWrite = {
-  ...{ assignments: [], control: 0, cancellations: [] },
-  ...{ takeBack: undefined, gate: undefined, beat: undefined },
-};
-
 /** Begins as of revision 10, with one worker. */
 function load(plan: DispatchPlan, state: Partial<LoadedState> = {}): void {
   const start = placeOf(1);
@@ -226,25 +221,31 @@ describe('dispatch plan', () => {
     expect(again?.control).toBe(24);
   });
 
-  it('QUEUE-10 leaves a job of a key that comes back to the reading, where what is before it was not read', () => {
-    const plan = new DispatchPlan({ ...planLimits, mirror: 4 });
-    const traits = { key: 'k' };
-    const job = { id: id(30), create: 8, generation: 0, failures: 0, losses: 0, traits };
-    load(plan, { records: new Map([['w', [job]]]), existing: new Set([job.id]) });
+  it('QUEUE-10 QUEUE-11 counts at a takeover what is in hand, and holds the rest back', () => {
+    const plan = new DispatchPlan();
+    const job = { id: id(30), create: 8, generation: 0, failures: 0, losses: 0, traits: { key: 'k' } };
+    const grouped = { ...job, id: id(31), traits: { group: 'g' } };
+    const limits = { groups: { g: 1 }, concurrency: 3 };
+    load(plan, {
+      control: { mod: 7, control: { ...openControl, limits } },
+      records: new Map([['w', [job, grouped]]]),
+      existing: new Set([job.id, grouped.id]),
+    });
     const read = plan.nextRead();
     if (read === undefined) throw new Error('a plan begins by reading');
-    const takeBack = { failures: 1, losses: 0, reason: 'failed' as const, delayMs: 0 };
-    change(plan, 11, { type: 'taken-back', id: job.id, generation: 1, takeBack });
-    expect(given(plan.nextWrite(11))).toEqual([]);
-    // Behind it in time and before it in the queue.
-    const items = [id(20), job.id].map((each) => ({ id: each, create: 9, traits }));
-    finish(plan, { ...nothing, beat: undefined }, 11);
+    const items = [job, grouped, { ...job, id: id(32) }, { ...grouped, id: id(33) }].map((each) => ({
+      ...each,
+      create: 9,
+    }));
+    items.push({ ...job, id: id(34), create: 9, traits: {} as never });
+    items.push({ ...job, id: id(35), create: 9, traits: {} as never });
     plan.apply({ type: 'window', read, revision: 10, items, next: undefined, bytes: 0 }, 12);
     const write = plan.nextWrite(12);
-    expect(given(write)).toEqual([id(20)]);
+    expect(given(write)).toEqual([id(34)]);
+    expect(write?.control).toBe(7);
     finish(plan, write, 13);
-    change(plan, 14, { type: 'item-gone', id: id(20) });
-    expect(plan.nextWrite(14)?.assignments).toMatchObject([{ jobs: [{ id: job.id, generation: 1 }] }]);
+    change(plan, 14, { type: 'item-gone', id: job.id });
+    expect(given(plan.nextWrite(14))).toEqual([id(32)]);
   });
 
   it('QUEUE-13 knows who had a job that goes in the revision that cancels it', () => {

@@ -19,10 +19,10 @@
  * is given out.
  *
  * **Rules.** What all obey is told in choice/fleet-rules.ts, what keys and groups hold back in choice/choice.ts. All of it is
- * counted from what is in hand, which a successor counts anew from one read. Jobs with a key are given out only where
- * everything before them is known: one from the part of the queue that was not read yet (it was in hand when this
- * term began, and came back) is forgotten until it is read. Blocked jobs stay in memory, as waiting ones do, and count
- * towards `mirror`: when so many are blocked, what lies behind them in the store is not read before some of them have gone.
+ * counted from what is in hand, which a successor counts anew from one read. A job that comes back from a worker while the
+ * part of the queue before it is still unread may go again at once: when it was first given out it was the first of its key.
+ * Blocked jobs stay in memory, as waiting ones do, and count towards `mirror`: when so many are blocked, what lies behind
+ * them in the store is not read before some of them have gone.
  *
  * **Staleness.** A change that was overtaken by a read or by a reply of this dispatcher is told by its revision, by
  * the generation (which only grows), or by the id (items never come back once deleted).
@@ -253,12 +253,6 @@ export class DispatchPlan {
     job.generation = generation;
     job.failures = takeBack.failures;
     job.losses = takeBack.losses;
-    const { cut } = this.#reader;
-    if (job.traits?.key !== undefined && cut !== undefined && job.id >= cut) {
-      // What comes before it is not known yet. It is read again in its turn.
-      this.#jobs.remove(job);
-      return;
-    }
     this.#jobs.move(
       job,
       takeBack.delayMs > 0 ? { status: 'delayed', untilMs: nowMs + takeBack.delayMs } : { status: 'ready' },
@@ -348,7 +342,7 @@ export class DispatchPlan {
 
   #cutAt(to: ItemId): void {
     this.#follower.forget();
-    this.#jobs.dropFrom(to);
+    this.#jobs.dropReadyFrom(to);
     this.#reader.start(to);
   }
 

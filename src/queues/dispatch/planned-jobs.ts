@@ -106,13 +106,10 @@ export class PlannedJobs {
     return ids.sort()[index];
   }
 
-  /** Forgets the ready jobs from `cut` on, and the delayed ones that have a key: their turn comes after others of it. */
-  dropFrom(cut: ItemId): void {
+  /** Forgets the ready jobs from `cut` on. */
+  dropReadyFrom(cut: ItemId): void {
     for (const job of [...this.#jobs.values()]) {
-      if (job.id < cut) continue;
-      const { status } = job.place;
-      const waitsForOthers = status === 'delayed' && job.traits?.key !== undefined;
-      if (status === 'ready' || waitsForOthers) this.remove(job);
+      if (job.id >= cut && job.place.status === 'ready') this.remove(job);
     }
   }
 

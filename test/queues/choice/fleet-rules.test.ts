@@ -81,6 +81,9 @@ describe('the rules of a fleet', () => {
     // The write was long on its way: what came meanwhile beyond the burst does not pay for it.
     rules.given(10, 2, 3_000);
     expect(rules.allowance(0, 3_000)).toBe(0);
+    rules.learn(limited(3, { rate: { count: 10, perMs: 1_000 }, concurrency: 99 }), 3, 3_000);
+    rules.given(2, 2, 4_000);
+    expect(rules.allowance(0, 4_000)).toBe(8);
     rules.learn(limited(7, { rate: { count: 1, perMs: 1_000 } }), 7, 4_000);
     rules.given(10, 2, 4_000);
     expect(rules.allowance(0, 5_000)).toBe(1);

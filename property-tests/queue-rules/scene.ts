@@ -1,0 +1,225 @@
+/** The producers, workers and operators of a run, each a process of its own that may crash and start anew at any moment. */
+import { isQuorateError } from '../../src/errors.js';
+import { FifoQueue, type Job, type QueueLimits, Worker, type WorkerEvent } from '../../src/queues/index.js';
+import { type ItemId, QueueKeys } from '../../src/queues/keys.js';
+import { EnqueuePipeline } from '../../src/queues/producer/enqueue-pipeline.js';
+import type { ItemTraits } from '../../src/queues/records/index.js';
+import { sleep } from '../../src/runtime/index.js';
+import { Client } from '../../src/session/index.js';
+import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import { Keyspace } from '../../src/store/index.js';
+import type { World } from '../support/world.js';
+import { Assignments } from './assignments.js';
+import type { Decision, ProducerPlan, RulesWorkload, WorkerPlan } from './workload.js';
+
+const namespace = 'sim';
+const queueName = 'jobs';
+export const prefix = new Keyspace(namespace).prefix('queue', queueName);
+
+/** Of the phase under faults. */
+export const safetyMs = 9_000;
+/** Longer than any TTL here. */
+const muteMs = 5_000;
+const reopenAfterMs = 300;
+const abortMs = 100;
+const callMs = 3_000;
+const healedHandlerMs = 10;
+const cancelledAtOnce = 3;
+/** What operators leave behind is put right so often. */
+const tidyEveryMs = 500;
+/** With which everything comes to its end, and which still hold something back. */
+const lastLimits: QueueLimits = { concurrency: 8, groupConcurrency: 1, rate: { count: 60, perMs: 1_000 } };
+
+export class Scene {
+  readonly world: World<RulesWorkload>;
+  readonly keys = new QueueKeys(prefix);
+  readonly producers: SimulatedProcess[] = [];
+  readonly workers: SimulatedProcess[] = [];
+  readonly #operators: SimulatedProcess[] = [];
+  readonly #assignments: Assignments;
+  isHealed = false;
+
+  constructor(world: World<RulesWorkload>) {
+    this.world = world;
+    this.#assignments = new Assignments(world, this.keys);
+  }
+
+  startProducer(plan: ProducerPlan): void {
+    const name = `producer-${this.producers.length}`;
+    let sent = 0;
+    const process = this.world.start(name, async (context) => {
+      const client = await this.#client(process, context);
+      const queue = new FifoQueue<string>(client, queueName);
+      const { runtime } = context;
+      const lane = await client.store.openLane();
+      const pipeline = new EnqueuePipeline({ runtime, store: client.store, lane, keys: this.keys });
+      while (sent < plan.items && !(this.isHealed && !process.isCore)) {
+        const burst = Math.min(plan.burst, plan.items - sent);
+        const values = Array.from({ length: burst }, (_, n) =>
+          itemOf(queue, plan, `${name}-${sent + n}`, sent + n),
+        );
+        sent += burst;
+        await this.#enqueue(pipeline, values);
+        if (plan.gapMs > 0) await sleep(runtime, plan.gapMs);
+      }
+      pipeline.close();
+      await client.close();
+    });
+    this.producers.push(process);
+  }
+
+  startWorker(plan: WorkerPlan): void {
+    const name = `worker-${this.workers.length}`;
+    const process = this.world.start(name, async (context) => {
+      const { runtime } = context;
+      const client = await this.#client(process, context, plan);
+      const queue = new FifoQueue<string>(client, queueName);
+      let closeAfterMs = context.incarnation === 0 ? plan.closeAfterMs : 0;
+      for (;;) {
+        const worker = new Worker(queue, (job, { signal }) => this.#handle(plan, context, job, signal), {
+          concurrency: plan.concurrency,
+          prefetch: plan.prefetch,
+          mirror: this.world.workload.mirror,
+          retryDelay: { firstMs: 50, longestMs: 400 },
+        });
+        worker.on((event) => this.#onEvent(context, event));
+        if (closeAfterMs > 0) void sleep(runtime, closeAfterMs).then(() => worker.close({ graceMs: 200 }));
+        await worker.run();
+        closeAfterMs = 0;
+        await sleep(runtime, reopenAfterMs);
+      }
+    });
+    this.workers.push(process);
+    const { simulation } = this.world;
+    const { index: target } = process;
+    for (const kind of plan.frailWatches ? (['broken-watches', 'slow-watches'] as const) : []) {
+      simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target });
+    }
+    if (plan.muteAfterMs > 0)
+      simulation.inject({ atMs: plan.muteAfterMs, durationMs: muteMs, kind: 'lost-keep-alives', target });
+  }
+
+  startOperator(decisions: readonly Decision[]): void {
+    let made = 0;
+    const process = this.world.start(`operator-${this.#operators.length}`, async (context) => {
+      const queue = new FifoQueue<string>(await this.#client(process, context), queueName);
+      while (!this.isHealed) {
+        const decision = decisions[made];
+        if (decision === undefined) return;
+        made += 1;
+        await sleep(context.runtime, decision.afterMs);
+        await quietly(() => this.#decide(queue, decision.does, context));
+      }
+    });
+    this.#operators.push(process);
+  }
+
+  /** Undoes what would hold the queue up for ever, also where it still arrives late. */
+  startTidying(): void {
+    const process = this.world.start('tidy', async (context) => {
+      const { controls } = new FifoQueue<string>(await this.#client(process, context), queueName);
+      for (;;) {
+        await quietly(() => controls.setLimits(lastLimits, { timeoutMs: callMs }));
+        await quietly(() => controls.resume({ timeoutMs: callMs }));
+        await sleep(context.runtime, tidyEveryMs);
+      }
+    });
+  }
+
+  async #decide(queue: FifoQueue<string>, does: Decision['does'], context: ProcessContext): Promise<void> {
+    const { controls } = queue;
+    const options = { timeoutMs: callMs };
+    context.note(`does ${JSON.stringify(does)}`);
+    switch (does.type) {
+      case 'pause':
+        await controls.pause(options);
+        return;
+      case 'pause-at-assignment':
+        await this.#assignments.next();
+        await controls.pause(options);
+        return;
+      case 'resume':
+        await controls.resume(options);
+        return;
+      case 'limit':
+        await controls.setLimits(does.limits, options);
+        return;
+      case 'cancel': {
+        for (let count = 0; count < cancelledAtOnce; count += 1) {
+          const id = this.#oneOfTheFirst(context.runtime.random());
+          if (id !== undefined) await queue.cancel(id, options);
+        }
+      }
+    }
+  }
+
+  /** They are in hand, as a rule. */
+  #oneOfTheFirst(chance: number): ItemId | undefined {
+    const { engine } = this.world.simulation;
+    const first = engine.range({ ...this.keys.items, limit: 6, keysOnly: true }).kvs;
+    const item = first[Math.floor(chance * first.length)];
+    return item && this.keys.nameIn(this.keys.items, item.key);
+  }
+
+  async #client(process: SimulatedProcess, context: ProcessContext, plan?: WorkerPlan): Promise<Client> {
+    const { runtime } = context;
+    const store = this.#assignments.watched(process, context, plan);
+    const { clockRateError } = this.world.plan.knobs;
+    const { ttlMs } = this.world.workload;
+    for (;;) {
+      try {
+        return await Client.open({ store, runtime, namespace, ttlMs, abortMs, clockRateError });
+      } catch (error) {
+        if (!isQuorateError(error)) throw error;
+        await sleep(runtime, reopenAfterMs);
+      }
+    }
+  }
+
+  async #enqueue(pipeline: EnqueuePipeline, values: readonly Uint8Array[]): Promise<void> {
+    await quietly(async () => {
+      await new Promise<unknown>((resolve, reject) => {
+        pipeline.submit({ values, bytes: 1_000, state: 'pending', resolve, reject });
+      });
+    });
+  }
+
+  async #handle(
+    plan: WorkerPlan,
+    { runtime }: ProcessContext,
+    job: Job<string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const handlerMs = this.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
+    const takesMs = handlerMs * (0.5 + runtime.random());
+    if (takesMs > 0) await sleep(runtime, takesMs, { signal });
+    const isPoisoned = job.payload.includes('!');
+    if (!this.isHealed && (isPoisoned || runtime.random() < plan.failing)) throw new Error('it fails');
+  }
+
+  #onEvent(context: ProcessContext, event: WorkerEvent<string>): void {
+    if (event.type === 'cancelled') this.#assignments.reached('a handler was told that its job is cancelled');
+    if (event.type !== 'error') context.note(event.type);
+    // Its own contradictions; what a network does is not one.
+    else if (event.error.code === 'internal') throw event.error;
+  }
+}
+
+function itemOf(queue: FifoQueue<string>, plan: ProducerPlan, name: string, index: number): Uint8Array {
+  const turn = (count: number) => index % (count + 1);
+  const traits: ItemTraits = {
+    ...(turn(plan.keys) > 0 ? { key: `k${turn(plan.keys)}` } : {}),
+    ...(plan.groups > 0 && index % 3 > 0 ? { group: `g${index % plan.groups}` } : {}),
+  };
+  const isPoisoned = plan.poison > 0 && index % plan.poison === plan.poison - 1;
+  return queue.encodeItem(isPoisoned ? `${name}!` : name, traits);
+}
+
+/** What a network does to a call is no contradiction. */
+async function quietly(call: () => Promise<unknown>): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    if (!isQuorateError(error) || error.code === 'internal' || error.code === 'invalid-argument') throw error;
+  }
+}
