@@ -1,9 +1,14 @@
 /** The producers, workers and operators of a run, each a process of its own that may crash and start anew at any moment. */
 import { isQuorateError } from '../../src/errors.js';
-import { FifoQueue, type Job, type QueueLimits, Worker, type WorkerEvent } from '../../src/queues/index.js';
+import {
+  FifoQueue,
+  type ItemTraits,
+  type Job,
+  type QueueLimits,
+  Worker,
+  type WorkerEvent,
+} from '../../src/queues/index.js';
 import { type ItemId, QueueKeys } from '../../src/queues/keys.js';
-import { EnqueuePipeline } from '../../src/queues/producer/enqueue-pipeline.js';
-import type { ItemTraits } from '../../src/queues/records/index.js';
 import { sleep } from '../../src/runtime/index.js';
 import { Client } from '../../src/session/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
@@ -23,6 +28,7 @@ const muteMs = 5_000;
 const reopenAfterMs = 300;
 const abortMs = 100;
 const callMs = 3_000;
+const patienceMs = 20_000;
 const healedHandlerMs = 10;
 const cancelledAtOnce = 3;
 /** What operators leave behind is put right so often. */
@@ -50,19 +56,16 @@ export class Scene {
     const process = this.world.start(name, async (context) => {
       const client = await this.#client(process, context);
       const queue = new FifoQueue<string>(client, queueName);
-      const { runtime } = context;
-      const lane = await client.store.openLane();
-      const pipeline = new EnqueuePipeline({ runtime, store: client.store, lane, keys: this.keys });
       while (sent < plan.items && !(this.isHealed && !process.isCore)) {
         const burst = Math.min(plan.burst, plan.items - sent);
-        const values = Array.from({ length: burst }, (_, n) =>
-          itemOf(queue, plan, `${name}-${sent + n}`, sent + n),
-        );
+        const items = Array.from({ length: burst }, (_, n) => itemOf(plan, name, sent + n));
         sent += burst;
-        await this.#enqueue(pipeline, values);
-        if (plan.gapMs > 0) await sleep(runtime, plan.gapMs);
+        const options = { timeoutMs: patienceMs, each: (_: string, n: number) => items[n]?.traits ?? {} };
+        const payloads = items.map(({ payload }) => payload);
+        await quietly(() => queue.enqueueMany(payloads, options));
+        if (plan.gapMs > 0) await sleep(context.runtime, plan.gapMs);
       }
-      pipeline.close();
+      await queue.close();
       await client.close();
     });
     this.producers.push(process);
@@ -176,14 +179,6 @@ export class Scene {
     }
   }
 
-  async #enqueue(pipeline: EnqueuePipeline, values: readonly Uint8Array[]): Promise<void> {
-    await quietly(async () => {
-      await new Promise<unknown>((resolve, reject) => {
-        pipeline.submit({ values, bytes: 1_000, state: 'pending', resolve, reject });
-      });
-    });
-  }
-
   async #handle(
     plan: WorkerPlan,
     { runtime }: ProcessContext,
@@ -205,14 +200,18 @@ export class Scene {
   }
 }
 
-function itemOf(queue: FifoQueue<string>, plan: ProducerPlan, name: string, index: number): Uint8Array {
-  const turn = (count: number) => index % (count + 1);
+function itemOf(
+  plan: ProducerPlan,
+  producer: string,
+  index: number,
+): { readonly payload: string; readonly traits: ItemTraits } {
+  const turn = index % (plan.keys + 1);
   const traits: ItemTraits = {
-    ...(turn(plan.keys) > 0 ? { key: `k${turn(plan.keys)}` } : {}),
+    ...(turn > 0 ? { key: `k${turn}` } : {}),
     ...(plan.groups > 0 && index % 3 > 0 ? { group: `g${index % plan.groups}` } : {}),
   };
   const isPoisoned = plan.poison > 0 && index % plan.poison === plan.poison - 1;
-  return queue.encodeItem(isPoisoned ? `${name}!` : name, traits);
+  return { payload: `${producer}-${index}${isPoisoned ? '!' : ''}`, traits };
 }
 
 /** What a network does to a call is no contradiction. */

@@ -8,11 +8,11 @@
  * - *Reply lost*: the exactly-once store finds out whether this change was applied. *Compare refused*: somebody else's change
  *   came between, which this one is then made of. Nothing depends on a session, a watch or the history.
  */
-import { QuorateError } from '../../errors.js';
-import { Backoff, checkWaitOptions, sleep, type WaitOptions } from '../../runtime/index.js';
+import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, type KeyValue, put } from '../../store/index.js';
 import { controlOf } from '../dispatch/reads.js';
+import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { encodeControl, type QueueControl, type QueueLimits } from '../records/index.js';
 import { checkedLimits } from './check-limits.js';
@@ -97,8 +97,8 @@ export class QueueControls {
     const { runtime, store } = this.#client;
     const { control: key } = this.#keys;
     const backoff = new Backoff(runtime, retryDelay);
-    const left = timeLeft(this.#client, options, doing);
-    let kv = (await store.range({ key }, left())).kvs[0];
+    const left = new TimeLeft(runtime, options, doing);
+    let kv = (await store.range({ key }, left.forRead())).kvs[0];
     for (;;) {
       const before = statusOf(kv);
       const control = { ...controlIn(before), ...change };
@@ -106,12 +106,11 @@ export class QueueControls {
       if (kv !== undefined && Buffer.compare(bytes, kv.value) === 0) return before;
       const asRead = compare.mod(key, 'equal', before.revision);
       const request = { compare: [asRead], success: [put(key, bytes)], failure: [get(key)] };
-      const { succeeded, replies, revision } = await store.txn(request, left());
+      const { succeeded, replies, revision } = await store.txn(request, left.all());
       if (succeeded) return { ...control, revision };
       const [found] = replies;
       kv = found?.type === 'range' ? found.kvs[0] : undefined;
-      const { timeoutMs: leftMs = Number.POSITIVE_INFINITY } = left();
-      await sleep(runtime, Math.min(backoff.nextMs(), leftMs), { signal: options.signal });
+      await left.pause(backoff.nextMs());
     }
   }
 }
@@ -123,15 +122,4 @@ function statusOf(kv: KeyValue | undefined): QueueStatus {
 
 function controlIn({ paused, closed, limits }: QueueStatus): QueueControl {
   return { paused, closed, limits };
-}
-
-/** What is left of a wait, for each of its parts. Throws when nothing is. */
-function timeLeft({ runtime }: Client, { signal, timeoutMs }: WaitOptions, doing: string): () => WaitOptions {
-  if (timeoutMs === undefined) return () => ({ signal });
-  const endMs = runtime.monotonicMs() + timeoutMs;
-  return () => {
-    const leftMs = endMs - runtime.monotonicMs();
-    if (leftMs > 0) return { signal, timeoutMs: leftMs };
-    throw new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`);
-  };
 }
