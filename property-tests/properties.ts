@@ -7,6 +7,7 @@ import { lanesProperty } from './lanes.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
+import { queueOutcomesProperty } from './queue-outcomes.js';
 import { queueRulesProperty } from './queue-rules.js';
 import { readWriteProperty } from './read-write.js';
 import { semaphoreProperty } from './semaphore.js';
@@ -32,6 +33,7 @@ export const properties: readonly Property[] = [
   electionProperty,
   queueProperty,
   queueRulesProperty,
+  queueOutcomesProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -7,6 +7,7 @@ import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
+import { queueOutcomesMutants } from './queue-outcomes.js';
 import { queueRulesMutants } from './queue-rules.js';
 import { readWriteMutants } from './read-write.js';
 import { semaphoreMutants } from './semaphore.js';
@@ -26,4 +27,5 @@ export const mutants: readonly Mutant[] = [
   ...electionMutants,
   ...queueMutants,
   ...queueRulesMutants,
+  ...queueOutcomesMutants,
 ];

@@ -56,6 +56,14 @@ export {
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
+export {
+  checkQueueOutcomes,
+  type QueueOutcomesCheck,
+  type QueueOutcomesCounts,
+  type ToldCancel,
+  type ToldHandler,
+  type ToldWait,
+} from './queue-outcomes.js';
 export { checkQueueRules, type QueueRulesCheck, type QueueRulesCounts } from './queue-rules.js';
 export {
   checkReadWrite,

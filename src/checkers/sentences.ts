@@ -101,6 +101,12 @@ export const invariants = {
   'QUEUE-11': 'No more jobs of a group, or of all, are given out than its limit lets be in hand.',
   'QUEUE-12': 'No span of time sees more jobs given out than the rate allows for it.',
   'QUEUE-13': 'Whoever has a job that is cancelled is told.',
+  'QUEUE-17':
+    'A job ends in one way, acknowledged, cancelled or in the dead letters, and nothing else of it is left; one that failed for good is in the dead letters, once and whole.',
+  'QUEUE-18':
+    'A result that was asked for is put as its job ends, and says how; no wait misses it or is told that there is none while there may be one.',
+  'QUEUE-19':
+    'What is enqueued with an acknowledgement is in its queues exactly if that is applied, once, and only where it is let in.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

@@ -1,0 +1,76 @@
+/**
+ * What becomes of jobs: handlers that fail for the last time, reject their jobs and take their workers with them; somebody who
+ * cancels jobs while they end; somebody who waits for results while watches are cut and history is compacted; follow-ups that
+ * come too late for their queue, or find it closed. The whole history is replayed, and once all or a core is healed everything
+ * must have ended and everybody been told.
+ */
+import { checkQueueOutcomes, History } from '../src/checkers/index.js';
+import type { Engine } from '../src/engine/index.js';
+import { situations } from './queue-outcomes/look.js';
+import { effects, limits, otherName, prefixOf, queueName, Scene, safetyMs } from './queue-outcomes/scene.js';
+import { type OutcomesWorkload, outcomesWorkload, type WorkerPlan } from './queue-outcomes/workload.js';
+import type { Property } from './support/property.js';
+import type { World } from './support/world.js';
+
+/** As in queue.ts, which adds up what may follow one on another; and a job that kills its workers does so three times more. */
+const livenessMs = 8_000 + 20_000 + 7_000 + 20_000 + 26_000 + 20_000 + 20_000 + 30_000 + 30_000;
+/** Requests may arrive so late. */
+const afterlifeMs = 7_000;
+
+const freshWorker: WorkerPlan = {
+  ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, rejecting: 0, followUps: 0, returning: 0 },
+  ...{ tellsProgress: false, stubborn: false, laggard: false, muteAfterMs: 0, losesReply: 0 },
+};
+
+async function run(world: World<OutcomesWorkload>): Promise<void> {
+  const { simulation, workload } = world;
+  const scene = new Scene(world);
+  for (const plan of workload.workers) scene.startWorker(plan);
+  for (const plan of workload.clients) scene.startClient(plan);
+  if (workload.closesEveryMs > 0) scene.startOperator(workload.closesEveryMs);
+  const { compactEveryMs: everyMs } = workload;
+  for (let atMs = everyMs; everyMs > 0 && atMs < safetyMs; atMs += everyMs) {
+    simulation.inject({ atMs, durationMs: everyMs, kind: 'compaction', target: 0 });
+  }
+  await world.safetyPhase(() => scene.clients.every(({ status }) => status === 'finished'), safetyMs);
+  world.heal();
+  scene.isHealed = true;
+  if (!scene.workers.some(({ isCore }) => isCore)) scene.startWorker(freshWorker);
+  const check = () =>
+    checkQueueOutcomes({
+      ...{ history: new History(simulation.history), prefix: prefixOf(queueName), effects, ...limits },
+      others: [prefixOf(otherName)],
+      ...{ handlers: scene.handlers, waits: scene.waits, cancels: scene.cancels },
+    });
+  try {
+    await world.livenessPhase(() => pending(scene, simulation.engine), livenessMs);
+  } catch (error) {
+    scene.endWaits();
+    // What was done wrong says more than what was not done.
+    check();
+    throw error;
+  }
+  // What was sent long ago and still arrives must change nothing.
+  await world.run(afterlifeMs);
+  check();
+}
+
+function pending(scene: Scene, engine: Engine): string | undefined {
+  const { keys } = scene;
+  const [left] = engine.range({ ...keys.items, limit: 1, keysOnly: true }).kvs;
+  if (left !== undefined) return `QUEUE-17: job ${keys.nameIn(keys.items, left.key)} has not ended`;
+  const [wait] = scene.pendingWaits();
+  if (wait !== undefined) return `QUEUE-18: ${wait.process} waits for ${wait.id} and is told nothing`;
+  const client = scene.clients.find(({ isCore, status }) => isCore && status !== 'finished');
+  return client && `${client.name} has not finished`;
+}
+
+export const queueOutcomesProperty: Property<OutcomesWorkload> = {
+  module: 'queue-outcomes',
+  invariants: ['QUEUE-17', 'QUEUE-18', 'QUEUE-19'],
+  workload: outcomesWorkload,
+  faults: { maxWindows: 8, withinMs: 6_000 },
+  sometimes: situations,
+  runs: 400,
+  run,
+};

@@ -1,0 +1,192 @@
+/** Counts what befell the requests that end jobs, and the watches of those who wait, as they leave a process and come back. */
+import type { ItemId, QueueKeys } from '../../src/queues/keys.js';
+import { sleep } from '../../src/runtime/index.js';
+import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import {
+  type CallOptions,
+  inRange,
+  type Key,
+  type Op,
+  type Store,
+  type TxnReply,
+  type TxnRequest,
+  textOf,
+  type Watch,
+  type WatchItem,
+  type WatchRequest,
+} from '../../src/store/index.js';
+import type { World } from '../support/world.js';
+
+export const situations = [
+  'a job failed for the last time',
+  'a job was lost with too many workers',
+  'a job was rejected',
+  'a dead letter was put and its reply lost',
+  'a dead letter was too long for a record',
+  'a running job was cancelled',
+  'a job waiting in memory was cancelled',
+  'a job that nobody held was cancelled',
+  'a cancellation came while its job was being acknowledged',
+  'a result was waited for across a cut',
+  'a result was waited for across a compaction',
+  'a wait was told that there is no result',
+  'progress was told to who waits',
+  'follow-ups were refused by the gate',
+  'follow-ups were refused by a closed queue',
+  'follow-ups entered and the reply was lost',
+] as const;
+
+export type Situation = (typeof situations)[number];
+
+/** The gate of a queue at rest follows after 5 s. */
+const longestHoldMs = 7_000;
+const lookEveryMs = 50;
+const repliesLostMs = 2_500;
+
+export interface LookParts {
+  readonly world: World;
+  readonly keys: QueueKeys;
+  readonly process: SimulatedProcess;
+  readonly context: ProcessContext;
+  readonly laggard?: boolean;
+  readonly losesReply?: number;
+}
+
+/** The end of a job that a request carries. */
+interface Ending {
+  readonly item: Key;
+  readonly letter: Key | undefined;
+  /** Items of the same queue that are to follow. */
+  readonly followUps: readonly Key[];
+}
+
+/** One incarnation's requests and watches. */
+export class Look {
+  readonly #parts: LookParts;
+  #endings = 0;
+  /** When the watch of a result was cut: how far history was compacted then. */
+  readonly #cuts = new Map<ItemId, number>();
+
+  constructor(parts: LookParts) {
+    this.#parts = parts;
+  }
+
+  store(): Store {
+    const { store } = this.#parts.context;
+    return {
+      range: (request, options) => store.range(request, options),
+      txn: (request, options) => this.#txn(request, () => store.txn(request, options)),
+      watch: (request) => this.#watch(request, store.watch(request)),
+      leaseGrant: (request, options) => store.leaseGrant(request, options),
+      leaseKeepAlive: (id: string, options?: CallOptions) => store.leaseKeepAlive(id, options),
+      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
+      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
+      compact: (revision, options) => store.compact(revision, options),
+      status: (options) => store.status(options),
+      close: () => store.close(),
+    };
+  }
+
+  reached(situation: Situation): void {
+    this.#parts.world.reached(situation);
+  }
+
+  /** Somebody who waited for the job was told how it ended. */
+  told(id: ItemId): void {
+    const compactedAt = this.#cuts.get(id);
+    if (compactedAt === undefined) return;
+    this.reached('a result was waited for across a cut');
+    const { compactRevision } = this.#parts.world.simulation.engine;
+    if (compactRevision > compactedAt) this.reached('a result was waited for across a compaction');
+  }
+
+  async #txn(request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> {
+    const endings = endingsOf(this.#parts.keys, request);
+    if (endings.length === 0) return send();
+    for (const ending of endings) await this.#befall(ending);
+    try {
+      const reply = await send();
+      for (const { item, followUps } of endings) {
+        const [first] = followUps;
+        if (first !== undefined && this.#stands(item) && this.#isPassed(first)) {
+          this.reached('follow-ups were refused by the gate');
+        }
+      }
+      return reply;
+    } catch (error) {
+      for (const { item, letter, followUps } of endings) {
+        if (letter !== undefined && this.#stands(letter)) {
+          this.reached('a dead letter was put and its reply lost');
+        }
+        if (followUps.length > 0 && !this.#stands(item))
+          this.reached('follow-ups entered and the reply was lost');
+      }
+      throw error;
+    }
+  }
+
+  async #befall({ letter, followUps }: Ending): Promise<void> {
+    const { world, process, context, laggard, losesReply = 0 } = this.#parts;
+    if (letter === undefined && followUps.length === 0) return;
+    this.#endings += 1;
+    const { simulation } = world;
+    if (this.#endings === losesReply) {
+      const window = { atMs: simulation.nowMs, durationMs: repliesLostMs, target: process.index };
+      simulation.inject({ ...window, kind: 'cut-replies' });
+    }
+    const [first] = followUps;
+    if (!laggard || first === undefined || this.#endings % 3 !== 1) return;
+    for (let heldMs = 0; heldMs < longestHoldMs && !this.#isPassed(first); heldMs += lookEveryMs) {
+      await sleep(context.runtime, lookEveryMs);
+    }
+  }
+
+  #watch(request: WatchRequest, watch: Watch): Watch {
+    const { keys, world } = this.#parts;
+    if (!inRange(keys.results, request.key)) return watch;
+    const id = keys.nameIn(keys.results, request.key);
+    const cuts = this.#cuts;
+    async function* items(): AsyncGenerator<WatchItem> {
+      for await (const item of watch) {
+        if (item.type === 'interrupted' && !cuts.has(id)) {
+          cuts.set(id, world.simulation.engine.compactRevision);
+        }
+        yield item;
+      }
+    }
+    return { close: () => watch.close(), [Symbol.asyncIterator]: items };
+  }
+
+  #stands(key: Key): boolean {
+    return this.#parts.world.simulation.engine.range({ key, countOnly: true }).count > 0;
+  }
+
+  #isPassed(item: Key): boolean {
+    const { keys, world } = this.#parts;
+    const [gate] = world.simulation.engine.range({ key: keys.gate }).kvs;
+    return gate !== undefined && textOf(gate.value) >= keys.nameIn(keys.items, item);
+  }
+}
+
+function endingsOf(keys: QueueKeys, request: TxnRequest): Ending[] {
+  return partsOf(request.success).flatMap((ops) => {
+    const item = ops.find(({ type, key }) => type === 'delete' && inRange(keys.items, key))?.key;
+    if (item === undefined) return [];
+    const puts = ops.flatMap(({ type, key }) => (type === 'put' ? [key] : []));
+    return [
+      {
+        item,
+        letter: puts.find((key) => inRange(keys.deadLetters, key)),
+        followUps: puts.filter((key) => inRange(keys.items, key)),
+      },
+    ];
+  });
+}
+
+type PlainOp = Exclude<Op, { type: 'txn' }>;
+
+/** The operations of each transaction in a request, of however many a group has made one. */
+function partsOf(ops: readonly Op[]): readonly (readonly PlainOp[])[] {
+  const own = ops.flatMap((op) => (op.type === 'txn' ? [] : [op]));
+  return [own, ...ops.flatMap((op) => (op.type === 'txn' ? partsOf(op.success) : []))];
+}

@@ -1,0 +1,386 @@
+/** Those who enqueue, wait and cancel, and workers, each a process of its own that may crash and start anew at any moment. */
+import type { ToldCancel, ToldHandler, ToldWait } from '../../src/checkers/index.js';
+import { isQuorateError } from '../../src/errors.js';
+import {
+  FifoQueue,
+  followUp,
+  type Job,
+  JobRejected,
+  Worker,
+  type WorkerEvent,
+} from '../../src/queues/index.js';
+import { type ItemId, itemId, QueueKeys } from '../../src/queues/keys.js';
+import { createGate } from '../../src/queues/producer/enqueue-pipeline.js';
+import { decodeRecord, encodeControl, openControl } from '../../src/queues/records/index.js';
+import { type Runtime, sleep } from '../../src/runtime/index.js';
+import type { Client } from '../../src/session/index.js';
+import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import { compare, Keyspace, put, txnOf } from '../../src/store/index.js';
+import { namespace, openClient } from '../support/open-client.js';
+import type { World } from '../support/world.js';
+import { Look, type Situation } from './look.js';
+import type { ClientPlan, OutcomesWorkload, WorkerPlan } from './workload.js';
+
+export const queueName = 'jobs';
+export const otherName = 'other';
+export const prefixOf = (name: string) => new Keyspace(namespace).prefix('queue', name);
+export const effects = `${namespace}/effect/`;
+/** Of all workers. */
+export const limits = { attempts: 4, maxLosses: 3 } as const;
+
+/** Of the phase under faults. */
+export const safetyMs = 12_000;
+const muteMs = 5_000;
+const reopenAfterMs = 300;
+const longPayloadLength = 1_100;
+const healedHandlerMs = 10;
+
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+interface SeenHandler extends Mutable<ToldHandler> {
+  state: 'running' | 'completing' | 'over';
+}
+interface SeenWait extends Mutable<ToldWait> {
+  readonly by: SimulatedProcess;
+  readonly incarnation: number;
+  isOver: boolean;
+}
+
+/** What happened in the processes of a run, as they saw it. */
+export class Scene {
+  readonly keys = new QueueKeys(prefixOf(queueName));
+  readonly handlers: SeenHandler[] = [];
+  readonly waits: SeenWait[] = [];
+  readonly cancels: Mutable<ToldCancel>[] = [];
+  readonly clients: SimulatedProcess[] = [];
+  readonly workers: SimulatedProcess[] = [];
+  isHealed = false;
+  readonly #world: World<OutcomesWorkload>;
+
+  constructor(world: World<OutcomesWorkload>) {
+    this.#world = world;
+  }
+
+  startClient(plan: ClientPlan): void {
+    const name = `client-${this.clients.length}`;
+    let sent = 0;
+    const process = this.#world.start(name, async (context) => {
+      const { runtime } = context;
+      const { client, look } = await this.#open(process, context, {});
+      const queue = new FifoQueue<string>(client, queueName);
+      const errands: Promise<void>[] = [];
+      while (sent < plan.items && !(this.isHealed && !process.isCore)) {
+        const id = await this.#put(client, queue, payloadOf(plan, name, sent), plan, sent++);
+        if (id !== undefined) {
+          const by = { process, context, queue, look };
+          if (plan.waitsWithinMs >= 0) errands.push(this.#wait(by, id, plan));
+          if (runtime.random() < plan.cancelling) errands.push(this.#cancel(by, id, plan));
+        }
+        if (plan.gapMs > 0) await sleep(runtime, plan.gapMs);
+      }
+      await Promise.all(errands);
+      await client.close();
+    });
+    this.clients.push(process);
+    if (!plan.frailWatches) return;
+    for (const kind of ['broken-watches', 'slow-watches'] as const) {
+      this.#world.simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target: process.index });
+    }
+  }
+
+  startWorker(plan: WorkerPlan): void {
+    const name = `worker-${this.workers.length}`;
+    const process = this.#world.start(name, async (context) => {
+      const losesReply = context.incarnation === 0 ? plan.losesReply : 0;
+      const { client, look } = await this.#open(process, context, { laggard: plan.laggard, losesReply });
+      const queue = new FifoQueue<string>(client, queueName);
+      const other = new FifoQueue<unknown>(client, otherName);
+      const worker = new Worker(
+        queue,
+        (job, { signal }) => this.#handle({ plan, context, client, look, queue, other }, job, signal),
+        {
+          ...{ concurrency: plan.concurrency, prefetch: plan.prefetch, mirror: this.#world.workload.mirror },
+          ...{ retryDelay: { firstMs: 50, longestMs: 400 }, ...limits },
+        },
+      );
+      worker.on((event) => this.#onEvent(context, look, event));
+      await worker.run();
+    });
+    this.workers.push(process);
+    const { index: target } = process;
+    const { muteAfterMs: atMs } = plan;
+    if (atMs > 0)
+      this.#world.simulation.inject({ atMs, durationMs: muteMs, kind: 'lost-keep-alives', target });
+  }
+
+  /** Closes the other queue again and again, and opens it. */
+  startOperator(everyMs: number): void {
+    const process = this.#world.start('operator', async (context) => {
+      const { client } = await this.#open(process, context, {});
+      const { control } = new QueueKeys(prefixOf(otherName));
+      for (let closed = true; !(this.isHealed && closed); closed = !closed) {
+        await client.store
+          .txn(txnOf({ success: [put(control, encodeControl({ ...openControl, closed }))] }))
+          .catch(() => {});
+        await sleep(context.runtime, everyMs);
+      }
+      await client.close();
+    });
+  }
+
+  /** Waits that have been told nothing, of processes that are well. */
+  pendingWaits(): readonly ToldWait[] {
+    return this.waits.filter(
+      ({ isOver, by, incarnation }) => !isOver && by.isCore && by.incarnation === incarnation,
+    );
+  }
+
+  /** What is pending now will never be told. */
+  endWaits(): void {
+    const returnedAt = this.#revision;
+    for (const wait of this.pendingWaits()) Object.assign(wait, { told: 'pending', returnedAt });
+  }
+
+  get #revision(): number {
+    return this.#world.simulation.engine.revision;
+  }
+
+  async #open(
+    process: SimulatedProcess,
+    context: ProcessContext,
+    ways: { laggard?: boolean; losesReply?: number },
+  ): Promise<{ client: Client; look: Look }> {
+    const look = new Look({ world: this.#world as World, keys: this.keys, process, context, ...ways });
+    const { plan, workload } = this.#world;
+    const client = await openClient(context, {
+      ...{ store: look.store(), ttlMs: workload.ttlMs, knobs: plan.knobs },
+    });
+    return { client, look };
+  }
+
+  /** As an enqueue puts it; undefined if it may not be there. */
+  async #put(
+    client: Client,
+    queue: FifoQueue<string>,
+    payload: string,
+    { attempts, resultMs }: ClientPlan,
+    n: number,
+  ): Promise<ItemId | undefined> {
+    const traits = { ...(attempts > 0 ? { attempts } : {}), ...(resultMs > 0 ? { resultMs } : {}) };
+    const { gate, item } = { gate: this.keys.gate, item: (id: ItemId) => this.keys.item(id) };
+    try {
+      for (;;) {
+        const { revision } = await client.store.range({ key: gate });
+        await client.store.txn(createGate(this.keys, revision));
+        const id = itemId(revision, client.id, n);
+        const { succeeded } = await client.store.txn(
+          txnOf({
+            compare: [compare.value(gate, 'less', id)],
+            success: [put(item(id), queue.encodeItem(payload, traits))],
+          }),
+        );
+        if (succeeded) return id;
+      }
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
+      return undefined;
+    }
+  }
+
+  async #wait(by: Asker, id: ItemId, { waitsWithinMs }: ClientPlan): Promise<void> {
+    const { process, context, queue, look } = by;
+    const { runtime, incarnation, name } = context;
+    await sleep(runtime, waitsWithinMs * runtime.random());
+    const calledAt = this.#revision;
+    const wait: SeenWait = {
+      ...{ process: `${name}.${incarnation}`, id, calledAt, returnedAt: calledAt, told: 'gave-up' },
+      ...{ by: process, incarnation, isOver: false },
+    };
+    this.waits.push(wait);
+    try {
+      const onProgress = () => look.reached('progress was told to who waits');
+      wait.value = await queue.waitForResult(id, { onProgress });
+      wait.told = 'completed';
+    } catch (error) {
+      if (isQuorateError(error, 'internal') || !isQuorateError(error)) throw error;
+      if (error.code === 'dead-lettered') wait.told = 'dead';
+      else if (error.code === 'job-cancelled') wait.told = 'cancelled';
+      else if (error.code === 'no-result') wait.told = 'no-result';
+    }
+    wait.returnedAt = this.#revision;
+    wait.isOver = true;
+    context.note(`was told of ${id}: ${wait.told}`);
+    if (wait.told === 'no-result') look.reached('a wait was told that there is no result');
+    else look.told(id);
+  }
+
+  async #cancel(by: Asker, id: ItemId, { cancelsWithinMs }: ClientPlan): Promise<void> {
+    const { context, queue, look } = by;
+    const { runtime, name } = context;
+    await sleep(runtime, cancelsWithinMs * runtime.random());
+    const where = this.#whereabouts(id);
+    const cancel: Mutable<ToldCancel> = {
+      ...{ process: name, id, calledAt: this.#revision, returnedAt: this.#revision, told: 'unknown' },
+    };
+    this.cancels.push(cancel);
+    try {
+      const wasThere = await queue.cancel(id, { reason: `${name} has changed its mind` });
+      cancel.told = wasThere ? 'cancelled' : 'none';
+      if (wasThere) look.reached(where);
+    } catch (error) {
+      if (isQuorateError(error, 'internal') || !isQuorateError(error)) throw error;
+      if (error.outcome === 'not-applied') cancel.told = 'not-applied';
+    }
+    cancel.returnedAt = this.#revision;
+    context.note(`has cancelled ${id}: ${cancel.told}`);
+    if (this.handlers.some((handler) => handler.id === id && handler.state === 'completing')) {
+      look.reached('a cancellation came while its job was being acknowledged');
+    }
+  }
+
+  #whereabouts(id: ItemId): Situation {
+    const runs = this.handlers.some((handler) => handler.id === id && handler.state !== 'over');
+    if (runs) return 'a running job was cancelled';
+    const { kvs } = this.#world.simulation.engine.range(this.keys.records);
+    const isHeld = kvs.some(
+      ({ key, value }) =>
+        this.keys.cancelledIn(this.keys.workerOfRecord(key), key) === undefined &&
+        decodeRecord(value).some((job) => job.id === id),
+    );
+    return isHeld ? 'a job waiting in memory was cancelled' : 'a job that nobody held was cancelled';
+  }
+
+  async #handle(at: Workplace, job: Job<string>, signal: AbortSignal): Promise<unknown> {
+    const { context } = at;
+    const { id, generation } = job;
+    const handler: SeenHandler = {
+      ...{ process: context.name, id, generation, rejects: false, told: 'untold', state: 'running' },
+    };
+    this.handlers.push(handler);
+    try {
+      return await this.#work(at, job, signal, handler);
+    } catch (error) {
+      if (isQuorateError(error, 'internal')) throw error;
+      const isRefusal = isQuorateError(error, 'fenced') || isQuorateError(error, 'job-cancelled');
+      if (isRefusal && error.outcome === 'not-applied' && handler.state === 'completing') {
+        handler.told = 'refused';
+      }
+      throw error;
+    } finally {
+      handler.state = 'over';
+    }
+  }
+
+  async #work(at: Workplace, job: Job<string>, signal: AbortSignal, handler: SeenHandler): Promise<unknown> {
+    const { plan, context, client } = at;
+    const { runtime } = context;
+    const { payload } = job;
+    if (plan.tellsProgress) void job.progress({ at: 'the beginning' }).catch(() => {});
+    const handlerMs = this.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
+    const takesMs = handlerMs * (0.5 + runtime.random());
+    if (takesMs > 0) await sleep(runtime, takesMs, plan.stubborn ? {} : { signal });
+    if (plan.tellsProgress) void job.progress({ at: 'the end' }).catch(() => {});
+    if (payload.includes('+')) {
+      // As if it had killed its process.
+      await (await client.session()).close();
+      await sleep(runtime, reopenAfterMs);
+      throw new Error('it takes its worker with it');
+    }
+    const isHopeless = payload.includes('!');
+    if (isHopeless || (!this.isHealed && runtime.random() < plan.failing)) throw new Error('it fails');
+    if (!this.isHealed && runtime.random() < plan.rejecting) return this.#reject(runtime, job, handler);
+    const isAsked = payload.includes('?');
+    const count = Array.isArray(payload) ? 0 : plan.followUps;
+    if (isAsked && count === 0 && runtime.random() < plan.returning) {
+      return { generation: job.generation, followUps: 0 };
+    }
+    return this.#complete(at, job, handler, count);
+  }
+
+  async #reject(runtime: Runtime, job: Job<string>, handler: SeenHandler): Promise<void> {
+    handler.rejects = true;
+    if (runtime.random() < 0.5) throw new JobRejected('it makes no sense');
+    handler.state = 'completing';
+    await job.reject('it makes no sense');
+    handler.told = 'dead';
+  }
+
+  async #complete(
+    { look, queue, other }: Workplace,
+    job: Job<string>,
+    handler: SeenHandler,
+    count: number,
+  ): Promise<void> {
+    handler.state = 'completing';
+    const enqueue = Array.from({ length: count }, (_, at) =>
+      followUp((at % 2 === 0 ? queue : other) as FifoQueue<unknown>, [job.id, at]),
+    );
+    const result = { generation: job.generation, followUps: count };
+    const success = [put(`${effects}${job.id}`, JSON.stringify(result))];
+    try {
+      const { revision, enqueued } = await job.complete({ txn: { success }, enqueue, result });
+      Object.assign(handler, { told: 'completed', revision, followUps: enqueued.map(({ id }) => id) });
+    } catch (error) {
+      if (!isQuorateError(error, 'queue-closed')) throw error;
+      look.reached('follow-ups were refused by a closed queue');
+      await this.#complete({ look, queue, other } as Workplace, job, handler, 0);
+    }
+  }
+
+  #onEvent(context: ProcessContext, look: Look, event: WorkerEvent<string>): void {
+    context.note(describe(event));
+    if (event.type === 'error' && event.error.code === 'internal') throw event.error;
+    if (event.type !== 'dead') return;
+    if (event.cause === 'failed') look.reached('a job failed for the last time');
+    else if (event.cause === 'rejected') look.reached('a job was rejected');
+    else look.reached('a job was lost with too many workers');
+    if ((event.job?.payload.length ?? 0) > longPayloadLength) {
+      look.reached('a dead letter was too long for a record');
+    }
+  }
+}
+
+interface Asker {
+  readonly process: SimulatedProcess;
+  readonly context: ProcessContext;
+  readonly queue: FifoQueue<string>;
+  readonly look: Look;
+}
+
+interface Workplace {
+  readonly plan: WorkerPlan;
+  readonly context: ProcessContext;
+  readonly client: Client;
+  readonly look: Look;
+  readonly queue: FifoQueue<string>;
+  readonly other: FifoQueue<unknown>;
+}
+
+function payloadOf({ poison, hopeless, resultMs, long }: ClientPlan, client: string, n: number): string {
+  const marks = [
+    poison > 0 && n % poison === poison - 1 ? '+' : '',
+    hopeless > 0 && n % hopeless === hopeless - 1 ? '!' : '',
+    resultMs > 0 ? '?' : '',
+    long ? `~${'x'.repeat(longPayloadLength)}` : '',
+  ];
+  return `${client}-${n}${marks.join('')}`;
+}
+
+function describe(event: WorkerEvent<string>): string {
+  switch (event.type) {
+    case 'joined':
+      return `has joined as ${event.worker}`;
+    case 'left':
+      return `has left as ${event.worker}: ${event.reason}`;
+    case 'dispatching':
+      return `${event.active ? 'dispatches in' : 'has ended'} term ${event.term}`;
+    case 'returned':
+      return `has given back ${event.id}`;
+    case 'dead':
+    case 'cancelled':
+      return `${event.type} ${event.id}: ${event.reason}`;
+    case 'error':
+      return `error: ${event.error.message}`;
+    default:
+      return `${event.type} ${event.job.id} in generation ${event.job.generation}`;
+  }
+}
