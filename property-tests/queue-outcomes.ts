@@ -61,6 +61,10 @@ function pending(scene: Scene, engine: Engine): string | undefined {
   if (left !== undefined) return `QUEUE-17: job ${keys.nameIn(keys.items, left.key)} has not ended`;
   const [wait] = scene.pendingWaits();
   if (wait !== undefined) return `QUEUE-18: ${wait.process} waits for ${wait.id} and is told nothing`;
+  for (const range of [keys.cancellations, keys.generations, keys.progress]) {
+    const [stray] = engine.range({ ...range, limit: 1, keysOnly: true }).kvs;
+    if (stray !== undefined) return `QUEUE-17: ${stray.key} is left though every job has ended`;
+  }
   const client = scene.clients.find(({ isCore, status }) => isCore && status !== 'finished');
   return client && `${client.name} has not finished`;
 }
@@ -71,6 +75,6 @@ export const queueOutcomesProperty: Property<OutcomesWorkload> = {
   workload: outcomesWorkload,
   faults: { maxWindows: 8, withinMs: 6_000 },
   sometimes: situations,
-  runs: 400,
+  runs: 200,
   run,
 };

@@ -26,6 +26,7 @@ export const situations = [
   'a running job was cancelled',
   'a job waiting in memory was cancelled',
   'a job that nobody held was cancelled',
+  'a worker was told that its job is cancelled',
   'a cancellation came while its job was being acknowledged',
   'a result was waited for across a cut',
   'a result was waited for across a compaction',
@@ -41,6 +42,8 @@ export type Situation = (typeof situations)[number];
 /** The gate of a queue at rest follows after 5 s. */
 const longestHoldMs = 7_000;
 const lookEveryMs = 50;
+const longestHesitationMs = 400;
+const longestDelayMs = 1_000;
 const repliesLostMs = 2_500;
 
 export interface LookParts {
@@ -50,6 +53,8 @@ export interface LookParts {
   readonly context: ProcessContext;
   readonly laggard?: boolean;
   readonly losesReply?: number;
+  /** Cancellations come late after what was read for them. */
+  readonly hesitates?: boolean;
 }
 
 /** The end of a job that a request carries. */
@@ -101,8 +106,10 @@ export class Look {
   }
 
   async #txn(request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> {
-    const endings = endingsOf(this.#parts.keys, request);
+    const { context, hesitates, keys } = this.#parts;
+    const endings = endingsOf(keys, request);
     if (endings.length === 0) return send();
+    if (hesitates) await sleep(context.runtime, longestHesitationMs * context.runtime.random());
     for (const ending of endings) await this.#befall(ending);
     try {
       const reply = await send();
@@ -135,7 +142,11 @@ export class Look {
       simulation.inject({ ...window, kind: 'cut-replies' });
     }
     const [first] = followUps;
-    if (!laggard || first === undefined || this.#endings % 3 !== 1) return;
+    if (!laggard || first === undefined) return;
+    if (this.#endings % 2 === 0) {
+      await sleep(context.runtime, longestDelayMs * context.runtime.random());
+      return;
+    }
     for (let heldMs = 0; heldMs < longestHoldMs && !this.#isPassed(first); heldMs += lookEveryMs) {
       await sleep(context.runtime, lookEveryMs);
     }

@@ -9,13 +9,12 @@ import {
   Worker,
   type WorkerEvent,
 } from '../../src/queues/index.js';
-import { type ItemId, itemId, QueueKeys } from '../../src/queues/keys.js';
-import { createGate } from '../../src/queues/producer/enqueue-pipeline.js';
+import { type ItemId, QueueKeys } from '../../src/queues/keys.js';
 import { decodeRecord, encodeControl, openControl } from '../../src/queues/records/index.js';
 import { type Runtime, sleep } from '../../src/runtime/index.js';
 import type { Client } from '../../src/session/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
-import { compare, Keyspace, put, txnOf } from '../../src/store/index.js';
+import { Keyspace, put, txnOf } from '../../src/store/index.js';
 import { namespace, openClient } from '../support/open-client.js';
 import type { World } from '../support/world.js';
 import { Look, type Situation } from './look.js';
@@ -65,11 +64,12 @@ export class Scene {
     let sent = 0;
     const process = this.#world.start(name, async (context) => {
       const { runtime } = context;
-      const { client, look } = await this.#open(process, context, {});
+      const { client, look } = await this.#open(process, context, { hesitates: plan.hesitates });
       const queue = new FifoQueue<string>(client, queueName);
       const errands: Promise<void>[] = [];
       while (sent < plan.items && !(this.isHealed && !process.isCore)) {
-        const id = await this.#put(client, queue, payloadOf(plan, name, sent), plan, sent++);
+        const id = await this.#enqueue(queue, payloadOf(plan, name, sent), plan);
+        sent += 1;
         if (id !== undefined) {
           const by = { process, context, queue, look };
           if (plan.waitsWithinMs >= 0) errands.push(this.#wait(by, id, plan));
@@ -78,6 +78,7 @@ export class Scene {
         if (plan.gapMs > 0) await sleep(runtime, plan.gapMs);
       }
       await Promise.all(errands);
+      await queue.close();
       await client.close();
     });
     this.clients.push(process);
@@ -147,7 +148,7 @@ export class Scene {
   async #open(
     process: SimulatedProcess,
     context: ProcessContext,
-    ways: { laggard?: boolean; losesReply?: number },
+    ways: { laggard?: boolean; losesReply?: number; hesitates?: boolean },
   ): Promise<{ client: Client; look: Look }> {
     const look = new Look({ world: this.#world as World, keys: this.keys, process, context, ...ways });
     const { plan, workload } = this.#world;
@@ -157,29 +158,12 @@ export class Scene {
     return { client, look };
   }
 
-  /** As an enqueue puts it; undefined if it may not be there. */
-  async #put(
-    client: Client,
-    queue: FifoQueue<string>,
-    payload: string,
-    { attempts, resultMs }: ClientPlan,
-    n: number,
-  ): Promise<ItemId | undefined> {
-    const traits = { ...(attempts > 0 ? { attempts } : {}), ...(resultMs > 0 ? { resultMs } : {}) };
-    const { gate, item } = { gate: this.keys.gate, item: (id: ItemId) => this.keys.item(id) };
+  /** Undefined if it is not known to be there. */
+  async #enqueue(queue: FifoQueue<string>, payload: string, plan: ClientPlan): Promise<ItemId | undefined> {
+    const { attempts, resultMs } = plan;
+    const options = { ...(attempts > 0 ? { attempts } : {}), ...(resultMs > 0 ? { resultMs } : {}) };
     try {
-      for (;;) {
-        const { revision } = await client.store.range({ key: gate });
-        await client.store.txn(createGate(this.keys, revision));
-        const id = itemId(revision, client.id, n);
-        const { succeeded } = await client.store.txn(
-          txnOf({
-            compare: [compare.value(gate, 'less', id)],
-            success: [put(item(id), queue.encodeItem(payload, traits))],
-          }),
-        );
-        if (succeeded) return id;
-      }
+      return (await queue.enqueue(payload, options)).id;
     } catch (error) {
       if (!isQuorateError(error) || error.code === 'internal') throw error;
       return undefined;
@@ -329,6 +313,7 @@ export class Scene {
   #onEvent(context: ProcessContext, look: Look, event: WorkerEvent<string>): void {
     context.note(describe(event));
     if (event.type === 'error' && event.error.code === 'internal') throw event.error;
+    if (event.type === 'cancelled') look.reached('a worker was told that its job is cancelled');
     if (event.type !== 'dead') return;
     if (event.cause === 'failed') look.reached('a job failed for the last time');
     else if (event.cause === 'rejected') look.reached('a job was rejected');

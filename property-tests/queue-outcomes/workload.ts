@@ -19,6 +19,8 @@ export interface ClientPlan {
   /** This share is cancelled. */
   readonly cancelling: number;
   readonly cancelsWithinMs: number;
+  /** Between reading a job and cancelling it passes some time. */
+  readonly hesitates: boolean;
   /** Its watches break again and again, and are slow. */
   readonly frailWatches: boolean;
 }
@@ -72,6 +74,7 @@ const client: fc.Arbitrary<ClientPlan> = fc.record(
     waitsWithinMs: fc.constantFrom(-1, 0, 200, 4_000),
     cancelling: fc.constantFrom(0, 0.3, 0.8),
     cancelsWithinMs: fc.constantFrom(50, 500, 3_000),
+    hesitates: fc.boolean(),
     frailWatches: fc.boolean(),
   },
   plain,
@@ -88,7 +91,7 @@ const worker: fc.Arbitrary<WorkerPlan> = fc.record(
     returning: fc.constantFrom(0, 0.5),
     tellsProgress: fc.boolean(),
     stubborn: fc.boolean(),
-    laggard: fc.constantFrom(false, false, true),
+    laggard: fc.boolean(),
     muteAfterMs: fc.constantFrom(0, 0, 500, 1_500),
     losesReply: fc.constantFrom(0, 1, 2, 4),
   },

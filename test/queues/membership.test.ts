@@ -51,4 +51,25 @@ describe('a life of a worker', () => {
     await queue.enqueueMany(Array.from({ length: 20 }, (_, job) => job));
     await expect.poll(() => done).toBe(20);
   });
+
+  it('QUEUE-7 whose session is lost as it begins is followed by another', async () => {
+    const client = await Client.open({ store: new MemoryServer().connect(), namespace: 'n' });
+    onTestFinished(() => client.close());
+    let sessions = 0;
+    client.onSessionChange(({ session, previous }) => {
+      if (previous !== undefined) return;
+      sessions += 1;
+      if (sessions <= 2) void session.close();
+    });
+    const queue = new FifoQueue<number>(client, 'q');
+    let done = 0;
+    const worker = new Worker(queue, () => {
+      done += 1;
+    });
+    onTestFinished(() => worker.close());
+    await worker.start();
+    await queue.enqueue(1);
+    await expect.poll(() => done).toBe(1);
+    expect(sessions).toBe(3);
+  });
 });

@@ -282,12 +282,8 @@ describeStores('what becomes of a job', (server) => {
     const [running, waiting] = await queue.enqueueMany(['running', 'waiting']);
     await started.opened;
     await expect.poll(() => worker.health()).toMatchObject({ running: 1, waiting: 1, isJoined: true });
-    const name = events.find((event) => event.type === 'joined')?.worker ?? '';
-    const keys = keysOf(client);
     for (const { id } of [waiting, running].filter((item) => item !== undefined)) {
       expect(await queue.cancel(id, { reason: 'stop' })).toBe(true);
-      // What the dispatcher does, whether it has done so or not.
-      await client.store.txn(txnOf({ success: [put(keys.cancellationFor(name, id), 'stop')] }));
     }
     await expect.poll(() => ended.length).toBe(2);
     expect(ended).toMatchObject([
@@ -298,7 +294,9 @@ describeStores('what becomes of a job', (server) => {
       { id: waiting?.id, wasRunning: false, reason: 'stop' },
       { id: running?.id, wasRunning: true, reason: 'stop' },
     ]);
-    await expect.poll(async () => (await client.store.range(keys.records)).count).toBe(0);
+    const { records, cancellations } = keysOf(client);
+    await expect.poll(async () => (await client.store.range(records)).count).toBe(0);
+    expect((await client.store.range(cancellations)).count).toBe(0);
     expect(worker.health()).toMatchObject({ running: 0, waiting: 0, counts: { cancelled: 2, failed: 0 } });
     // It goes on with what comes after.
     await queue.enqueue('next');

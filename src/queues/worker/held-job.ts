@@ -359,7 +359,7 @@ export class HeldJob {
         }
         const mayRepeat =
           !signal.aborted && options.signal?.aborted !== true && options.timeoutMs === undefined;
-        const isMomentary = unknown || (isSent ? isPassing(error) : isPassingRead(error));
+        const isMomentary = unknown || (isSent ? isPassing(error) : mayPass(error));
         if (!mayRepeat || !isMomentary) throw this.#uncertain ? asUnknown(error) : error;
       }
       await sleep(runtime, backoff.nextMs(), { signal }).catch(() => {});
@@ -394,6 +394,11 @@ type TxnPart = Extract<OpReply, { type: 'txn' }>;
 function partOf(reply: OpReply | undefined): TxnPart {
   if (reply?.type === 'txn') return reply;
   throw new QuorateError('internal', 'a reply of another form than its request');
+}
+
+/** What an attempt needs first, reads and leases and gates, changes nothing of the job: whether it was applied does not matter. */
+function mayPass(error: unknown): boolean {
+  return isPassingRead(error) || isQuorateError(error, 'no-space');
 }
 
 /** An attempt before this failure may have been applied. */

@@ -1,9 +1,9 @@
 import PQueue from 'p-queue';
 import { isQuorateError, QuorateError } from '../../errors.js';
-import type { Runtime } from '../../runtime/index.js';
+import { type Runtime, sleep } from '../../runtime/index.js';
 import type { Codec } from '../../store/index.js';
 import { asQuorateError } from '../failures.js';
-import { failureOf } from '../records/index.js';
+import { failureOf, returnOf } from '../records/index.js';
 import { reasonOf } from '../results/reasons.js';
 import type { HeldJob, Verdict } from './held-job.js';
 import { Job } from './job.js';
@@ -186,12 +186,38 @@ export class JobRunner<T> {
       this.#giveBack(membership, held);
       return;
     }
+    if (isUnended && !isOfJob(error)) {
+      // Its handler has done its part. That the store refuses the acknowledgement costs it no attempt.
+      this.#report(error);
+      void this.#letGo(held, membership);
+      return;
+    }
     try {
       const retryInMs = await this.#fail(held, membership, error, job);
       if (retryInMs !== undefined) emit({ type: 'failed', job, error, retryInMs });
     } catch (refusal) {
       if (isQuorateError(refusal, 'fenced')) emit({ type: 'fenced', job });
       else this.#reportUnlessOver(held, refusal);
+      void this.#letGo(held, membership);
+    }
+  }
+
+  /**
+   * The store refuses to have the job ended, for reasons of its own. As long as this worker is present and has it, nobody else
+   * gets it: so it is given back, however often that takes.
+   */
+  async #letGo(held: HeldJob, membership: Membership): Promise<void> {
+    const { runtime, settings } = this.#options;
+    const { signal } = membership;
+    const delayMs = settings.retryDelay.longestMs;
+    while (held.custody === 'held' && !signal.aborted) {
+      try {
+        await held.giveBack({ ...returnOf(held.assigned), delayMs }, {});
+        this.#options.emit({ type: 'returned', id: held.assigned.id });
+      } catch (error) {
+        this.#reportUnlessOver(held, error);
+        await sleep(runtime, Math.max(delayMs, 1), { signal, background: true }).catch(() => {});
+      }
     }
   }
 
@@ -246,6 +272,7 @@ export class JobRunner<T> {
       if (!membership.signal.aborted) await held.giveBack(failureOf(held.assigned, delayMs), {});
     } catch (error) {
       this.#reportUnlessOver(held, error);
+      void this.#letGo(held, membership);
     }
   }
 
@@ -254,6 +281,7 @@ export class JobRunner<T> {
       if (!membership.signal.aborted) await this.#fail(held, membership, error);
     } catch (refusal) {
       this.#reportUnlessOver(held, refusal);
+      void this.#letGo(held, membership);
     }
   }
 
@@ -301,6 +329,12 @@ async function acknowledge(job: Job<unknown>, result: unknown): Promise<Outcome>
     await job.complete({ result });
     return result;
   });
+}
+
+/** The acknowledgement failed by what the handler did: what it returned, or a `complete` of its own that was refused. */
+function isOfJob(error: unknown): boolean {
+  if (!isQuorateError(error)) return true;
+  return error.code === 'codec' || error.code === 'request-too-large' || error.code === 'fenced';
 }
 
 function failedAfterCompleting(job: Job<unknown>, cause: unknown): QuorateError {

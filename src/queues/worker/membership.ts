@@ -205,6 +205,11 @@ export class Membership {
 
   #open(): Promise<void> {
     return new Promise((resolve, reject) => {
+      // The session may have been lost between its opening and now.
+      if (this.signal.aborted) {
+        reject(this.signal.reason);
+        return;
+      }
       this.#ended.signal.addEventListener('abort', () => reject(this.#ended.signal.reason), { once: true });
       let first = true;
       const request = { ...this.#keys.recordsOf(this.worker), without: ['delete'] as const };
@@ -220,7 +225,7 @@ export class Membership {
         }
       });
       this.#subscription = subscription;
-      if (this.#ended.signal.aborted) subscription.close();
+      if (this.signal.aborted) subscription.close();
     });
   }
 

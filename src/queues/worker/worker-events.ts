@@ -28,7 +28,7 @@ export type WorkerEvent<T> =
     }
   /** Somebody cancelled it while this worker had it. If its handler runs, its signal has fired. */
   | { readonly type: 'cancelled'; readonly id: string; readonly reason: string; readonly wasRunning: boolean }
-  /** Given back unfinished, by a worker that closes. Not counted as a failure. */
+  /** Given back unfinished: the worker closes, or the store refused the acknowledgement. Not counted as a failure. */
   | { readonly type: 'returned'; readonly id: string }
   /** It was taken from this worker before it was done: the acknowledgement was refused, with all its effects. */
   | { readonly type: 'fenced'; readonly job: Job<T> }
