@@ -8,6 +8,7 @@ import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
 import { queueOutcomesProperty } from './queue-outcomes.js';
+import { queueProducersProperty } from './queue-producers.js';
 import { queueRulesProperty } from './queue-rules.js';
 import { readWriteProperty } from './read-write.js';
 import { semaphoreProperty } from './semaphore.js';
@@ -34,6 +35,7 @@ export const properties: readonly Property[] = [
   queueProperty,
   queueRulesProperty,
   queueOutcomesProperty,
+  queueProducersProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -8,6 +8,7 @@ import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
 import { queueOutcomesMutants } from './queue-outcomes.js';
+import { queueProducersMutants } from './queue-producers.js';
 import { queueRulesMutants } from './queue-rules.js';
 import { readWriteMutants } from './read-write.js';
 import { semaphoreMutants } from './semaphore.js';
@@ -28,4 +29,5 @@ export const mutants: readonly Mutant[] = [
   ...queueMutants,
   ...queueRulesMutants,
   ...queueOutcomesMutants,
+  ...queueProducersMutants,
 ];

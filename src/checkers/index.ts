@@ -64,6 +64,14 @@ export {
   type ToldHandler,
   type ToldWait,
 } from './queue-outcomes.js';
+export {
+  checkQueueProducers,
+  type LetterCall,
+  type ProducerCall,
+  type ProducersCheck,
+  type ProducersCounts,
+  type PurgeCall,
+} from './queue-producers.js';
 export { checkQueueRules, type QueueRulesCheck, type QueueRulesCounts } from './queue-rules.js';
 export {
   checkReadWrite,

@@ -101,6 +101,10 @@ export const invariants = {
   'QUEUE-11': 'No more jobs of a group, or of all, are given out than its limit lets be in hand.',
   'QUEUE-12': 'No span of time sees more jobs given out than the rate allows for it.',
   'QUEUE-13': 'Whoever has a job that is cancelled is told.',
+  'QUEUE-14':
+    'Of the calls with one idempotency key one puts an item, until its window is over, and the others are told which.',
+  'QUEUE-15': 'A queue that is closed lets nothing in.',
+  'QUEUE-16': 'A dead letter that is redriven comes back once.',
   'QUEUE-17':
     'A job ends in one way, acknowledged, cancelled or in the dead letters, and nothing else of it is left; one that failed for good is in the dead letters, once and whole.',
   'QUEUE-18':

@@ -58,34 +58,47 @@ export function groupRequest(options: {
   const blocks = new Blocks();
   const deciding = new Map<Key, ResultIn>();
   let smallest: ItemId | undefined;
+  const idOf = () => {
+    const id = nextId();
+    smallest ??= id;
+    return id;
+  };
+  const resultInOf = (value: Uint8Array, condition: Condition): ResultIn => {
+    const before = deciding.get(condition.key);
+    if (before !== undefined) return behind(condition, before);
+    const id = idOf();
+    const lease = condition.keptMs === undefined ? noLease : leaseFor(condition.keptMs);
+    const at = blocks.add(
+      nested({
+        compare: condition.compare,
+        success: [{ type: 'put', key: keys.item(id), value }, ...condition.success(id, lease)],
+        failure: condition.failure,
+      }),
+    );
+    const resultIn: ResultIn = (reply) => {
+      const inner = blocks.replyAt(at, reply);
+      if (inner?.type === 'txn' && !inner.succeeded) return condition.declined(inner.replies);
+      return { id, revision: reply.revision, duplicate: false };
+    };
+    deciding.set(condition.key, resultIn);
+    return resultIn;
+  };
   const answers = submissions.map((submission) => {
-    const resultsIn = submission.drafts.map(({ value, condition }): ResultIn => {
-      const before = condition && deciding.get(condition.key);
-      if (before !== undefined) return behind(condition as Condition, before);
-      const id = nextId();
-      smallest ??= id;
-      const put: Op = { type: 'put', key: keys.item(id), value };
-      if (condition === undefined) {
-        blocks.add(put);
-        return ({ revision }) => ({ id, revision, duplicate: false });
-      }
-      const lease = condition.keptMs === undefined ? noLease : leaseFor(condition.keptMs);
-      const at = blocks.add(
-        nested({
-          compare: condition.compare,
-          success: [put, ...condition.success(id, lease)],
-          failure: condition.failure,
-        }),
-      );
-      const resultIn: ResultIn = (reply) => {
-        const inner = blocks.replyAt(at, reply);
-        if (inner?.type === 'txn' && !inner.succeeded) return condition.declined(inner.replies);
-        return { id, revision: reply.revision, duplicate: false };
-      };
-      deciding.set(condition.key, resultIn);
-      return resultIn;
+    // Most items have no condition, and their ids say it all.
+    const results = submission.drafts.map(({ value, condition }) => {
+      if (condition !== undefined) return resultInOf(value, condition);
+      const id = idOf();
+      blocks.add({ type: 'put', key: keys.item(id), value });
+      return id;
     });
-    return (reply: TxnReply) => submission.resolve(resultsIn.map((resultIn) => resultIn(reply)));
+    return (reply: TxnReply) =>
+      submission.resolve(
+        results.map((result) =>
+          typeof result === 'string'
+            ? { id: result, revision: reply.revision, duplicate: false }
+            : result(reply),
+        ),
+      );
   });
   const request = txnOf({
     compare: [

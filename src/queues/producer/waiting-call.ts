@@ -93,7 +93,9 @@ export class WaitingCall {
     this.#missing -= 1;
     if (this.#missing > 0) return;
     const failure = this.#failure;
-    if (failure === undefined) this.#end(() => this.#resolve(this.#answers.flat()));
+    const [first] = this.#answers;
+    const all = this.#answers.length === 1 && first !== undefined ? first : this.#answers.flat();
+    if (failure === undefined) this.#end(() => this.#resolve(all));
     else this.#end(() => this.#reject(this.#entered ? asUnknown(failure) : failure));
   }
 
