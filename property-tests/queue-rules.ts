@@ -72,6 +72,6 @@ export const queueRulesProperty: Property<RulesWorkload> = {
   workload: rulesWorkload,
   faults: { maxWindows: 6, withinMs: 5_000 },
   sometimes: situations,
-  runs: 300,
+  runs: 500,
   run,
 };

@@ -67,6 +67,29 @@ describeStores('queue controls', (server) => {
     await expect.poll(() => seen).toEqual([1]);
   });
 
+  it('are followed by observers: what holds first, then each change, the newest if they are slow', async () => {
+    const clients = testClients(server);
+    const { controls } = new FifoQueue<number>(await clients.open(), 'q');
+    const elsewhere = new FifoQueue<number>(await clients.open(), 'q').controls;
+    const stop = new AbortController();
+    const seen = elsewhere.observe({ signal: stop.signal })[Symbol.asyncIterator]();
+    expect(await seen.next()).toMatchObject({ value: { paused: false, revision: 0 } });
+    const next = seen.next();
+    await controls.pause();
+    expect(await next).toMatchObject({ value: { paused: true, closed: false } });
+    await controls.close();
+    const { revision } = await controls.setLimits({ concurrency: 3 });
+    await expect.poll(async () => (await seen.next()).value).toMatchObject({ revision });
+    const ended = seen.next();
+    stop.abort();
+    expect(await ended).toEqual({ value: undefined, done: true });
+    for await (const status of controls.observe()) {
+      expect(status).toMatchObject({ paused: true, closed: true, limits: { concurrency: 3 } });
+      break;
+    }
+    expect(() => controls.observe({ signal: 1 as never })).toThrow(/signal is not an AbortSignal/);
+  });
+
   it('QUEUE-12 gives out no more than the rate, however many workers there are', async () => {
     const clients = testClients(server);
     const client = await clients.open();

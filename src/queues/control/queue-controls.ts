@@ -8,14 +8,15 @@
  * - *Reply lost*: the exactly-once store finds out whether this change was applied. *Compare refused*: somebody else's change
  *   came between, which this one is then made of. Nothing depends on a session, a watch or the history.
  */
+import { invalidArgument } from '../../errors.js';
 import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { compare, get, type KeyValue, put } from '../../store/index.js';
-import { controlOf } from '../dispatch/reads.js';
+import { compare, get, put } from '../../store/index.js';
 import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { encodeControl, type QueueControl, type QueueLimits } from '../records/index.js';
 import { checkedLimits } from './check-limits.js';
+import { observeControls, statusOf } from './observe-controls.js';
 
 /** What operators have decided for a queue. */
 export interface QueueStatus extends QueueControl {
@@ -55,6 +56,20 @@ export class QueueControls {
     checkWaitOptions(options, 'reading the controls of a queue');
     const { kvs } = await this.#client.store.range({ key: this.#keys.control }, options);
     return statusOf(kvs[0]);
+  }
+
+  /**
+   * Follows what holds: first what does now, then each change. Conflated: a slow reader gets the newest and may miss some
+   * between, but never gets an older one after a newer. While this process is cut off from the store it is silent, and then
+   * says what has changed. Ends when `signal` fires or the reader stops; throws if it can never go on (`closed`,
+   * `permission-denied`). Cost: one read, one watch shared in the process, one event a change.
+   */
+  observe(options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<QueueStatus> {
+    const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw invalidArgument('signal is not an AbortSignal', 'an AbortSignal, or none');
+    }
+    return observeControls(this.#client, this.#keys, signal);
   }
 
   /** Nothing is given out any more, until {@link resume}. New items are let in. */
@@ -113,11 +128,6 @@ export class QueueControls {
       await left.pause(backoff.nextMs());
     }
   }
-}
-
-function statusOf(kv: KeyValue | undefined): QueueStatus {
-  const { mod, control } = controlOf(kv);
-  return { ...control, revision: mod };
 }
 
 function controlIn({ paused, closed, limits }: QueueStatus): QueueControl {
