@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { QuorateError } from '../../src/errors.js';
 import {
   FifoQueue,
   followUp,
@@ -126,6 +127,32 @@ describeStores('what becomes of a job', (server) => {
     expect(seen).toEqual(['harmless']);
     expect(await letterOf(client, id)).toMatchObject({ cause: 'workers-lost', losses: 3, failures: 1 });
     await expect.poll(() => events.find(({ type }) => type === 'dead')).toMatchObject({ id, job: undefined });
+  });
+
+  it('QUEUE-17 the largest item there can be has room in the dead letters, with a long reason', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<string>(client, 'q');
+    const fill = (length: number) =>
+      enqueue(queue, 'x'.repeat(length), { key: 'k'.repeat(1_000), resultMs: 60_000 });
+    let length = 1_572_864;
+    let id: string | undefined;
+    while (id === undefined) {
+      length -= 500;
+      id = await fill(length).catch((error: QuorateError) => {
+        expect(error.code).toBe('request-too-large');
+        return undefined;
+      });
+    }
+    await using worker = new Worker(queue, () => {
+      throw new JobRejected('because '.repeat(1_000));
+    });
+    const events = collect(worker);
+    await worker.start();
+    await expect.poll(() => queue.size(), { timeout: 10_000 }).toBe(0);
+    expect(events.filter(({ type }) => type === 'error')).toEqual([]);
+    const letter = await letterOf(client, id);
+    expect(letter?.item.length).toBeGreaterThan(length);
+    expect(letter?.reason.length).toBeGreaterThan(1_000);
   });
 
   it('QUEUE-17 what cannot be decoded fails like any other, and is kept as it was', async () => {

@@ -7,7 +7,7 @@ import { failureOf, returnOf } from '../records/index.js';
 import { reasonOf } from '../results/reasons.js';
 import type { HeldJob, Verdict } from './held-job.js';
 import { Job } from './job.js';
-import { isJobRejected } from './job-rejected.js';
+import { isJobRejected, JobRejected } from './job-rejected.js';
 import type { Membership } from './membership.js';
 import { StallWatch } from './stall-watch.js';
 import type { WorkerEvent } from './worker-events.js';
@@ -325,6 +325,8 @@ async function run(handler: () => unknown): Promise<Outcome> {
 /** A handler that has returned: its job is done, unless that is refused, by whatever it may be. */
 async function acknowledge(job: Job<unknown>, result: unknown): Promise<Outcome> {
   if (job.wasRefused) return { error: refusedError(job) };
+  // It was to be rejected, which has failed: the last that it should be is done.
+  if (job.verdict !== undefined) return { error: new JobRejected(job.verdict.reason) };
   return run(async () => {
     await job.complete({ result });
     return result;
