@@ -196,9 +196,10 @@ export class FifoQueue<T> implements AsyncDisposable {
   }
 
   /**
-   * Closes the queue for new items, in all processes, and resolves when every item is acknowledged. It stays closed. No default
-   * time limit; if it is given up the queue stays closed too. Does not poll: it watches the last item, then what is still left.
-   * Each look costs etcd a pass over all items, and there are as many as items that are done after later ones, at most.
+   * Closes the queue for new items, in all processes, and resolves when every item is acknowledged. It stays
+   * closed, also if this is given up. A queue that is paused does not become empty. No default time limit. Does not poll: it
+   * watches the last item, then what is still left. Each look costs etcd a pass over all items, and there are as many as
+   * items that are done after later ones, at most.
    *
    * Error beside those of the wait and the store: `aborted`, if somebody opened the queue again meanwhile.
    */

@@ -32,15 +32,16 @@ describeStores('purging a queue', (server) => {
     const client = await clients.open();
     const queue = new FifoQueue<string>(client, 'q');
     const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
-    await queue.enqueue('it');
+    const { id } = await queue.enqueue('it', { resultMs: 60_000 });
+    const told = queue.waitForResult(id).catch((error: unknown) => error);
     const tries: string[] = [];
     const worker = new Worker(
       queue,
       async (job) => {
         tries.push(job.payload);
         if (tries.length === 1) throw new Error('it fails once');
+        await job.progress('half');
         await queue.purge();
-        expect(await queue.size()).toBe(0);
         await job.complete({ txn: { success: [put('effect', 'x')] } });
       },
       { retryDelay: { firstMs: 1, longestMs: 1 } },
@@ -50,7 +51,10 @@ describeStores('purging a queue', (server) => {
     await worker.start();
     await expect.poll(() => events).toContain('fenced');
     await worker.close();
-    expect((await client.store.range(keys.generations)).count).toBe(0);
+    for (const range of [keys.items, keys.generations, keys.progress, keys.results]) {
+      expect((await client.store.range(range)).count).toBe(0);
+    }
+    expect(await told).toMatchObject({ code: 'no-result' });
     expect((await client.store.range({ key: 'effect' })).count).toBe(0);
   });
 });

@@ -3,8 +3,8 @@
  *
  * A linearizable read gives the revision R0. Every item of then has a key below the place of R0, since its producer had read
  * an older revision; items below it that are younger than R0 (their producer paused between read and write) are passed over.
- * The rest is read in bounded windows, keys only, and deleted step by step: `{IF create(i/X) = c THEN delete i/X, delete g/X}` for
- * each. What was acknowledged meanwhile is refused and not counted.
+ * The rest is read in bounded windows, keys only, and deleted step by step: `{IF create(i/X) = c THEN delete i/X, delete g/X,
+ * delete P/X}` for each. What was acknowledged meanwhile is refused and not counted.
  *
  * - *Reply lost*: the exactly-once store finds out what each step deleted. If history was compacted meanwhile it cannot, and
  *   the purge fails with outcome `unknown`: calling it again deletes the rest.
@@ -102,12 +102,13 @@ async function retried<T>(
 
 function removal(keys: QueueKeys, items: readonly KeyValue[]): TxnRequest {
   const each = items.map(({ key, createRevision }): Op => {
-    const generation = keys.generation(keys.nameIn(keys.items, key));
+    const id = keys.nameIn(keys.items, key);
     return nested({
       compare: [compare.create({ key }, 'equal', createRevision)],
       success: [
         { type: 'delete', key },
-        { type: 'delete', key: generation },
+        { type: 'delete', key: keys.generation(id) },
+        { type: 'delete', key: keys.progressOf(id) },
       ],
     });
   });
