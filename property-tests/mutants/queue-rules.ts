@@ -79,8 +79,8 @@ export const queueRulesMutants: readonly Mutant[] = [
   {
     name: 'cancelled-after-its-item-went',
     file: plan,
-    find: 'this.#cancellations.cancelled({ id, reason, worker: inHand ?? this.#goneAtLoad.get(id)?.worker });',
-    replace: 'this.#cancellations.cancelled({ id, reason, worker: this.#goneAtLoad.get(id)?.worker });',
+    find: 'this.#cancellations.cancelled({ id, reason, worker: inHand });',
+    replace: 'this.#cancellations.cancelled({ id, reason, worker: undefined });',
     story:
       'Tempting: changes are taken as they come. The item goes first, and then nobody knows who works on it (Bull #114, pg-boss #384: no way to tell)',
     killedBy,

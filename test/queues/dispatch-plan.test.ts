@@ -248,6 +248,29 @@ describe('dispatch plan', () => {
     expect(given(plan.nextWrite(14))).toEqual([id(32)]);
   });
 
+  it('QUEUE-12 gives workers no more than they can start at once while there is a rate', () => {
+    const plan = new DispatchPlan();
+    const rate = { count: 100, perMs: 1_000 };
+    load(plan, {
+      control: { mod: 7, control: { ...openControl, limits: { rate } } },
+      workers: [{ id: 'w', create: 5, slots: 6, concurrency: 2 }],
+    });
+    const read = plan.nextRead();
+    if (read === undefined) throw new Error('a plan begins by reading');
+    const items = Array.from({ length: 6 }, (_, n) => ({ id: id(20 + n), create: 9 }));
+    plan.apply({ type: 'window', read, revision: 10, items, next: undefined, bytes: 0 }, 0);
+    finish(plan, plan.nextWrite(0), 0);
+    expect(plan.wakeAtMs()).toBe(10);
+    const write = plan.nextWrite(500);
+    expect(given(write)).toEqual([id(20), id(21)]);
+    finish(plan, write, 500);
+    // Those that may be started are with the worker: no token lets more go, and none is waited for.
+    expect(given(plan.nextWrite(900))).toEqual([]);
+    finish(plan, { ...(write as PlannedWrite), assignments: [] }, 900);
+    change(plan, 30, { type: 'controlled', seen: { mod: 30, control: openControl } });
+    expect(given(plan.nextWrite(910))).toEqual([id(22), id(23), id(24), id(25)]);
+  });
+
   it('QUEUE-13 knows who had a job that goes in the revision that cancels it', () => {
     const plan = started(1);
     created(plan, 20, id(15), id(16));

@@ -39,7 +39,6 @@ import type {
   GateMove,
   LoadedState,
   PlanInput,
-  PlannedCancellation,
   PlannedWrite,
   QueueChange,
   StoredItem,
@@ -72,12 +71,6 @@ export const planLimits: PlanLimits = {
   gateDelayMs: 5_000,
 };
 
-/** Who was given an item last. */
-interface Holder {
-  readonly worker: string;
-  readonly generation: number;
-}
-
 export class DispatchPlan {
   readonly #limits: PlanLimits;
   readonly #jobs = new PlannedJobs();
@@ -88,8 +81,6 @@ export class DispatchPlan {
   readonly #heartbeat = new Heartbeat();
   readonly #rules = new FleetRules();
   readonly #cancellations = new Cancellations();
-  /** Who was given the items that had gone when they were looked for: some are only now told to be cancelled. */
-  readonly #goneAtLoad = new Map<ItemId, Holder>();
   readonly #follower: GateFollower;
   #gate: ItemId = placeOf(0);
   #loadedAt = 0;
@@ -137,7 +128,7 @@ export class DispatchPlan {
     this.#jobs.release(nowMs);
     const takeBack = this.#planTakeBack();
     const assignments = takeBack === undefined ? this.#planAssignments(nowMs) : [];
-    const cancellations = this.#planCancellations();
+    const cancellations = this.#cancellations.plan(this.#limits.cancellationsPerWrite, this.#workers);
     const gate = this.#planGate(nowMs);
     // With the gate goes a new base: the old one may lie above an item that the gate is about to pass.
     const waiting = this.#isWaiting();
@@ -181,10 +172,7 @@ export class DispatchPlan {
       const worker = this.#workers.get(id) ?? this.#workers.addLost(id);
       for (const job of jobs) {
         if (!state.existing.has(job.id)) {
-          const before = this.#goneAtLoad.get(job.id);
-          if (before === undefined || before.generation < job.generation) {
-            this.#goneAtLoad.set(job.id, { worker: id, generation: job.generation });
-          }
+          this.#cancellations.wasGiven(job.id, id, job.generation);
           continue;
         }
         const generation = this.#generations.get(job.id)?.generation ?? 0;
@@ -268,7 +256,7 @@ export class DispatchPlan {
   #cancelled(id: ItemId, reason: Uint8Array): void {
     const place = this.#jobs.get(id)?.place;
     const inHand = place !== undefined && 'worker' in place ? place.worker.id : undefined;
-    this.#cancellations.cancelled({ id, reason, worker: inHand ?? this.#goneAtLoad.get(id)?.worker });
+    this.#cancellations.cancelled({ id, reason, worker: inHand });
   }
 
   #merge(items: readonly StoredItem[], nowMs: number): void {
@@ -282,15 +270,6 @@ export class DispatchPlan {
     const last = jobs.length === worker.inHand.size;
     for (const job of jobs) this.#jobs.move(job, { status: 'taking-back', worker });
     return { worker: worker.id, jobs: jobs.map(assignedJob), last };
-  }
-
-  /** Of those cancelled, who is present is told. */
-  #planCancellations(): PlannedCancellation[] {
-    return this.#cancellations.first(this.#limits.cancellationsPerWrite).map((cancelled) => {
-      const worker = cancelled.worker === undefined ? undefined : this.#workers.get(cancelled.worker);
-      if (worker === undefined || worker.lost) return { ...cancelled, worker: undefined, create: 0 };
-      return { ...cancelled, create: worker.create };
-    });
   }
 
   /** The first ready jobs, each to the worker with the smallest share of its capacity in use. */
