@@ -28,15 +28,14 @@
  * the generation (which only grows), or by the id (items never come back once deleted).
  */
 
-import { type ItemId, placeOf } from '../keys.js';
+import type { ItemId } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
 import { Cancellations } from './cancellations.js';
 import { FleetRules, type SeenControl } from './choice/fleet-rules.js';
-import { GateFollower } from './gate-follower.js';
+import { GatePlan } from './gate-plan.js';
 import { Heartbeat } from './heartbeat.js';
 import type {
   Assignment,
-  GateMove,
   LoadedState,
   PlanInput,
   PlannedWrite,
@@ -81,18 +80,16 @@ export class DispatchPlan {
   readonly #heartbeat = new Heartbeat();
   readonly #rules = new FleetRules();
   readonly #cancellations = new Cancellations();
-  readonly #follower: GateFollower;
-  #gate: ItemId = placeOf(0);
+  readonly #gate: GatePlan;
   #loadedAt = 0;
   /** Everything of the watched range up to here is in the plan. */
   #seen = 0;
-  #overflowChecked = false;
   #writing = false;
 
   constructor(limits: PlanLimits = planLimits) {
     this.#limits = limits;
     this.#reader = new WindowReader(limits.mirror >> 1);
-    this.#follower = new GateFollower(limits.gateDelayMs);
+    this.#gate = new GatePlan(limits, this.#jobs, this.#reader);
     this.#jobs.setGroupLimits((group) => this.#rules.limitOf(group));
   }
 
@@ -102,7 +99,7 @@ export class DispatchPlan {
         this.#load(input.state, nowMs);
         return;
       case 'window': {
-        const known = this.#reader.received(input, this.#gate);
+        const known = this.#reader.received(input, this.#gate.place);
         if (known !== undefined) this.#merge(known, nowMs);
         return;
       }
@@ -114,7 +111,7 @@ export class DispatchPlan {
         }
         for (const { revision, change } of input.changes) this.#change(change, revision, nowMs);
         this.#seen = Math.max(this.#seen, input.revision);
-        this.#overflowChecked = false;
+        this.#gate.heardNews();
         return;
       case 'written':
         this.#writing = false;
@@ -129,7 +126,7 @@ export class DispatchPlan {
     const takeBack = this.#planTakeBack();
     const assignments = takeBack === undefined ? this.#planAssignments(nowMs) : [];
     const cancellations = this.#cancellations.plan(this.#limits.cancellationsPerWrite, this.#workers);
-    const gate = this.#planGate(nowMs);
+    const gate = this.#gate.next(this.#view(), nowMs);
     // With the gate goes a new base: the old one may lie above an item that the gate is about to pass.
     const waiting = this.#isWaiting();
     const beat =
@@ -153,7 +150,7 @@ export class DispatchPlan {
     const times = [
       this.#jobs.nextDelayedMs,
       this.#heartbeat.dueAtMs(this.#isWaiting()),
-      this.#follower.dueMs,
+      this.#gate.dueMs,
       this.#jobs.readyCount > 0 ? this.#rules.wakeAtMs() : undefined,
     ].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -162,7 +159,7 @@ export class DispatchPlan {
   #load(state: LoadedState, nowMs: number): void {
     this.#loadedAt = state.revision;
     this.#seen = state.revision;
-    this.#gate = state.gate;
+    this.#gate.start(state.gate);
     this.#heartbeat.start(nowMs, state.timeMs);
     this.#reader.start(state.start);
     this.#controlled(state.control, state.revision, nowMs);
@@ -190,7 +187,7 @@ export class DispatchPlan {
       if (this.#jobs.get(change.item.id) === undefined && this.#reader.admits(change.item)) {
         this.#addItem(change.item, nowMs);
       }
-      if (!this.#reader.isBehind) this.#follower.itemCreated(revision, nowMs);
+      this.#gate.itemCreated(revision, nowMs);
       return;
     }
     if (change.type === 'item-gone') {
@@ -291,40 +288,6 @@ export class DispatchPlan {
     return [...given].map(([worker, jobs]) => ({ worker: worker.id, create: worker.create, jobs }));
   }
 
-  #planGate(nowMs: number): GateMove | undefined {
-    const { pending } = this.#reader;
-    if (pending !== undefined) {
-      return { purpose: 'window', from: this.#gate, to: pending.to, revision: pending.revision };
-    }
-    if (this.#reader.isBehind) return undefined;
-    const overflow = this.#overflow();
-    if (overflow !== undefined && overflow > this.#gate) {
-      return { purpose: 'cut', from: this.#gate, to: overflow, revision: this.#view() };
-    }
-    if (overflow !== undefined) {
-      // Nothing can be created there any more.
-      this.#cutAt(overflow);
-      return undefined;
-    }
-    const to = this.#follower.take(nowMs);
-    if (to === undefined || to <= this.#gate) return undefined;
-    return { purpose: 'follow', from: this.#gate, to, revision: this.#view() };
-  }
-
-  /** From where on memory should not hold the waiting items. */
-  #overflow(): ItemId | undefined {
-    if (this.#jobs.readyCount <= this.#limits.mirror || this.#overflowChecked) return undefined;
-    // Once for each news from the watch: refused, it lacks an item that the watch is about to bring.
-    this.#overflowChecked = true;
-    return this.#jobs.readyAt(this.#limits.mirror >> 1);
-  }
-
-  #cutAt(to: ItemId): void {
-    this.#follower.forget();
-    this.#jobs.dropReadyFrom(to);
-    this.#reader.start(to);
-  }
-
   #written(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
     this.#assigned(write, outcome, nowMs);
     this.#cancellations.told(write.cancellations.map(({ id }) => id));
@@ -336,13 +299,7 @@ export class DispatchPlan {
       const worker = this.#workers.get(takeBack.worker);
       if (takeBack.last && worker?.inHand.size === 0) this.#workers.remove(takeBack.worker);
     }
-    if (gate === undefined) return;
-    if (outcome.gateMoved) this.#gate = gate.to;
-    if (gate.purpose === 'window') {
-      this.#merge(this.#reader.closed(outcome.gateMoved), nowMs);
-    } else if (gate.purpose === 'cut' && outcome.gateMoved) {
-      this.#cutAt(gate.to);
-    }
+    if (gate !== undefined) this.#merge(this.#gate.answered(gate, outcome.gateMoved), nowMs);
   }
 
   #assigned(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
