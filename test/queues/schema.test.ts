@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { describe, expect, it } from 'vitest';
 import { MemoryServer } from '../../src/memory/index.js';
@@ -54,6 +55,25 @@ describe('a schema', () => {
       code: 'invalid-argument',
       message: expect.stringContaining('out of order'),
     });
+    await close();
+  });
+
+  it('lets nothing pass where it answers with a promise of another realm, or with no result', async () => {
+    const { client, close } = await setUp();
+    const answers: [unknown, string][] = [
+      [runInNewContext("Promise.resolve({ issues: [{ message: 'is not even' }] })"), 'is not even'],
+      [runInNewContext("Promise.resolve().then(() => { throw new Error('gone'); })"), 'gone'],
+      [undefined, 'no result'],
+      [true, 'no result'],
+      [{}, 'no result'],
+    ];
+    for (const [answer, message] of answers) {
+      const schema = schemaOf<number>(() => answer as Checked<number>);
+      await expect(new FifoQueue<number>(client, 'q', { schema }).enqueue(1)).rejects.toMatchObject({
+        code: 'invalid-argument',
+        message: expect.stringContaining(message),
+      });
+    }
     await close();
   });
 

@@ -96,18 +96,30 @@ export function checkSchema(schema: unknown): void {
   );
 }
 
-/** A schema that throws has found its value wrong in a way of its own. */
+/** A schema that throws, or answers what is no result, has found its value wrong in a way of its own: nothing passes unseen. */
 function validated<T>(
   schema: StandardSchemaV1<unknown, T>,
   value: unknown,
 ): StandardSchemaV1.Result<T> | Promise<StandardSchemaV1.Result<T>> {
-  const asIssue = (error: unknown) => ({ issues: [{ message: `the schema failed: ${String(error)}` }] });
+  const failed = (error: unknown) => ({ issues: [{ message: `the schema failed: ${String(error)}` }] });
+  const resultOf = (answer: unknown): StandardSchemaV1.Result<T> => {
+    const isResult =
+      typeof answer === 'object' && answer !== null && ('value' in answer || 'issues' in answer);
+    return isResult ? (answer as StandardSchemaV1.Result<T>) : failed('it gave no result');
+  };
   try {
-    const result = schema['~standard'].validate(value);
-    return isPromise(result) ? result.catch(asIssue) : result;
+    const answer: unknown = schema['~standard'].validate(value);
+    return isThenable(answer) ? Promise.resolve(answer).then(resultOf, failed) : resultOf(answer);
   } catch (error) {
-    return asIssue(error);
+    return failed(error);
   }
+}
+
+/** Promises of other makes and realms too. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
