@@ -24,7 +24,7 @@ export const queueRulesMutants: readonly Mutant[] = [
     find: "isWaiting: ({ stand }) => stand === 'ready' || stand === 'delayed',\n      mayGo",
     replace: "isWaiting: ({ stand }) => stand === 'ready',\n      mayGo",
     story:
-      'sidekiq and Laravel queues (laravel/ideas #1405): a job that is put back for its retry gives its key free, and the order is gone',
+      'Queues with a lock for each key (laravel/ideas #1405): a job that is put back gives it free, and the order is gone',
     killedBy,
     invariant: 'QUEUE-10',
   },
