@@ -113,6 +113,8 @@ export interface SeenEnd {
   /** What the acknowledgement says of its follow-ups. */
   readonly followUps: number;
   readonly result: ResultRecord | undefined;
+  /** Of its dead letter. */
+  readonly cause: DeadLetterRecord['cause'] | undefined;
 }
 
 /** The place of a follow-up in the call that put it. */
@@ -214,8 +216,8 @@ class OutcomesReplay {
     if (way === 'acknowledged' && generation !== job.generation) {
       broken('QUEUE-6', `${what} is acknowledged by generation ${generation}, and is in ${job.generation}`);
     }
-    if (letter !== undefined) this.#buried(job, letter, what);
-    job.end = { revision, way, generation: job.generation, followUps: followUps ?? 0, result };
+    const cause = letter && this.#buried(job, letter, what);
+    job.end = { revision, way, generation: job.generation, followUps: followUps ?? 0, result, cause };
     if (way === 'acknowledged') this.#counts.acknowledged += 1;
     if (way === 'cancelled') this.#counts.cancelled += 1;
   }
@@ -232,7 +234,7 @@ class OutcomesReplay {
     return decodeResult(kv.value);
   }
 
-  #buried(job: SeenJob, kv: KeyValue, what: string): void {
+  #buried(job: SeenJob, kv: KeyValue, what: string): DeadLetterRecord['cause'] {
     if (this.#letters.has(kv.key)) broken('QUEUE-17', `${what} is in the dead letters for the second time`);
     this.#letters.add(kv.key);
     const { cause, failures, losses, item } = decodeDeadLetter(kv.value);
@@ -255,6 +257,7 @@ class OutcomesReplay {
     if (cause === 'workers-lost' && losses < this.#options.maxLosses) {
       broken('QUEUE-17', `${what} is a dead letter after ${losses} losses of ${this.#options.maxLosses}`);
     }
+    return cause;
   }
 
   /** What may only be written as a job ends. */

@@ -62,8 +62,8 @@ function checkHandler(
 }
 
 function checkRejection({ id, end }: SeenJob, rejected: ReadonlySet<string>): void {
-  const { result, generation } = end ?? {};
-  if (result?.status !== 'dead' || result.cause !== 'rejected') return;
+  const { cause, generation } = end ?? {};
+  if (cause !== 'rejected') return;
   if (!rejected.has(grantOf({ id, generation: generation ?? 0 }))) {
     broken('QUEUE-17', `job ${id} is in the dead letters as rejected, and no handler has rejected it`);
   }
