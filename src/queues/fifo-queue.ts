@@ -152,7 +152,8 @@ export class FifoQueue<T> implements AsyncDisposable {
         'a function that gives the options of an item, or none',
       );
     }
-    return this.#enter(payloads, options, each ?? (() => options));
+    // The caller's own array may change while a schema takes its time; and one with holes has no item there.
+    return this.#enter(Array.from(payloads), options, each ?? (() => options));
   }
 
   /** Items that are not acknowledged yet, those being worked on included. One request; etcd counts them one by one. */

@@ -23,6 +23,8 @@
 import { hexRevision, type Key, type KeyRange, prefixRange } from '../store/index.js';
 
 const counterDigits = 10;
+/** A revision, the name of a producer (both 16 digits), a number, and what is between. */
+const idBytes = 16 + 1 + 16 + 1 + counterDigits;
 const cancelled = 'x/';
 
 /** Names an item: the text after `i/`. Ids sort in queue order. */
@@ -65,6 +67,11 @@ export class QueueKeys {
     this.results = prefixRange(`${prefix}R/`);
     this.idempotency = prefixRange(`${prefix}U/`);
     this.watched = { key: this.candidates.key, rangeEnd: this.cancellations.rangeEnd };
+  }
+
+  /** How long the key of an item is. */
+  get itemKeyBytes(): number {
+    return this.items.key.length + idBytes;
   }
 
   item(id: ItemId): Key {

@@ -1,6 +1,6 @@
 /**
- * A set of listeners that cannot hurt who calls them: an exception in one is handed to `onError` (by default
- * reported as a process warning) and the others still run.
+ * A set of listeners that cannot hurt who calls them: an exception in one, or the rejection of one that is asynchronous, is
+ * handed to `onError` (by default reported as a process warning) and the others still run.
  */
 export class Listeners<T> {
   /** Most objects that could tell something have nobody who listens, and there may be very many of them. */
@@ -32,7 +32,8 @@ export class Listeners<T> {
     for (const listener of [...listeners]) {
       if (!listeners.has(listener)) continue;
       try {
-        listener(value);
+        const returned: unknown = listener(value);
+        if (returned instanceof Promise) returned.catch(this.#onError);
       } catch (error) {
         this.#onError(error);
       }

@@ -118,7 +118,7 @@ export class DeadLetters<T> {
    * redrives it and whatever reply is lost. Answers the items that this call put: none for a letter that is gone. All of them take
    * a read and an enqueue for each hundred letters. Default time limit 10 s for each hundred.
    *
-   * Errors as of `enqueue`, and `codec` for a letter that another program wrote. After a failure some may have come back: calling
+   * Errors as of `enqueue`, and `codec` for a letter that cannot be read, which `'all'` passes over. After a failure some may have come back: calling
    * it again redrives the rest.
    */
   async redrive(which: ItemId | 'all', options: WaitOptions = {}): Promise<readonly Enqueued[]> {
@@ -137,7 +137,7 @@ export class DeadLetters<T> {
       asOf ??= revision;
       const then = asOf;
       // What came back and failed again in the meantime stays.
-      const letters = kvs.filter(({ createRevision }) => createRevision <= then);
+      const letters = kvs.filter((kv) => kv.createRevision <= then && isReadable(kv));
       entered.push(...(await this.#putBack(letters, options)));
       const last = kvs.at(-1);
       if (last === undefined || kvs.length < lettersPerStep) return entered;
@@ -169,10 +169,11 @@ export class DeadLetters<T> {
 
   async #letterOf({ key, value, createRevision }: KeyValue): Promise<DeadLetter<T>> {
     const { item, ...known } = decodeDeadLetter(value);
-    const { payload, enqueuedAtMs, traits = noTraits } = decodeItem(item);
     const id = this.#keys.nameIn(this.#keys.deadLetters, key);
-    const letter = { id, ...known, enqueuedAtMs, traits, revision: createRevision };
+    let letter = { id, ...known, enqueuedAtMs: 0, traits: noTraits, revision: createRevision };
     try {
+      const { payload, enqueuedAtMs, traits = noTraits } = decodeItem(item);
+      letter = { ...letter, enqueuedAtMs, traits };
       return { ...letter, payload: await this.#payloads.decode(payload) };
     } catch (error) {
       if (!isQuorateError(error, 'codec')) throw error;
@@ -193,5 +194,14 @@ export class DeadLetters<T> {
 
   #doing(what: string): string {
     return `${what} dead letters of queue "${this.#queueName}"`;
+  }
+}
+
+function isReadable({ value }: KeyValue): boolean {
+  try {
+    decodeItem(decodeDeadLetter(value).item);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -3,6 +3,7 @@ import type { ItemId } from '../keys.js';
 import type { ItemTraits } from '../records/index.js';
 import { Choice } from './choice/choice.js';
 import type { Choosable, Stand } from './choice/choosable.js';
+import { Delays } from './delays.js';
 import type { PlannedWorker } from './planned-workers.js';
 
 /** Where a job stands. Only `move` changes it. */
@@ -32,8 +33,7 @@ const ready: JobPlace = { status: 'ready' };
 export class PlannedJobs {
   readonly #jobs = new Map<ItemId, PlannedJob>();
   readonly #choice = new Choice<PlannedJob>((id) => this.#jobs.get(id));
-  /** By time. */
-  readonly #delayed: { readonly untilMs: number; readonly job: PlannedJob }[] = [];
+  readonly #delayed = new Delays<PlannedJob>();
   #readyCount = 0;
   #delayedCount = 0;
   #inHandCount = 0;
@@ -53,7 +53,7 @@ export class PlannedJobs {
   }
 
   get nextDelayedMs(): number | undefined {
-    return this.#delayed[0]?.untilMs;
+    return this.#delayed.nextMs;
   }
 
   get(id: ItemId): PlannedJob | undefined {
@@ -91,11 +91,10 @@ export class PlannedJobs {
 
   /** Jobs whose delay is over become ready. */
   release(nowMs: number): void {
-    for (let next = this.#delayed[0]; next !== undefined && next.untilMs <= nowMs; next = this.#delayed[0]) {
-      this.#delayed.shift();
-      const { place } = next.job;
-      if (this.#jobs.get(next.job.id) !== next.job) continue;
-      if (place.status === 'delayed' && place.untilMs === next.untilMs) this.move(next.job, ready);
+    for (let next = this.#delayed.takeDue(nowMs); next; next = this.#delayed.takeDue(nowMs)) {
+      const { value: job, untilMs } = next;
+      if (this.#jobs.get(job.id) !== job) continue;
+      if (job.place.status === 'delayed' && job.place.untilMs === untilMs) this.move(job, ready);
     }
   }
 
@@ -125,13 +124,10 @@ export class PlannedJobs {
       case 'ready':
         this.#readyCount += 1;
         break;
-      case 'delayed': {
-        let index = this.#delayed.length;
-        while (index > 0 && (this.#delayed[index - 1]?.untilMs ?? 0) > place.untilMs) index -= 1;
-        this.#delayed.splice(index, 0, { untilMs: place.untilMs, job });
+      case 'delayed':
+        this.#delayed.add(place.untilMs, job);
         this.#delayedCount += 1;
         break;
-      }
       default:
         this.#inHandCount += 1;
         place.worker.inHand.add(job);

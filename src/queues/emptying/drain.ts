@@ -68,11 +68,10 @@ async function lastItem(store: Store, keys: QueueKeys, left: TimeLeft): Promise<
     left.forRead(),
   );
   const [last, control] = replies.map(firstOf);
-  if (last === undefined) return undefined;
   if (control === undefined || !decodeControl(control.value).closed) {
     throw new QuorateError('aborted', 'the queue was opened for items again while it was drained');
   }
-  return last.key;
+  return last?.key;
 }
 
 /** Resolves when the key is gone; the watch tells, and after each opening a look. */
@@ -89,6 +88,8 @@ async function watchUntilGone(client: Client, key: Key, left: TimeLeft, doing: s
       else if (item.type === 'opened') look().catch(reject);
     });
   });
+  // The time may be over before anybody waits for it.
+  gone.catch(() => {});
   try {
     await waitFor(runtime, gone, left.all(), doing);
   } finally {

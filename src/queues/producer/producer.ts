@@ -55,7 +55,8 @@ export class Producer {
   ): Promise<readonly (Enqueued | undefined)[]> {
     const { runtime } = this.#client;
     const { timeoutMs = defaultTimeoutMs } = wait;
-    const call = new WaitingCall({ runtime, wait, timeoutMs, doing: this.doing });
+    const { itemKeyBytes } = this.#keys;
+    const call = new WaitingCall({ runtime, wait, timeoutMs, doing: this.doing, itemKeyBytes });
     const opened = this.#open();
     if (this.#turns === undefined && !(prepared instanceof Promise)) this.#submit(call, prepared, opened);
     else this.#submitInTurn(call, prepared, opened);
@@ -95,12 +96,11 @@ export class Producer {
   }
 
   #submit(call: WaitingCall, drafts: readonly Draft[], opened: Promise<Opened>): void {
-    opened.then(
-      ({ pipeline }) => {
+    opened
+      .then(({ pipeline }) => {
         for (const submission of call.divide(drafts)) pipeline.submit(submission);
-      },
-      (error: unknown) => call.fail(asQuorateError(error)),
-    );
+      })
+      .catch((error: unknown) => call.fail(asQuorateError(error)));
   }
 
   #open(): Promise<Opened> {

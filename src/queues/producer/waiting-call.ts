@@ -5,9 +5,11 @@ import type { Draft, Enqueued, Submission } from './submission.js';
 /** What enters in one revision, all or none. */
 const itemsPerSubmission = 600;
 const bytesPerSubmission = 500_000;
-/** Of its key and the operation, beside the value. */
-const bytesPerItem = 64;
-const bytesPerCondition = 256;
+/** Of the operations of an item, beside its key and value, and of a condition beside the key that decides. */
+const bytesPerItem = 32;
+const bytesPerCondition = 192;
+/** A condition compares its key, writes it and reads it. */
+const timesConditionKey = 3;
 
 type Results = readonly (Enqueued | undefined)[];
 
@@ -19,6 +21,7 @@ type Results = readonly (Enqueued | undefined)[];
 export class WaitingCall {
   readonly results: Promise<Results>;
   readonly #doing: string;
+  readonly #itemKeyBytes: number;
   readonly #options: WaitOptions;
   readonly #timer: Timer | undefined;
   readonly #onAbort = () => {
@@ -35,8 +38,16 @@ export class WaitingCall {
   #resolve!: (results: Results) => void;
   #reject!: (error: QuorateError) => void;
 
-  constructor(options: { runtime: Runtime; wait: WaitOptions; timeoutMs: number; doing: string }) {
-    const { runtime, wait, timeoutMs, doing } = options;
+  /** `itemKeyBytes`: how long the keys of items are. */
+  constructor(options: {
+    runtime: Runtime;
+    wait: WaitOptions;
+    timeoutMs: number;
+    doing: string;
+    itemKeyBytes: number;
+  }) {
+    const { runtime, wait, timeoutMs, doing, itemKeyBytes } = options;
+    this.#itemKeyBytes = itemKeyBytes;
     this.#options = wait;
     this.#doing = doing;
     this.results = new Promise((resolve, reject) => {
@@ -58,7 +69,7 @@ export class WaitingCall {
   /** What is to be submitted, in this order. Nothing if it is over. */
   divide(drafts: readonly Draft[]): readonly Submission[] {
     if (this.#over) return [];
-    const parts = partsOf(drafts);
+    const parts = partsOf(drafts, this.#itemKeyBytes);
     this.#missing = parts.length;
     if (parts.length === 0) this.#end(() => this.#resolve([]));
     this.#parts = parts.map((part, index) => this.#submission(part, index));
@@ -125,10 +136,15 @@ interface Part {
   bytes: number;
 }
 
-function partsOf(drafts: readonly Draft[]): Part[] {
+function bytesOf({ value, condition }: Draft, itemKeyBytes: number): number {
+  const decides = condition === undefined ? 0 : bytesPerCondition + timesConditionKey * condition.key.length;
+  return value.length + itemKeyBytes + bytesPerItem + decides;
+}
+
+function partsOf(drafts: readonly Draft[], itemKeyBytes: number): Part[] {
   const parts: Part[] = [];
   for (const draft of drafts) {
-    const bytes = draft.value.length + bytesPerItem + (draft.condition === undefined ? 0 : bytesPerCondition);
+    const bytes = bytesOf(draft, itemKeyBytes);
     const last = parts.at(-1);
     if (
       last !== undefined &&

@@ -1,5 +1,5 @@
 import { bytesOf, textOf } from '../../store/index.js';
-import { parsed } from './parsing.js';
+import { malformed, parsed } from './parsing.js';
 
 /** At most `count` jobs are given out in each `perMs`, beside a first `burst`. */
 export interface RateLimit {
@@ -34,25 +34,36 @@ export function encodeControl(control: QueueControl): Uint8Array {
   return bytesOf(JSON.stringify(control));
 }
 
-/** Limits that cannot be read count as none. A document that cannot be read is refused: nobody knows what it was to prevent. */
+/** A document that cannot be read, or only in part, is refused: nobody knows what it was to prevent. */
 export function decodeControl(bytes: Uint8Array): QueueControl {
   const value = parsed('control', () => JSON.parse(textOf(bytes)) as Partial<QueueControl>);
+  const { paused = false, closed = false, limits = {} } = value;
+  if (Array.isArray(value) || typeof paused !== 'boolean' || typeof closed !== 'boolean') {
+    throw malformed('control');
+  }
+  return { paused, closed, limits: limitsOf(limits) };
+}
+
+function limitsOf(limits: QueueLimits | null): QueueLimits {
+  if (typeof limits !== 'object' || limits === null || Array.isArray(limits)) throw malformed('control');
+  const { concurrency, groupConcurrency, groups, rate } = limits;
+  const isFine =
+    (concurrency === undefined || isCount(concurrency)) &&
+    (groupConcurrency === undefined || isCount(groupConcurrency)) &&
+    (groups === undefined || isGroups(groups)) &&
+    (rate === undefined || isRate(rate));
+  if (!isFine) throw malformed('control');
   return {
-    paused: value.paused === true,
-    closed: value.closed === true,
-    limits: limitsOf(value.limits ?? {}),
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(groupConcurrency === undefined ? {} : { groupConcurrency }),
+    ...(groups === undefined ? {} : { groups }),
+    ...(rate === undefined ? {} : { rate }),
   };
 }
 
-function limitsOf({ concurrency, groupConcurrency, groups, rate }: QueueLimits): QueueLimits {
-  return {
-    ...(isCount(concurrency) ? { concurrency } : {}),
-    ...(isCount(groupConcurrency) ? { groupConcurrency } : {}),
-    ...(typeof groups === 'object' && groups !== null
-      ? { groups: Object.fromEntries(Object.entries(groups).filter(([, limit]) => isCount(limit))) }
-      : {}),
-    ...(isRate(rate) ? { rate } : {}),
-  };
+function isGroups(groups: unknown): boolean {
+  if (typeof groups !== 'object' || groups === null || Array.isArray(groups)) return false;
+  return Object.values(groups).every(isCount);
 }
 
 function isCount(value: unknown): value is number {

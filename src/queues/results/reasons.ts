@@ -3,7 +3,13 @@ const longestReasonBytes = 1_024;
 
 /** In words why something failed: the message of an error, or what was thrown, as far as it fits into a record. */
 export function reasonOf(cause: unknown): string {
-  return shortened(cause instanceof Error ? cause.message || cause.name : String(cause));
+  try {
+    const text: unknown = cause instanceof Error ? cause.message || cause.name : cause;
+    return shortened(String(text));
+  } catch {
+    // What is thrown need not have a text.
+    return 'no text says why';
+  }
 }
 
 export function shortened(reason: string): string {

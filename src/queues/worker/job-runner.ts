@@ -168,7 +168,8 @@ export class JobRunner<T> {
         if (job.verdict !== undefined) emit({ type: 'dead', id: job.id, ...job.verdict, job });
         return;
       case 'superseded':
-        if (isUnended && isQuorateError(error) && error.outcome === 'unknown') this.#report(error);
+        // Then nobody knows whether it was refused, or done by an attempt of this worker before.
+        if (isQuorateError(error) && error.outcome === 'unknown') this.#report(error);
         else emit({ type: 'fenced', job });
         return;
       case 'held':

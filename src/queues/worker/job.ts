@@ -136,11 +136,15 @@ export class Job<T> {
 
   /** Resolves when no `complete` or `reject` is under way. */
   async settled(): Promise<void> {
-    await this.#ending?.catch(() => {});
+    for (let ending = this.#ending; ending !== undefined; ) {
+      await ending;
+      ending = ending === this.#ending ? undefined : this.#ending;
+    }
   }
 
   #end<R>(ending: Promise<R>): Promise<R> {
-    this.#ending = ending;
+    // One may be called while another is under way: the worker looks at the job when all have their answers.
+    this.#ending = Promise.allSettled([this.#ending, ending]);
     // The worker looks at the outcome itself; who does not await this must not die of it.
     ending.catch(() => {});
     return ending;

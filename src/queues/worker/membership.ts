@@ -75,6 +75,8 @@ export class Membership {
   readonly #ended = sharedController();
   readonly #ledger = new RecordLedger();
   readonly #held = new Set<HeldJob>();
+  /** Of each reading under way, what was cancelled since its watch stands. */
+  readonly #cancelledMeanwhile = new Set<Map<ItemId, string>>();
   readonly #context: HeldJobContext;
   #subscription: Subscription | undefined;
   #create = 0;
@@ -231,6 +233,17 @@ export class Membership {
 
   /** Takes what came up to `revision`, where the watch begins to bring the rest. A job taken twice would run twice. */
   async #catchUp(revision: number): Promise<void> {
+    const cancelled = new Map<ItemId, string>();
+    this.#cancelledMeanwhile.add(cancelled);
+    try {
+      await this.#readUpTo(revision, cancelled);
+    } finally {
+      this.#cancelledMeanwhile.delete(cancelled);
+    }
+  }
+
+  /** `cancelled`: what was told to be cancelled since the watch stands, before its records may have been read. */
+  async #readUpTo(revision: number, cancelled: ReadonlyMap<ItemId, string>): Promise<void> {
     const backoff = new Backoff(this.#runtime, retryDelay);
     const range = { ...this.#keys.recordsOf(this.worker), maxCreateRevision: revision };
     while (!this.signal.aborted) {
@@ -240,7 +253,7 @@ export class Membership {
         const inOrder = [...read.kvs].sort(
           (a, b) => a.createRevision - b.createRevision || (a.key < b.key ? -1 : 1),
         );
-        for (const kv of inOrder) this.#take(kv);
+        for (const kv of inOrder) this.#take(kv, cancelled);
         return;
       } catch (error) {
         if (!isPassingRead(error)) throw error;
@@ -251,7 +264,7 @@ export class Membership {
     }
   }
 
-  #take(record: KeyValue): void {
+  #take(record: KeyValue, alreadyCancelled: ReadonlyMap<ItemId, string> = new Map()): void {
     if (this.signal.aborted || this.#ledger.knows(record.key)) return;
     const cancelled = this.#keys.cancelledIn(this.worker, record.key);
     if (cancelled !== undefined) {
@@ -262,12 +275,18 @@ export class Membership {
     this.#ledger.opened(record.key, assigned.length);
     const jobs = assigned.map((job) => new HeldJob(job, record.key, this.#context));
     for (const job of jobs) this.#held.add(job);
+    for (const job of jobs) {
+      const reason = alreadyCancelled.get(job.assigned.id);
+      if (reason !== undefined) this.#cancel(job, reason);
+    }
     if (this.#leaving) {
-      for (const job of jobs) this.giveBack(job).catch((error: unknown) => this.#options.onError(error));
+      for (const job of jobs) {
+        if (!job.isSettled) this.giveBack(job).catch((error: unknown) => this.#options.onError(error));
+      }
       return;
     }
     if (this.#intake === undefined && jobs.every((job) => job.payload !== undefined)) {
-      for (const job of jobs) this.#options.onJob(job);
+      for (const job of jobs) if (!job.isSettled) this.#options.onJob(job);
       return;
     }
     const intake = (this.#intake ?? Promise.resolve())
@@ -282,12 +301,16 @@ export class Membership {
     this.#ledger.opened(notice.key, 0);
     this.#deleteEmptiedSoon();
     const reason = textOf(notice.value);
+    for (const meanwhile of this.#cancelledMeanwhile) meanwhile.set(id, reason);
+    for (const job of this.#held) if (job.assigned.id === id) this.#cancel(job, reason);
+  }
+
+  #cancel(job: HeldJob, reason: string): void {
+    const { id } = job.assigned;
     const error = new QuorateError('job-cancelled', `job ${id} was cancelled${reason && `: ${reason}`}`, {
       details: { id, reason },
     });
-    for (const job of this.#held) {
-      if (job.assigned.id === id && job.cancel(error)) this.#options.onCancelled(job, error, reason);
-    }
+    if (job.cancel(error)) this.#options.onCancelled(job, error, reason);
   }
 
   /** Reads the payloads that the record left out, then hands the jobs over, in order. */

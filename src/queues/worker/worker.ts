@@ -136,6 +136,7 @@ export class Worker<T> implements AsyncDisposable {
   async run(options: { signal?: AbortSignal } & CloseOptions = {}): Promise<void> {
     const { signal } = options;
     checkWaitOptions({ signal }, `working on queue "${this.queue.name}"`);
+    checkGrace(options);
     const onAbort = () => void this.close(options);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
@@ -152,10 +153,7 @@ export class Worker<T> implements AsyncDisposable {
    * rejects. Leaves the queue object and the client open.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const { graceMs = defaultGraceMs } = options;
-    if (graceMs !== Number.POSITIVE_INFINITY) {
-      checkWhole(Math.ceil(graceMs), 'graceMs', 0, Number.MAX_SAFE_INTEGER);
-    }
+    const graceMs = checkGrace(options);
     if (!this.#stopping.signal.aborted) {
       this.#graceMs = graceMs;
       this.#stopping.abort(closedError());
@@ -262,6 +260,13 @@ export class Worker<T> implements AsyncDisposable {
     this.#health.add(event);
     this.#listeners.emit(event);
   }
+}
+
+function checkGrace({ graceMs = defaultGraceMs }: CloseOptions): number {
+  if (graceMs !== Number.POSITIVE_INFINITY) {
+    checkWhole(Math.ceil(graceMs), 'graceMs', 0, Number.MAX_SAFE_INTEGER);
+  }
+  return graceMs;
 }
 
 function closedError(): QuorateError {
