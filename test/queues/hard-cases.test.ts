@@ -14,7 +14,10 @@ async function setUp(store: Store = new MemoryServer().connect(), name = 'q') {
   return { client, queue, keys: new QueueKeys(client.keys.prefix('queue', name)) };
 }
 
-async function startWorker(queue: FifoQueue<string>, ...rest: WorkerArguments): Promise<WorkerEvent<string>[]> {
+async function startWorker(
+  queue: FifoQueue<string>,
+  ...rest: WorkerArguments
+): Promise<WorkerEvent<string>[]> {
   const worker = new Worker(queue, ...rest);
   onTestFinished(() => worker.close({ graceMs: 0 }));
   const events: WorkerEvent<string>[] = [];
@@ -22,22 +25,26 @@ async function startWorker(queue: FifoQueue<string>, ...rest: WorkerArguments): 
   await worker.start();
   return events;
 }
-type WorkerArguments = ConstructorParameters<typeof Worker<string>> extends [unknown, ...infer Rest] ? Rest : never;
+type WorkerArguments =
+  ConstructorParameters<typeof Worker<string>> extends [unknown, ...infer Rest] ? Rest : never;
 
 const never = compare.version('nothing', 'greater', 0);
 const promptly = { retryDelay: { firstMs: 1, longestMs: 1 } };
 
-it.each([64, 250, 1_000])('a burst with idempotency keys of %i bytes enters, and so does who has none', async (length) => {
-  const { queue } = await setUp();
-  const keyed = Array.from({ length: 900 }, (_, n) => `${n}-`.padEnd(length, 'k'));
-  const calls = [
-    ...keyed.map((idempotencyKey) => queue.enqueue('x'.repeat(100), { idempotencyKey })),
-    queue.enqueue('neighbour'),
-    queue.enqueueMany(keyed.slice(0, 600), { each: (key) => ({ idempotencyKey: `many-${key}` }) }),
-  ];
-  await Promise.all(calls);
-  expect(await queue.size()).toBe(1_501);
-});
+it.each([64, 250, 1_000])(
+  'a burst with idempotency keys of %i bytes enters, and so does who has none',
+  async (length) => {
+    const { queue } = await setUp();
+    const keyed = Array.from({ length: 900 }, (_, n) => `${n}-`.padEnd(length, 'k'));
+    const calls = [
+      ...keyed.map((idempotencyKey) => queue.enqueue('x'.repeat(100), { idempotencyKey })),
+      queue.enqueue('neighbour'),
+      queue.enqueueMany(keyed.slice(0, 600), { each: (key) => ({ idempotencyKey: `many-${key}` }) }),
+    ];
+    await Promise.all(calls);
+    expect(await queue.size()).toBe(1_501);
+  },
+);
 
 it('a burst enters a queue with a long name', async () => {
   const { queue } = await setUp(undefined, 'n'.repeat(900));
@@ -54,7 +61,9 @@ it('enqueueMany takes what the array held when it was called, and what is missin
   const entering = checked.enqueueMany(batch);
   batch.length = 0;
   expect(await entering).toHaveLength(3);
-  await expect(queue.enqueueMany(new Array(3), { timeoutMs: 5_000 })).rejects.toMatchObject({ code: 'codec' });
+  await expect(queue.enqueueMany(new Array(3), { timeoutMs: 5_000 })).rejects.toMatchObject({
+    code: 'codec',
+  });
 });
 
 it('a job whose ends overlap is given out again if the last of them is refused', async () => {
