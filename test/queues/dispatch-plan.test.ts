@@ -328,4 +328,22 @@ describe('dispatch plan', () => {
     expect(plan.nextWrite(wakeAtMs)?.gate).toBeUndefined();
     expect(plan.nextRead()?.from).toBe(ids[3]);
   });
+
+  it.each([
+    { what: 'many in runs, as many as go into a record', jobs: 400, limits: {}, shares: [96] },
+    { what: 'a few evenly', jobs: 6, limits: {}, shares: [2, 2, 2] },
+    { what: 'evenly as many as a limit allows', jobs: 400, limits: { concurrency: 6 }, shares: [2, 2, 2] },
+  ])('gives workers $what', ({ jobs, limits, shares }) => {
+    const plan = new DispatchPlan(planLimits);
+    const workers = ['a', 'b', 'c'].map((name) => ({ id: name, create: 5, slots: 200, concurrency: 100 }));
+    load(plan, { workers, control: { mod: 3, control: { ...openControl, limits } } });
+    const read = plan.nextRead();
+    if (read === undefined) throw new Error('a plan begins by reading');
+    plan.apply({ type: 'window', read, revision: 10, items: [], next: undefined, bytes: 0 }, 0);
+    finish(plan, plan.nextWrite(0), 0);
+    created(plan, 11, ...Array.from({ length: jobs }, (_unused, n) => id(11 + n)));
+    const write = plan.nextWrite(11);
+    expect(write?.assignments.map((assignment) => assignment.jobs.length)).toEqual(shares);
+    expect([...given(write)]).toHaveLength(shares.reduce((sum, share) => sum + share, 0));
+  });
 });

@@ -46,7 +46,7 @@ import type {
   WriteOutcome,
 } from './messages.js';
 import { type PlannedJob, PlannedJobs } from './planned-jobs.js';
-import { leastBusy, type PlannedWorker, PlannedWorkers } from './planned-workers.js';
+import { type PlannedWorker, PlannedWorkers, Runs } from './planned-workers.js';
 import { WindowReader } from './window-reader.js';
 
 export interface PlanLimits {
@@ -269,15 +269,17 @@ export class DispatchPlan {
     return { worker: worker.id, jobs: jobs.map(assignedJob), last };
   }
 
-  /** The first ready jobs, each to the worker with the smallest share of its capacity in use. */
+  /** The first ready jobs, in runs to the workers with the smallest share of their capacity in use. */
   #planAssignments(nowMs: number): Assignment[] {
     if (this.#jobs.readyCount === 0) return [];
-    const allowed = Math.min(this.#limits.jobsPerWrite, this.#rules.allowance(this.#jobs.inHandCount, nowMs));
+    const allowance = this.#rules.allowance(this.#jobs.inHandCount, nowMs);
+    const allowed = Math.min(this.#limits.jobsPerWrite, allowance);
     if (allowed === 0) return [];
     const open = this.#workers.open(this.#limits.workersPerWrite);
+    const runs = new Runs(open, Math.min(this.#jobs.readyCount, allowance));
     const given = new Map<PlannedWorker, AssignedJob[]>();
     for (let count = 0; count < allowed; count += 1) {
-      const worker = leastBusy(open);
+      const worker = runs.next();
       const job = worker === undefined ? undefined : this.#jobs.next();
       if (worker === undefined || job === undefined) break;
       this.#jobs.move(job, { status: 'assigning', worker });

@@ -90,13 +90,45 @@ export class PlannedWorkers {
   }
 }
 
+/**
+ * To whom the next jobs go: a run of them to the least busy worker, then one to who is the least busy by then. What a worker is
+ * given together it acknowledges together, so to give one to each in turn would cost a record and an acknowledgement for
+ * every few jobs where there are many workers. A few jobs are spread evenly all the same.
+ */
+export class Runs {
+  readonly #workers: readonly PlannedWorker[];
+  readonly #length: number;
+  #worker: PlannedWorker | undefined;
+  #left = 0;
+
+  /** `jobs`: how many there are for all of them. */
+  constructor(workers: readonly PlannedWorker[], jobs: number) {
+    this.#workers = workers;
+    this.#length = Math.ceil(jobs / Math.max(1, workers.length));
+  }
+
+  /** Undefined if nobody has room. */
+  next(): PlannedWorker | undefined {
+    if (this.#left === 0 || this.#worker === undefined || !hasRoom(this.#worker)) {
+      this.#worker = leastBusy(this.#workers);
+      this.#left = this.#length;
+    }
+    this.#left -= 1;
+    return this.#worker;
+  }
+}
+
 /** The one with the smallest share of its capacity in use; undefined if none has a free one. */
-export function leastBusy(workers: readonly PlannedWorker[]): PlannedWorker | undefined {
+function leastBusy(workers: readonly PlannedWorker[]): PlannedWorker | undefined {
   let best: PlannedWorker | undefined;
   for (const worker of workers) {
-    if (worker.inHand.size >= worker.capacity) continue;
+    if (!hasRoom(worker)) continue;
     if (best === undefined || worker.inHand.size * best.capacity < best.inHand.size * worker.capacity)
       best = worker;
   }
   return best;
+}
+
+function hasRoom({ inHand, capacity }: PlannedWorker): boolean {
+  return inHand.size < capacity;
 }
