@@ -97,7 +97,8 @@ export class QueueControls {
    *
    * - `concurrency`: jobs with all workers together, those that they hold ahead included. 0: none.
    * - `groups`, and `groupConcurrency` for groups that it does not name: the same for the jobs of one group.
-   * - `rate`: at most `count` jobs are given out in each `perMs`, and up to `burst` (default: `count`) at once after a rest. Workers
+   * - `rate`: `count` jobs are given out in each `perMs` in the long run, and up to `burst` (default: `count`) at once after a rest:
+   *   any `perMs` sees at most `burst + count`. For a hard limit of n in any `perMs`, let the two add up to n. Workers
    *   hold no jobs ahead while there is a rate, so that what is given out starts. It is measured by the dispatcher's
    *   monotonic clock and begins anew, with nothing saved up, under another dispatcher and when the rate is changed.
    *

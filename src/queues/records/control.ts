@@ -1,7 +1,7 @@
 import { bytesOf, textOf } from '../../store/index.js';
 import { malformed, parsed } from './parsing.js';
 
-/** At most `count` jobs are given out in each `perMs`, beside a first `burst`. */
+/** `count` jobs are given out in each `perMs` in the long run; any `perMs` sees at most `burst + count`. */
 export interface RateLimit {
   readonly count: number;
   readonly perMs: number;
