@@ -266,9 +266,10 @@ describe('FencedResources', () => {
             expect(inside).toBe(0);
             inside += 1;
             begun.push(`${token}.${index}`);
-            await scheduler.schedule(Promise.resolve(), `work ${index} goes on`);
+            for (let step = 0; step < 4 && !(obeys && mine.aborted); step += 1) {
+              await scheduler.schedule(Promise.resolve(), `work ${index} goes on`);
+            }
             if (mine.reason instanceof QuorateError) overtaken += 1;
-            if (!(obeys && mine.aborted)) await scheduler.schedule(Promise.resolve(), `work ${index} ends`);
             inside -= 1;
             if (fails) throw new Error('the work failed');
           };
@@ -302,7 +303,7 @@ describe('FencedResources', () => {
       propertyRuns(400),
     );
     expect(refused).toBeGreaterThan(50);
-    expect(overtaken).toBeGreaterThan(10);
+    expect(overtaken).toBeGreaterThan(5);
   });
 });
 
