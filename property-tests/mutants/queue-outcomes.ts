@@ -177,7 +177,7 @@ const ofFollowUps: readonly Mutant[] = [
   {
     name: 'follow-up-into-a-closed-queue',
     file: followUp,
-    find: "compare.mod(keys.control, 'equal', control?.modRevision ?? 0),",
+    find: "compare.mod(keys.control, 'equal', control),",
     replace: '',
     story: 'Closed between the read and the write: the queue that is drained never empties',
     killedBy,

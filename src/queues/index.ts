@@ -1,17 +1,18 @@
 export { QueueControls, type QueueStatus } from './control/queue-controls.js';
 export { type DeadLetter, DeadLetters, type ListOptions } from './dead-letters/dead-letters.js';
 export type { Purged } from './emptying/purge.js';
-export {
-  type EnqueueManyOptions,
-  type EnqueueOptions,
-  FifoQueue,
-  type FifoQueueOptions,
-  type QueueItem,
-} from './fifo-queue.js';
-export type { ItemId } from './keys.js';
+export { FifoQueue } from './fifo-queue.js';
+export type { ItemId, QueueKind } from './keys.js';
 export { type FollowUp, followUp } from './producer/follow-up.js';
 export type { ItemOptions } from './producer/item-options.js';
 export type { Enqueued } from './producer/submission.js';
+export {
+  type EnqueueManyOptions,
+  type EnqueueOptions,
+  Queue,
+  type QueueItem,
+  type QueueOptions,
+} from './queue.js';
 export type {
   DeadLetterCause,
   ItemTraits,

@@ -9,6 +9,7 @@
  * | `g/<id>` | how often the item was taken back: the *version* is the generation, the value counts failures |
  * | `h` | the gate: no item at or below it can be created any more |
  * | `h/ctl` | what operators have decided: paused, closed, limits |
+ * | `h/kind` | what kind of queue this is, written with the gate when the first object uses it, and never changed |
  * | `i/<R>/<producer>/<n>` | an item; what follows `i/` is its id |
  * | `w/<worker>` | a worker's presence, leased; its create revision tells one life of the worker from another |
  * | `x/<id>` | the item was cancelled: whoever works on it is to be told |
@@ -27,15 +28,21 @@ const counterDigits = 10;
 const idBytes = 16 + 1 + 16 + 1 + counterDigits;
 const cancelled = 'x/';
 
+/** What decides about order and layout. A queue is of one kind for good. */
+export type QueueKind = 'fifo' | 'priority' | 'delay' | 'condition';
+
 /** Names an item: the text after `i/`. Ids sort in queue order. */
 export type ItemId = string;
 
 export class QueueKeys {
   readonly prefix: Key;
+  /** Of the object that made these; `kindKey` holds that of the queue. */
+  readonly kind: QueueKind;
+  readonly kindKey: Key;
   readonly gate: Key;
   readonly beat: Key;
   readonly control: Key;
-  /** The gate and the control: what decides whether an item is let in. */
+  /** The gate, the control and the kind: what decides whether an item is let in. */
   readonly admission: Required<KeyRange>;
   readonly items: Required<KeyRange>;
   readonly generations: Required<KeyRange>;
@@ -50,8 +57,10 @@ export class QueueKeys {
   /** Cancellations, candidates, control, generations, gate, items and presences: what a dispatcher must see change in one order. */
   readonly watched: Required<KeyRange>;
 
-  constructor(prefix: Key) {
+  constructor(prefix: Key, kind: QueueKind = 'fifo') {
     this.prefix = prefix;
+    this.kind = kind;
+    this.kindKey = `${prefix}h/kind`;
     this.gate = `${prefix}h`;
     this.beat = `${prefix}beat`;
     this.control = `${prefix}h/ctl`;

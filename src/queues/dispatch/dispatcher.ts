@@ -1,7 +1,7 @@
 /**
  * One term of a queue's dispatcher: carries its plan's writes and reads to the store and the changes to the plan.
  *
- * - Begins with one read, under the term, of `h, beat, h/ctl, a/, g/, w/, x/` at one revision, sent after the term began and after
+ * - Begins with one read, under the term, of `h, beat, h/ctl, h/kind, a/, g/, w/, x/` at one revision, sent after the term began and after
  *   the watch opened. Every write of earlier terms was applied before it or never will be. Then it makes sure which
  *   of the recorded jobs still exist, and reads the items in windows.
  * - *Reply lost*: the exactly-once store finds out. If even that cannot tell (`unknown`), the term is given up: under the
@@ -26,7 +26,7 @@ import {
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
-import { createGate } from '../producer/enqueue-pipeline.js';
+import { checkKind, createGate } from '../producer/admission.js';
 import type { AssignedJob } from '../records/index.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
 import type { LoadedState, PlannedWrite, WindowRead } from './messages.js';
@@ -147,6 +147,7 @@ export class Dispatcher {
         get(keys.gate),
         get(keys.beat),
         get(keys.control),
+        get(keys.kindKey),
         { type: 'range', ...keys.presences },
         { type: 'range', ...keys.generations },
         { type: 'range', ...keys.records },
@@ -157,14 +158,15 @@ export class Dispatcher {
       this.#end();
       return undefined;
     }
-    const [gateKv, beatKv, controlKv] = reply.replies.map(firstOf);
+    const [gateKv, beatKv, controlKv, kindKv] = reply.replies.map(firstOf);
     if (gateKv === undefined) {
       // Nobody has put anything yet. Who does will find the gate, or finds it made by another meanwhile.
       await this.#send(createGate(keys, reply.revision));
       return this.#read();
     }
+    checkKind(keys, kindKv);
     const [presences = [], generations = [], recordKvs = [], cancelled = []] = reply.replies
-      .slice(3)
+      .slice(4)
       .map((part) => (part.type === 'range' ? part.kvs : []));
     const gate = textOf(gateKv.value);
     const beat = beatKv === undefined ? undefined : beatOf(beatKv);

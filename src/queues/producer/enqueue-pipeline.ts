@@ -24,11 +24,11 @@
 import type { Lane } from '../../commit/index.js';
 import { QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/index.js';
-import { compare, type LeaseId, type Store, txnOf } from '../../store/index.js';
+import type { LeaseId, Store } from '../../store/index.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
-import { itemId, placeOf, type QueueKeys } from '../keys.js';
-import { decodeControl } from '../records/index.js';
+import { itemId, type QueueKeys } from '../keys.js';
+import { admissionOf, createGate } from './admission.js';
 import { groupRequest, itemsPerGroup, type Reading } from './group-request.js';
 import type { Submission } from './submission.js';
 
@@ -57,7 +57,6 @@ export class EnqueuePipeline {
   #pendingBytes = 0;
   #counter = 0;
   #lastRevision = 0;
-  #gateExists = false;
   #running = false;
   #onFull: (() => void) | undefined;
 
@@ -171,15 +170,12 @@ export class EnqueuePipeline {
 
   async #read(group: readonly Submission[]): Promise<Reading | undefined> {
     return this.#retrying(group, isPassingRead, async () => {
-      const { revision, kvs } = await this.#store.range(this.#keys.admission);
-      const control = kvs.find(({ key }) => key === this.#keys.control);
-      if (control !== undefined && decodeControl(control.value).closed) throw queueClosedError();
-      const reading = { revision, control: control?.modRevision ?? 0 };
-      if (kvs.some(({ key }) => key === this.#keys.gate) || this.#gateExists) return reading;
-      // The gate is made once and never deleted. It starts below everything that anyone could put.
-      await this.#store.txn(createGate(this.#keys, revision));
-      this.#gateExists = true;
-      return reading;
+      for (;;) {
+        const { revision, kvs } = await this.#store.range(this.#keys.admission);
+        const { exists, control } = admissionOf(this.#keys, kvs);
+        const made = exists || (await this.#store.txn(createGate(this.#keys, revision))).succeeded;
+        if (made) return { revision, control };
+      }
     });
   }
 
@@ -265,18 +261,6 @@ export class EnqueuePipeline {
       for (const submission of group) submission.reject(closedError());
     });
   }
-}
-
-function queueClosedError(): QuorateError {
-  return new QuorateError('queue-closed', 'the queue was closed by an operator, and lets nothing in');
-}
-
-/** `IF create(h) = 0 THEN put h`: the value is a place below every item put after that revision. */
-export function createGate(keys: QueueKeys, revision: number) {
-  return txnOf({
-    compare: [compare.create(keys.gate, 'equal', 0)],
-    success: [{ type: 'put', key: keys.gate, value: Buffer.from(placeOf(revision)) }],
-  });
 }
 
 /** A grant that is asked for again finds its own. */

@@ -16,7 +16,7 @@
  * - *This process pauses between read and write*: the gate has moved on; refused.
  * - *A queue that nobody has used yet*: its gate is made first, as an enqueue does it.
  */
-import { invalidArgument, QuorateError } from '../../errors.js';
+import { invalidArgument } from '../../errors.js';
 import type { WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
@@ -29,10 +29,9 @@ import {
   put,
   txnOf,
 } from '../../store/index.js';
-import type { FifoQueue } from '../fifo-queue.js';
 import { type ItemId, itemId, QueueKeys } from '../keys.js';
-import { decodeControl } from '../records/index.js';
-import { createGate } from './enqueue-pipeline.js';
+import type { Queue } from '../queue.js';
+import { admissionOf, createGate } from './admission.js';
 import type { ItemOptions } from './item-options.js';
 import type { Enqueued } from './submission.js';
 
@@ -41,14 +40,14 @@ export type FollowUpOptions = Omit<ItemOptions, 'idempotencyKey'>;
 
 /** One item to be put into a queue as another job is acknowledged. Made by {@link followUp}. */
 export interface FollowUp {
-  readonly queue: FifoQueue<unknown>;
+  readonly queue: Queue<unknown>;
   readonly payload: unknown;
   readonly options: FollowUpOptions;
 }
 
 /** An item for `job.complete({ enqueue })`: into a queue of the same namespace, the job's own or another. */
-export function followUp<T>(queue: FifoQueue<T>, payload: T, options: FollowUpOptions = {}): FollowUp {
-  return { queue: queue as FifoQueue<unknown>, payload, options };
+export function followUp<T>(queue: Queue<T>, payload: T, options: FollowUpOptions = {}): FollowUp {
+  return { queue: queue as Queue<unknown>, payload, options };
 }
 
 /** Beside the effects of the caller, the acknowledgement and what else travels with it: etcd takes 128 operations. */
@@ -93,11 +92,12 @@ export class FollowUps {
         `an array of at most ${mostFollowUps} followUp(…)`,
       );
     }
-    const targets = new Map<Key, { keys: QueueKeys; values: { index: number; value: Uint8Array }[] }>();
+    const targets = new Map<string, { keys: QueueKeys; values: { index: number; value: Uint8Array }[] }>();
     for (const [index, { queue, payload, options }] of followUps.entries()) {
       const prefix = this.#prefixOf(queue);
-      const target = targets.get(prefix) ?? { keys: new QueueKeys(prefix), values: [] };
-      targets.set(prefix, target);
+      const name = `${queue.kind} ${prefix}`;
+      const target = targets.get(name) ?? { keys: new QueueKeys(prefix, queue.kind), values: [] };
+      targets.set(name, target);
       target.values.push({ index, value: await queue.encodeItem(payload, options) });
     }
     return { count: followUps.length, targets: [...targets.values()] };
@@ -110,8 +110,7 @@ export class FollowUps {
     const compares: Compare[] = [];
     const puts: Op[] = [];
     targets.forEach(({ keys, values }, at) => {
-      const control = admissions[at]?.find(({ key }) => key === keys.control);
-      if (control !== undefined && decodeControl(control.value).closed) throw closedQueue(keys);
+      const { control } = admissionOf(keys, admissions[at] ?? []);
       const own = values.map(({ index, value }) => {
         const id = this.#nextId(revision);
         ids[index] = id;
@@ -120,7 +119,7 @@ export class FollowUps {
       });
       compares.push(
         compare.value(keys.gate, 'less', own[0] ?? ''),
-        compare.mod(keys.control, 'equal', control?.modRevision ?? 0),
+        compare.mod(keys.control, 'equal', control),
       );
     });
     return { compare: compares, puts, ids, failure: targets.map(({ keys }) => get(keys.gate)) };
@@ -132,13 +131,17 @@ export class FollowUps {
   ): Promise<{ revision: number; admissions: readonly (readonly KeyValue[])[] }> {
     const { store } = this.#client;
     const request = txnOf({ success: targets.map(({ keys }) => ({ type: 'range', ...keys.admission })) });
-    const { revision, replies } = await store.txn(request, options);
-    const admissions = replies.map((reply) => (reply.type === 'range' ? reply.kvs : []));
-    for (const [at, { keys }] of targets.entries()) {
-      if (admissions[at]?.some(({ key }) => key === keys.gate)) continue;
-      await store.txn(createGate(keys, revision), options);
+    for (;;) {
+      const { revision, replies } = await store.txn(request, options);
+      const admissions = replies.map((reply) => (reply.type === 'range' ? reply.kvs : []));
+      let allMade = true;
+      for (const [at, { keys }] of targets.entries()) {
+        if (admissionOf(keys, admissions[at] ?? []).exists) continue;
+        const { succeeded } = await store.txn(createGate(keys, revision), options);
+        allMade &&= succeeded;
+      }
+      if (allMade) return { revision, admissions };
     }
-    return { revision, admissions };
   }
 
   #nextId(revision: number): ItemId {
@@ -146,7 +149,7 @@ export class FollowUps {
     return itemId(revision, this.#producer, this.#counter);
   }
 
-  #prefixOf(queue: FifoQueue<unknown>): Key {
+  #prefixOf(queue: Queue<unknown>): Key {
     const prefix = queue?.client?.keys.prefix('queue', queue.name);
     if (prefix === undefined || prefix !== this.#client.keys.prefix('queue', queue.name)) {
       throw invalidArgument('a follow-up for something else', 'queues of the same namespace');
@@ -158,8 +161,4 @@ export class FollowUps {
 /** Ids and the revision that put the items in, in the order of the call. */
 export function enqueuedBy(ids: readonly ItemId[], revision: number): readonly Enqueued[] {
   return ids.map((id) => ({ id, revision, duplicate: false }));
-}
-
-function closedQueue(keys: QueueKeys): QuorateError {
-  return new QuorateError('queue-closed', `${keys.prefix} was closed by an operator, and lets nothing in`);
 }

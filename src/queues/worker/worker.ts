@@ -13,9 +13,9 @@ import type { Client } from '../../session/index.js';
 import { Candidacy } from '../dispatch/candidacy.js';
 import { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError } from '../failures.js';
-import { FifoQueue } from '../fifo-queue.js';
 import { QueueKeys } from '../keys.js';
 import { FollowUps } from '../producer/follow-up.js';
+import { Queue } from '../queue.js';
 import { type Handler, JobRunner } from './job-runner.js';
 import { Membership } from './membership.js';
 import type { WorkerEvent } from './worker-events.js';
@@ -55,7 +55,7 @@ const abortGraceMs = 1_000;
  * Errors reach `on` listeners as `error` events; none is thrown at the process. Algorithm: `docs/queues.md`.
  */
 export class Worker<T> implements AsyncDisposable {
-  readonly queue: FifoQueue<T>;
+  readonly queue: Queue<T>;
   readonly #client: Client;
   readonly #keys: QueueKeys;
   readonly #settings: WorkerSettings;
@@ -71,12 +71,13 @@ export class Worker<T> implements AsyncDisposable {
   #life: Promise<void> | undefined;
 
   /** Throws `invalid-argument`. Sends nothing before `start` or `run`. */
-  constructor(queue: FifoQueue<T>, handler: Handler<T>, options: WorkerOptions = {}) {
-    if (!(queue instanceof FifoQueue)) throw invalidArgument('queue is no FifoQueue', 'a FifoQueue');
+  constructor(queue: Queue<T>, handler: Handler<T>, options: WorkerOptions = {}) {
+    if (!(queue instanceof Queue))
+      throw invalidArgument('queue is no queue', 'a FifoQueue, or a queue of another kind');
     if (typeof handler !== 'function') throw invalidArgument('handler is no function', 'a function');
     this.queue = queue;
     this.#client = queue.client;
-    this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name));
+    this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name), queue.kind);
     this.#settings = checkWorkerOptions(options);
     this.#health = new HealthRecord(queue.client.runtime);
     this.#leases = new ExpiringLeases(queue.client.plainStore, queue.client.runtime);
