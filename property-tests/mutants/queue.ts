@@ -145,7 +145,7 @@ const ofTheDispatcher: readonly Mutant[] = [
   },
   {
     name: 'events-dropped-at-the-switch-to-the-tail',
-    file: 'src/queues/dispatch/window-reader.ts',
+    file: 'src/queues/dispatch/levels/window-reader.ts',
     find: 'return this.#remaining([...items, ...this.#ahead.filter((item) => item.create > revision)]);',
     replace: 'return this.#remaining(items);',
     story:

@@ -151,17 +151,27 @@ export class QueueKeys {
   }
 }
 
-/** Ids sort by the revision that the producer read, then by producer, then by its counter. */
-export function itemId(revision: number, producer: string, counter: number): ItemId {
-  return `${hexRevision(revision)}/${producer}/${counter.toString(16).padStart(counterDigits, '0')}`;
+/** What ids begin with that have one order and one gate: empty in a queue that has no levels, else two digits and a slash. */
+export type LevelName = string;
+
+/** Ids sort by level, then by the revision that the producer read, then by producer, then by its counter. */
+export function itemId(revision: number, producer: string, counter: number, level: LevelName = ''): ItemId {
+  const number = counter.toString(16).padStart(counterDigits, '0');
+  return `${placeOf(revision, level)}/${producer}/${number}`;
 }
 
-/** The place before all items whose producers read revision `revision` or later. */
-export function placeOf(revision: number): ItemId {
-  return hexRevision(revision);
+/** The place before all items of a level whose producers read revision `revision` or later. */
+export function placeOf(revision: number, level: LevelName = ''): ItemId {
+  return `${level}${hexRevision(revision)}`;
 }
 
 /** The revision that the producer of an item (or the maker of a place) had read. */
 export function revisionOf(place: ItemId): number {
-  return Number.parseInt(place.slice(0, 16), 16);
+  const from = levelOf(place).length;
+  return Number.parseInt(place.slice(from, from + 16), 16);
+}
+
+/** Of an item or a place. A revision has 16 digits, so nothing else has a slash there. */
+export function levelOf(place: ItemId): LevelName {
+  return place[2] === '/' ? place.slice(0, 3) : '';
 }

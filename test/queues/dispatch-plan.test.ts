@@ -26,7 +26,7 @@ const reason = Uint8Array.of(1);
 function load(plan: DispatchPlan, state: Partial<LoadedState> = {}): void {
   const start = placeOf(1);
   const empty: LoadedState = {
-    ...{ revision: 10, gate: start, start, timeMs: 0 },
+    ...{ revision: 10, levels: [{ name: '', gate: start, start }], timeMs: 0 },
     control: { mod: 0, control: openControl },
     workers: [{ id: 'w', create: 5, slots: 4, concurrency: 4 }],
     ...{ generations: new Map(), records: new Map(), existing: new Set(), cancelled: new Map() },

@@ -32,8 +32,8 @@ import type { ItemId } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
 import { Cancellations } from './cancellations.js';
 import { FleetRules, type SeenControl } from './choice/fleet-rules.js';
-import { GatePlan } from './gate-plan.js';
 import { Heartbeat } from './heartbeat.js';
+import { Levels } from './levels/levels.js';
 import type {
   Assignment,
   LoadedState,
@@ -47,7 +47,6 @@ import type {
 } from './messages.js';
 import { type PlannedJob, PlannedJobs } from './planned-jobs.js';
 import { type PlannedWorker, PlannedWorkers, Runs } from './planned-workers.js';
-import { WindowReader } from './window-reader.js';
 
 export interface PlanLimits {
   /** Waiting items held in memory before the rest is left in the store. */
@@ -76,11 +75,10 @@ export class DispatchPlan {
   readonly #workers = new PlannedWorkers();
   /** Of items that are not planned (yet) too. */
   readonly #generations = new Map<ItemId, { generation: number; takeBack: TakeBack }>();
-  readonly #reader: WindowReader;
+  readonly #levels: Levels;
   readonly #heartbeat = new Heartbeat();
   readonly #rules = new FleetRules();
   readonly #cancellations = new Cancellations();
-  readonly #gate: GatePlan;
   #loadedAt = 0;
   /** Everything of the watched range up to here is in the plan. */
   #seen = 0;
@@ -88,8 +86,7 @@ export class DispatchPlan {
 
   constructor(limits: PlanLimits = planLimits) {
     this.#limits = limits;
-    this.#reader = new WindowReader(limits.mirror >> 1);
-    this.#gate = new GatePlan(limits, this.#jobs, this.#reader);
+    this.#levels = new Levels(limits, this.#jobs);
     this.#jobs.setGroupLimits((group) => this.#rules.limitOf(group));
   }
 
@@ -98,11 +95,9 @@ export class DispatchPlan {
       case 'loaded':
         this.#load(input.state, nowMs);
         return;
-      case 'window': {
-        const known = this.#reader.received(input, this.#gate.place);
-        if (known !== undefined) this.#merge(known, nowMs);
+      case 'window':
+        this.#merge(this.#levels.received(input), nowMs);
         return;
-      }
       case 'changes':
         // An item goes in the revision that cancels it, and then nothing tells any more who had it.
         for (const { revision, change } of input.changes) {
@@ -111,7 +106,7 @@ export class DispatchPlan {
         }
         for (const { revision, change } of input.changes) this.#change(change, revision, nowMs);
         this.#seen = Math.max(this.#seen, input.revision);
-        this.#gate.heardNews();
+        this.#levels.heardNews();
         return;
       case 'written':
         this.#writing = false;
@@ -126,12 +121,16 @@ export class DispatchPlan {
     const takeBack = this.#planTakeBack();
     const assignments = takeBack === undefined ? this.#planAssignments(nowMs) : [];
     const cancellations = this.#cancellations.plan(this.#limits.cancellationsPerWrite, this.#workers);
-    const gate = this.#gate.next(this.#view(), nowMs);
+    const gate = this.#levels.nextGate(this.#seen, nowMs);
     // With the gate goes a new base: the old one may lie above an item that the gate is about to pass.
     const waiting = this.#isWaiting();
     const beat =
       gate !== undefined || this.#heartbeat.due(nowMs, waiting)
-        ? this.#heartbeat.beat(nowMs, { waiting, seen: this.#view(), base: this.#base() })
+        ? this.#heartbeat.beat(nowMs, {
+            waiting,
+            seen: this.#levels.view(this.#seen),
+            base: this.#levels.base(),
+          })
         : undefined;
     const isIdle = takeBack === undefined && assignments.length === 0 && cancellations.length === 0;
     if (isIdle && gate === undefined && beat === undefined) return undefined;
@@ -142,7 +141,7 @@ export class DispatchPlan {
   /** The window to read now; undefined while one is under way or none is wanted. */
   nextRead(): WindowRead | undefined {
     if (this.#jobs.readyCount * 2 > this.#limits.mirror) return undefined;
-    return this.#reader.next(this.#view());
+    return this.#levels.nextRead(this.#seen);
   }
 
   /** When to ask for a write again though nothing has happened; undefined: not before something does. */
@@ -150,7 +149,7 @@ export class DispatchPlan {
     const times = [
       this.#jobs.nextDelayedMs,
       this.#heartbeat.dueAtMs(this.#isWaiting()),
-      this.#gate.dueMs,
+      this.#levels.gateDueMs,
       this.#jobs.readyCount > 0 ? this.#rules.wakeAtMs() : undefined,
     ].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -159,9 +158,8 @@ export class DispatchPlan {
   #load(state: LoadedState, nowMs: number): void {
     this.#loadedAt = state.revision;
     this.#seen = state.revision;
-    this.#gate.start(state.gate);
     this.#heartbeat.start(nowMs, state.timeMs);
-    this.#reader.start(state.start);
+    this.#levels.start(state.levels);
     this.#controlled(state.control, state.revision, nowMs);
     for (const worker of state.workers) this.#workers.add(worker);
     for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
@@ -184,10 +182,10 @@ export class DispatchPlan {
   #change(change: QueueChange, revision: number, nowMs: number): void {
     if (change.type === 'item-created') {
       this.#heartbeat.itemCreated(revision);
-      if (this.#jobs.get(change.item.id) === undefined && this.#reader.admits(change.item)) {
+      if (this.#jobs.get(change.item.id) === undefined && this.#levels.admits(change.item)) {
         this.#addItem(change.item, nowMs);
       }
-      this.#gate.itemCreated(revision, nowMs);
+      this.#levels.itemCreated(change.item.id, revision, nowMs);
       return;
     }
     if (change.type === 'item-gone') {
@@ -224,7 +222,7 @@ export class DispatchPlan {
 
   #itemGone(id: ItemId): void {
     this.#generations.delete(id);
-    this.#reader.gone(id);
+    this.#levels.gone(id);
     const job = this.#jobs.get(id);
     if (job !== undefined) this.#jobs.remove(job);
   }
@@ -301,7 +299,7 @@ export class DispatchPlan {
       const worker = this.#workers.get(takeBack.worker);
       if (takeBack.last && worker?.inHand.size === 0) this.#workers.remove(takeBack.worker);
     }
-    if (gate !== undefined) this.#merge(this.#gate.answered(gate, outcome.gateMoved), nowMs);
+    if (gate !== undefined) this.#merge(this.#levels.gateAnswered(gate, outcome.gateMoved), nowMs);
   }
 
   #assigned(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
@@ -339,20 +337,7 @@ export class DispatchPlan {
   }
 
   #isWaiting(): boolean {
-    return this.#jobs.readyCount > 0 || this.#jobs.delayedCount > 0 || this.#reader.isBehind;
-  }
-
-  /** The revision up to which the plan holds every item below what is left to be read. */
-  #view(): number {
-    return Math.max(this.#seen, this.#reader.revision);
-  }
-
-  /** The smallest item that exists; undefined if none does, as far as this view goes. */
-  #base(): ItemId | undefined {
-    const smallest = this.#jobs.smallestId();
-    const { cut } = this.#reader;
-    if (smallest === undefined || cut === undefined) return smallest ?? cut;
-    return [smallest, cut].sort()[0];
+    return this.#jobs.readyCount > 0 || this.#jobs.delayedCount > 0 || this.#levels.isBehind;
   }
 }
 

@@ -173,8 +173,12 @@ export class Dispatcher {
     const records = recordsIn(keys, recordKvs);
     return {
       revision: reply.revision,
-      gate,
-      start: beat !== undefined ? earlier(beat.base, gate) : gateKv.version === 1 ? gate : placeOf(0),
+      levels: [
+        {
+          ...{ name: '', gate },
+          start: beat !== undefined ? earlier(beat.base, gate) : gateKv.version === 1 ? gate : placeOf(0),
+        },
+      ],
       timeMs: beat?.timeMs ?? 0,
       control: controlOf(controlKv),
       workers: presences.map((kv) => workerOf(keys, kv)),

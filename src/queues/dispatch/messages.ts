@@ -1,5 +1,5 @@
 /** What goes into the dispatcher's plan and what comes out of it: plain data, so that a run can be replayed. */
-import type { ItemId } from '../keys.js';
+import type { ItemId, LevelName } from '../keys.js';
 import type { AssignedJob, Beat, ItemTraits, TakeBack } from '../records/index.js';
 import type { Cancelled } from './cancellations.js';
 import type { SeenControl } from './choice/fleet-rules.js';
@@ -36,12 +36,19 @@ export type QueueChange =
   /** In the revision in which the item goes. */
   | { readonly type: 'cancelled'; readonly id: ItemId; readonly reason: Uint8Array };
 
+/** Where the gate of a level stood, and where to begin to read its items. */
+export interface LoadedLevel {
+  readonly name: LevelName;
+  readonly gate: ItemId;
+  /** No item of the level below it exists or can come to exist. */
+  readonly start: ItemId;
+}
+
 /** Everything but the waiting items, as of one revision. */
 export interface LoadedState {
   readonly revision: number;
-  readonly gate: ItemId;
-  /** No item below it exists or can come to exist. */
-  readonly start: ItemId;
+  /** The most urgent one first. */
+  readonly levels: readonly LoadedLevel[];
   readonly timeMs: number;
   readonly control: SeenControl;
   readonly workers: readonly StoredWorker[];
@@ -53,7 +60,7 @@ export interface LoadedState {
   readonly cancelled: ReadonlyMap<ItemId, Uint8Array>;
 }
 
-/** Read items from `from`, up to `to` if there is one, at most `limit`. */
+/** Read items from `from`, up to `to` or the end of the level, at most `limit`. */
 export interface WindowRead {
   readonly from: ItemId;
   readonly to: ItemId | undefined;

@@ -1,5 +1,5 @@
-import { type ItemId, placeOf, revisionOf } from '../keys.js';
-import type { StoredItem, WindowRead } from './messages.js';
+import { type ItemId, levelOf, placeOf, revisionOf } from '../../keys.js';
+import type { StoredItem, WindowRead } from '../messages.js';
 
 /** A window aims at about so many items or bytes, whichever is less. */
 const itemsPerWindow = 1_000;
@@ -21,8 +21,8 @@ export interface PendingWindow {
  * keys included; the span grows and shrinks with what it finds.
  */
 export class WindowReader {
-  #cut: ItemId | undefined = placeOf(0);
-  #tail = { start: placeOf(0), revision: 0 };
+  #cut: ItemId | undefined;
+  #tail: { readonly start: ItemId; readonly revision: number };
   #reading: WindowRead | undefined;
   #pending: PendingWindow | undefined;
   /** Created while the rest of the queue is being read. */
@@ -35,7 +35,9 @@ export class WindowReader {
   #limit: number;
 
   /** `mostItems`: in one window. */
-  constructor(mostItems: number) {
+  constructor(cut: ItemId, mostItems: number) {
+    this.#cut = cut;
+    this.#tail = { start: cut, revision: 0 };
     this.#mostItems = Math.min(itemsPerWindow, Math.max(1, mostItems));
     this.#limit = this.#mostItems;
   }
@@ -81,7 +83,11 @@ export class WindowReader {
     const from = this.#cut;
     if (from === undefined || this.#reading !== undefined || this.#pending !== undefined) return undefined;
     const end = revisionOf(from) + this.#span;
-    this.#reading = { from, to: end < latestRevision ? placeOf(end) : undefined, limit: this.#limit };
+    this.#reading = {
+      from,
+      to: end < latestRevision ? placeOf(end, levelOf(from)) : undefined,
+      limit: this.#limit,
+    };
     this.#ahead = [];
     this.#deleted.clear();
     return this.#reading;

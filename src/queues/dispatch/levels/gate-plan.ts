@@ -1,7 +1,7 @@
-import { type ItemId, placeOf } from '../keys.js';
+import { type ItemId, levelOf, placeOf } from '../../keys.js';
+import type { GateMove, StoredItem } from '../messages.js';
+import type { PlannedJobs } from '../planned-jobs.js';
 import { GateFollower } from './gate-follower.js';
-import type { GateMove, StoredItem } from './messages.js';
-import type { PlannedJobs } from './planned-jobs.js';
 import type { WindowReader } from './window-reader.js';
 
 /** Where the gate stands and where it goes next: dispatch-plan.ts tells what for. */
@@ -10,17 +10,19 @@ export class GatePlan {
   readonly #jobs: PlannedJobs;
   readonly #reader: WindowReader;
   readonly #follower: GateFollower;
-  #place: ItemId = placeOf(0);
+  #place: ItemId;
   #overflowChecked = false;
 
   constructor(
     limits: { readonly mirror: number; readonly gateDelayMs: number },
     jobs: PlannedJobs,
     reader: WindowReader,
+    place: ItemId,
   ) {
     this.#mirror = limits.mirror;
     this.#jobs = jobs;
     this.#reader = reader;
+    this.#place = place;
     this.#follower = new GateFollower(limits.gateDelayMs);
   }
 
@@ -31,10 +33,6 @@ export class GatePlan {
   /** When it is to follow the newest items. */
   get dueMs(): number | undefined {
     return this.#follower.dueMs;
-  }
-
-  start(place: ItemId): void {
-    this.#place = place;
   }
 
   itemCreated(revision: number, nowMs: number): void {
@@ -59,8 +57,9 @@ export class GatePlan {
       this.#cutAt(overflow);
       return undefined;
     }
-    const to = this.#follower.take(nowMs);
-    if (to === undefined || to <= from) return undefined;
+    const due = this.#follower.take(nowMs);
+    const to = due === undefined ? from : placeOf(due, levelOf(from));
+    if (to <= from) return undefined;
     return { purpose: 'follow', from, to, revision: view };
   }
 

@@ -1,5 +1,3 @@
-import { type ItemId, placeOf } from '../keys.js';
-
 /** Where the gate goes when nothing else moves it: to where the newest items were, a while later. */
 export class GateFollower {
   readonly #delayMs: number;
@@ -18,12 +16,12 @@ export class GateFollower {
     this.#mark ??= { revision, dueMs: nowMs + this.#delayMs };
   }
 
-  /** The place that is due, once. */
-  take(nowMs: number): ItemId | undefined {
+  /** The revision whose place is due, once. */
+  take(nowMs: number): number | undefined {
     const mark = this.#mark;
     if (mark === undefined || mark.dueMs > nowMs) return undefined;
     this.#mark = undefined;
-    return placeOf(mark.revision);
+    return mark.revision;
   }
 
   forget(): void {
