@@ -19,6 +19,7 @@ const afterlifeMs = 7_000;
 
 const freshWorker: WorkerPlan = {
   ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, rejecting: 0, followUps: 0, returning: 0 },
+  ...{ batch: 0, lingerMs: 0, throwing: 0 },
   ...{ tellsProgress: false, stubborn: false, laggard: false, muteAfterMs: 0, losesReply: 0 },
 };
 

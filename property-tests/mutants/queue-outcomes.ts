@@ -3,6 +3,8 @@ import type { Mutant } from './mutant.js';
 
 const heldJob = 'src/queues/worker/held-job.ts';
 const runner = 'src/queues/worker/job-runner.ts';
+const parting = 'src/queues/worker/parting.ts';
+const batches = 'src/queues/worker/batches.ts';
 const followUp = 'src/queues/producer/follow-up.ts';
 const wait = 'src/queues/results/result-wait.ts';
 const cancellation = 'src/queues/results/cancellation.ts';
@@ -32,7 +34,7 @@ const ofDeadLetters: readonly Mutant[] = [
   },
   {
     name: 'attempts-counted-from-take-backs',
-    file: runner,
+    file: parting,
     find: 'const failures = before + 1;',
     replace: 'const failures = held.assigned.generation + 1;',
     story:
@@ -57,6 +59,38 @@ const ofDeadLetters: readonly Mutant[] = [
     story: 'Whoever waits for the result of a job that failed for good is told nothing of why',
     killedBy,
     invariant: 'QUEUE-18',
+  },
+];
+
+const ofBatches: readonly Mutant[] = [
+  {
+    name: 'batch-that-throws-counts-as-done',
+    file: runner,
+    find: 'for (const one of [...left.values()]) conclude(one, ended);',
+    replace:
+      'for (const one of [...left.values()]) conclude(one, prepared.length > 1 ? { result: undefined } : ended);',
+    story:
+      'AWS Lambda with partial batch responses on: what the answer does not list as failed counts as done, also where there is no answer',
+    killedBy,
+    invariant: 'QUEUE-17',
+  },
+  {
+    name: 'batch-waits-to-be-full',
+    file: batches,
+    find: 'else batch.timer = this.#runtime.setTimer(this.#lingerMs, due, { background: true });',
+    replace: '',
+    story: 'The last few jobs wait for others that never come',
+    killedBy,
+    invariant: 'not live',
+  },
+  {
+    name: 'batch-lets-in-after-it-has-started',
+    file: batches,
+    find: 'if (this.#open === batch) this.#open = undefined;',
+    replace: '',
+    story: 'A job is added to the array that a handler has been given already, and nobody looks at it again',
+    killedBy,
+    invariant: 'not live',
   },
 ];
 
@@ -196,6 +230,7 @@ const ofFollowUps: readonly Mutant[] = [
 
 export const queueOutcomesMutants: readonly Mutant[] = [
   ...ofDeadLetters,
+  ...ofBatches,
   ...ofResults,
   ...ofCancellations,
   ...ofFollowUps,

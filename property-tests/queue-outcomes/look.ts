@@ -32,6 +32,8 @@ export const situations = [
   'a result was waited for across a compaction',
   'a wait was told that there is no result',
   'progress was told to who waits',
+  'a job of a batch failed beside one that was completed',
+  'a batch was given up in the middle',
   'follow-ups were refused by the gate',
   'follow-ups were refused by a closed queue',
   'follow-ups entered and the reply was lost',

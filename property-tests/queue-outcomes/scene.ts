@@ -2,6 +2,7 @@
 import type { ToldCancel, ToldHandler, ToldWait } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
 import {
+  type BatchContext,
   FifoQueue,
   followUp,
   type Job,
@@ -95,14 +96,8 @@ export class Scene {
       const { client, look } = await this.#open(process, context, { laggard: plan.laggard, losesReply });
       const queue = new FifoQueue<string>(client, queueName);
       const other = new FifoQueue<unknown>(client, otherName);
-      const worker = new Worker(
-        queue,
-        (job, { signal }) => this.#handle({ plan, context, client, look, queue, other }, job, signal),
-        {
-          ...{ concurrency: plan.concurrency, prefetch: plan.prefetch, mirror: this.#world.workload.mirror },
-          ...{ retryDelay: { firstMs: 50, longestMs: 400 }, ...limits },
-        },
-      );
+      const workplace = { plan, context, client, look, queue, other };
+      const worker = this.#hire(workplace);
       worker.on((event) => this.#onEvent(context, look, event));
       await worker.run();
     });
@@ -233,6 +228,51 @@ export class Scene {
     return isHeld ? 'a job waiting in memory was cancelled' : 'a job that nobody held was cancelled';
   }
 
+  #hire(at: Workplace): Worker<string> {
+    const { concurrency, prefetch, batch: size, lingerMs } = at.plan;
+    const options = {
+      ...{ concurrency, prefetch, mirror: this.#world.workload.mirror },
+      ...{ retryDelay: { firstMs: 50, longestMs: 400 }, ...limits },
+    };
+    if (size === 0) {
+      return new Worker(at.queue, (job, { signal }) => this.#handle(at, job, signal), options);
+    }
+    const batch = { size, lingerMs };
+    return Worker.inBatches(at.queue, (jobs, context) => this.#handleBatch(at, jobs, context), {
+      ...{ ...options, batch },
+    });
+  }
+
+  /** Its jobs are done side by side. */
+  async #handleBatch(
+    at: Workplace,
+    jobs: readonly Job<string>[],
+    { fail }: BatchContext<string>,
+  ): Promise<void> {
+    const throws = !this.isHealed && at.context.runtime.random() < at.plan.throwing;
+    const errors: unknown[] = [];
+    await Promise.all(
+      jobs.map(async (job) => {
+        try {
+          await this.#handle(at, job, job.signal);
+        } catch (error) {
+          errors.push(error);
+          if (!throws) fail(job, error);
+        }
+      }),
+    );
+    if (errors.length === 0) return;
+    const isMixed = jobs.some(({ isCompleted }) => isCompleted);
+    if (isMixed) {
+      at.look.reached(
+        throws
+          ? 'a batch was given up in the middle'
+          : 'a job of a batch failed beside one that was completed',
+      );
+    }
+    if (throws) throw new Error('the batch fails');
+  }
+
   async #handle(at: Workplace, job: Job<string>, signal: AbortSignal): Promise<unknown> {
     const { context } = at;
     const { id, generation } = job;
@@ -274,7 +314,7 @@ export class Scene {
     if (!this.isHealed && runtime.random() < plan.rejecting) return this.#reject(runtime, job, handler);
     const isAsked = payload.includes('?');
     const count = Array.isArray(payload) ? 0 : plan.followUps;
-    if (isAsked && count === 0 && runtime.random() < plan.returning) {
+    if (isAsked && plan.batch === 0 && count === 0 && runtime.random() < plan.returning) {
       return { generation: job.generation, followUps: 0 };
     }
     return this.#complete(at, job, handler, count);

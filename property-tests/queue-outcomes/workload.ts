@@ -28,6 +28,11 @@ export interface ClientPlan {
 export interface WorkerPlan {
   readonly concurrency: number;
   readonly prefetch: number;
+  /** Handlers do so many jobs at a time; 0: one, and no batch is made. */
+  readonly batch: number;
+  readonly lingerMs: number;
+  /** By this share, a batch in which a job has failed throws, rather than telling of each. */
+  readonly throwing: number;
   readonly handlerMs: number;
   /** Handlers fail by this share. */
   readonly failing: number;
@@ -84,6 +89,9 @@ const worker: fc.Arbitrary<WorkerPlan> = fc.record(
   {
     concurrency: fc.integer({ min: 1, max: 3 }),
     prefetch: fc.constantFrom(0, 2, 6),
+    batch: fc.constantFrom(0, 0, 3),
+    lingerMs: fc.constantFrom(0, 0, 40, 400),
+    throwing: fc.constantFrom(0, 0.5),
     handlerMs: fc.constantFrom(0, 20, 150, 1_000),
     failing: fc.constantFrom(0, 0.2, 0.5),
     rejecting: fc.constantFrom(0, 0.1, 0.4),

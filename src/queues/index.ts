@@ -21,10 +21,11 @@ export type {
   RateLimit,
 } from './records/index.js';
 export type { CancelOptions, JobOutcome, WaitForResultOptions } from './results/job-outcomes.js';
+export type { BatchContext, BatchHandler } from './worker/batches.js';
 export { type CompleteOptions, type CompleteReply, Job } from './worker/job.js';
 export { JobRejected } from './worker/job-rejected.js';
 export type { Handler } from './worker/job-runner.js';
 export { type CloseOptions, Worker } from './worker/worker.js';
 export type { WorkerEvent } from './worker/worker-events.js';
 export type { CountedEvent, WorkerHealth } from './worker/worker-health.js';
-export type { WorkerOptions } from './worker/worker-options.js';
+export type { BatchOptions, BatchWorkerOptions, WorkerOptions } from './worker/worker-options.js';

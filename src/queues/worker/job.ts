@@ -143,6 +143,7 @@ export class Job<T> {
   }
 
   #end<R>(ending: Promise<R>): Promise<R> {
+    this.#parts.onProgress();
     // One may be called while another is under way: the worker looks at the job when all have their answers.
     this.#ending = Promise.allSettled([this.#ending, ending]);
     // The worker looks at the outcome itself; who does not await this must not die of it.

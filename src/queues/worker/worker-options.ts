@@ -18,7 +18,7 @@ export interface WorkerOptions {
    * those waiting in its memory too, since nobody can tell which one it was. Default 10; `Infinity` for no limit.
    */
   maxLosses?: number;
-  /** A handler that runs for so many milliseconds without calling `job.progress` is told as `stalled`. Default: never. */
+  /** A handler that runs for so many milliseconds without calling `job.progress`, or ending a job, is told as `stalled`. Default: never. */
   stallMs?: number;
   /** Waiting items that this worker keeps in memory while it dispatches; further ones are read when it is their turn. Default 20,000. */
   mirror?: number;
@@ -26,8 +26,31 @@ export interface WorkerOptions {
   label?: string;
 }
 
+/** How jobs are gathered for one call of a handler. */
+export interface BatchOptions {
+  /** Jobs in a batch, at most; a whole number from 1. */
+  size: number;
+  /**
+   * How long the first job of a batch waits for others, at most; from 0 to an hour, in ms. A batch that waits for another to end
+   * goes on taking jobs. Default 0: what has come.
+   */
+  lingerMs?: number;
+}
+
+export interface BatchWorkerOptions extends WorkerOptions {
+  batch: BatchOptions;
+  /** Batches that run at the same time. Default 1. */
+  concurrency?: number;
+  /** Jobs given to this worker ahead. Default: as many as run at a time, at most 200. */
+  prefetch?: number;
+}
+
 export interface WorkerSettings {
+  /** Handlers at a time. */
   readonly concurrency: number;
+  /** Jobs at a time. */
+  readonly jobsAtOnce: number;
+  readonly batch: { readonly size: number; readonly lingerMs: number };
   readonly slots: number;
   readonly retryDelay: { readonly firstMs: number; readonly longestMs: number };
   readonly attempts: number;
@@ -38,11 +61,29 @@ export interface WorkerSettings {
 }
 
 const mostHandlers = 10_000;
+const longestLingerMs = 3_600_000;
+const oneByOne = { size: 1, lingerMs: 0 };
 
-export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
+/** Throws `invalid-argument`. Without a batch, one by one. */
+export function checkBatch(batch: unknown): WorkerSettings['batch'] {
+  if (typeof batch !== 'object' || batch === null) {
+    throw invalidArgument(`batch is ${batch === null ? 'null' : typeof batch}`, '{ size, lingerMs }');
+  }
+  const { size, lingerMs = 0 } = batch as Partial<BatchOptions>;
+  checkWhole(size, 'batch.size', 1, mostHandlers);
+  checkWhole(lingerMs, 'batch.lingerMs', 0, longestLingerMs);
+  return { size, lingerMs };
+}
+
+export function checkWorkerOptions(options: WorkerOptions, batch = oneByOne): WorkerSettings {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidArgument('the options of a worker are no object', 'an object, or none');
+  }
   const { concurrency = 1, label } = options;
   checkWhole(concurrency, 'concurrency', 1, mostHandlers);
-  const { prefetch = Math.min(concurrency, 200) } = options;
+  const jobsAtOnce = concurrency * batch.size;
+  checkWhole(jobsAtOnce, 'concurrency times batch.size', 1, mostHandlers);
+  const { prefetch = Math.min(jobsAtOnce, 200) } = options;
   checkWhole(prefetch, 'prefetch', 0, mostHandlers);
   const { firstMs = 1_000, longestMs = 60_000 } = options.retryDelay ?? {};
   checkWhole(firstMs, 'retryDelay.firstMs', 0, Number.MAX_SAFE_INTEGER);
@@ -55,7 +96,8 @@ export function checkWorkerOptions(options: WorkerOptions): WorkerSettings {
   checkLimit(stallMs, 'stallMs');
   if (label !== undefined && typeof label !== 'string') throw invalidArgument('label is no text', 'a string');
   return {
-    ...{ concurrency, slots: concurrency + prefetch, mirror, retryDelay: { firstMs, longestMs }, label },
+    ...{ concurrency, jobsAtOnce, batch, slots: jobsAtOnce + prefetch, mirror },
+    ...{ retryDelay: { firstMs, longestMs }, label },
     ...{ attempts, maxLosses, stallMs },
   };
 }
@@ -65,7 +107,12 @@ function checkLimit(value: unknown, what: string): void {
   if (value !== Number.POSITIVE_INFINITY) checkWhole(value, what, 1, Number.MAX_SAFE_INTEGER);
 }
 
-export function checkWhole(value: unknown, what: string, least: number, most: number): void {
+export function checkWhole(
+  value: unknown,
+  what: string,
+  least: number,
+  most: number,
+): asserts value is number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
   throw invalidArgument(`${what} is ${String(value)}`, `a whole number from ${least} to ${most}`);
 }

@@ -16,11 +16,19 @@ import { asQuorateError } from '../failures.js';
 import { QueueKeys } from '../keys.js';
 import { FollowUps } from '../producer/follow-up.js';
 import { Queue } from '../queue.js';
+import { type BatchHandler, Batching } from './batches.js';
 import { type Handler, JobRunner } from './job-runner.js';
 import { Membership } from './membership.js';
 import type { WorkerEvent } from './worker-events.js';
 import { HealthRecord, type WorkerHealth } from './worker-health.js';
-import { checkWhole, checkWorkerOptions, type WorkerOptions, type WorkerSettings } from './worker-options.js';
+import {
+  type BatchWorkerOptions,
+  checkBatch,
+  checkWhole,
+  checkWorkerOptions,
+  type WorkerOptions,
+  type WorkerSettings,
+} from './worker-options.js';
 
 export interface CloseOptions {
   /** Milliseconds that handlers may take to end by themselves. Default 30,000. */
@@ -70,21 +78,25 @@ export class Worker<T> implements AsyncDisposable {
   #joined: Promise<void> | undefined;
   #life: Promise<void> | undefined;
 
+  /** @internal */
+  constructor(queue: Queue<T>, handler: Batching<T>, options?: WorkerOptions);
   /** Throws `invalid-argument`. Sends nothing before `start` or `run`. */
-  constructor(queue: Queue<T>, handler: Handler<T>, options: WorkerOptions = {}) {
+  constructor(queue: Queue<T>, handler: Handler<T>, options?: WorkerOptions);
+  constructor(queue: Queue<T>, handler: Handler<T> | Batching<T>, options: WorkerOptions = {}) {
     if (!(queue instanceof Queue))
       throw invalidArgument('queue is no queue', 'a FifoQueue, or a queue of another kind');
-    if (typeof handler !== 'function') throw invalidArgument('handler is no function', 'a function');
+    const batching =
+      handler instanceof Batching ? handler : new Batching(oneByOne(handler), { size: 1, lingerMs: 0 });
     this.queue = queue;
     this.#client = queue.client;
     this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name), queue.kind);
-    this.#settings = checkWorkerOptions(options);
+    this.#settings = checkWorkerOptions(options, batching.batch);
     this.#health = new HealthRecord(queue.client.runtime);
     this.#leases = new ExpiringLeases(queue.client.plainStore, queue.client.runtime);
     this.#followUps = new FollowUps(queue.client);
     this.#runner = new JobRunner({
       runtime: this.#client.runtime,
-      handler,
+      handle: batching.handler,
       settings: this.#settings,
       decode: (payload) => queue.decode(payload),
       resultCodec: queue.resultCodec,
@@ -93,7 +105,31 @@ export class Worker<T> implements AsyncDisposable {
     });
   }
 
-  /** Handlers that run now. */
+  /**
+   * A worker whose handler does up to `batch.size` jobs at a time, which the store or a service may take as cheaply as one: it
+   * is called with what has come, `concurrency` times side by side. All else is as said of {@link Worker}, of each job by itself.
+   *
+   * - **Order**: batches start in queue order, and so do the jobs in them, as far as this worker was given them in it.
+   * - **How full**: a batch starts when `size` jobs have come, or `lingerMs` after the first. Where there are fewer jobs than the
+   *   workers of a queue could do at once, each worker is given a few: there, few workers make full batches. Jobs of one
+   *   ordering key never meet in a batch.
+   * - **Ends**: each job ends by itself: `job.complete`, `job.reject`, `fail(job, error)` of the context. What is left when the
+   *   handler returns is completed, without a result; when it throws, what is left has failed, each job counting its own attempts.
+   *   So a handler that throws in the middle may do again what it has done before, for jobs that it has not completed.
+   * - **Cancelled** jobs fire their own `job.signal`; that of the context fires when nothing is left to do. On closing, and
+   *   when the session is lost, all fire. Jobs that wait for their batch are given back at once.
+   * - `running`, `stalled` and events count jobs, not batches. A batch is stalled when none of its jobs has told progress or ended
+   *   for `stallMs`; it is told of each that is left.
+   * - **Cost**: as one by one; acknowledgements of a batch share requests.
+   *
+   * Throws `invalid-argument`.
+   */
+  static inBatches<T>(queue: Queue<T>, handler: BatchHandler<T>, options: BatchWorkerOptions): Worker<T> {
+    if (typeof handler !== 'function') throw invalidArgument('handler is no function', 'a function');
+    return new Worker(queue, new Batching(handler, checkBatch(options?.batch)), options);
+  }
+
+  /** Jobs whose handlers run now. */
   get running(): number {
     return this.#runner.running;
   }
@@ -192,7 +228,7 @@ export class Worker<T> implements AsyncDisposable {
       keys: this.#keys,
       session,
       slots: this.#settings.slots,
-      concurrency: this.#settings.concurrency,
+      concurrency: this.#settings.jobsAtOnce,
       label: this.#settings.label ?? this.#client.label,
       leases: this.#leases,
       followUps: this.#followUps,
@@ -261,6 +297,11 @@ export class Worker<T> implements AsyncDisposable {
     this.#health.add(event);
     this.#listeners.emit(event);
   }
+}
+
+function oneByOne<T>(handler: Handler<T>): BatchHandler<T> {
+  if (typeof handler !== 'function') throw invalidArgument('handler is no function', 'a function');
+  return ([job]) => job && handler(job, { signal: job.signal });
 }
 
 function checkGrace({ graceMs = defaultGraceMs }: CloseOptions): number {
