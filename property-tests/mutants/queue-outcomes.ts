@@ -201,7 +201,7 @@ const ofFollowUps: readonly Mutant[] = [
   {
     name: 'follow-up-without-gate',
     file: followUp,
-    find: "compare.value(keys.gate, 'less', own[0] ?? ''),",
+    find: "compare.value(keys.gateOf(level), 'less', own[0] ?? ''),",
     replace: '',
     story:
       'A worker that pauses between the read and the write puts its follow-ups below the cursor, where nobody looks',

@@ -24,7 +24,7 @@ const ofProducers: readonly Mutant[] = [
   {
     name: 'enqueue-without-gate',
     file: 'src/queues/producer/group-request.ts',
-    find: "compare.value(keys.gate, 'less', smallest ?? ''),",
+    find: "...[...smallest].map(([level, id]) => compare.value(keys.gateOf(level), 'less', id)),",
     replace: '',
     story:
       "Tempting: an item's place from a read, and no gate. A producer that pauses puts it below the cursor, where nobody looks",

@@ -3,6 +3,7 @@ export { type DeadLetter, DeadLetters, type ListOptions } from './dead-letters/d
 export type { Purged } from './emptying/purge.js';
 export { FifoQueue } from './fifo-queue.js';
 export type { ItemId, QueueKind } from './keys.js';
+export { PriorityQueue } from './priority/priority-queue.js';
 export { type FollowUp, followUp } from './producer/follow-up.js';
 export type { ItemOptions } from './producer/item-options.js';
 export type { Enqueued } from './producer/submission.js';

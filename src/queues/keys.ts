@@ -9,8 +9,10 @@
  * | `g/<id>` | how often the item was taken back: the *version* is the generation, the value counts failures |
  * | `h` | the gate: no item at or below it can be created any more |
  * | `h/ctl` | what operators have decided: paused, closed, limits |
+ * | `h/p/<level>` | the gate of one level, where a queue has levels; `h` then only says that there is a queue |
  * | `h/kind` | what kind of queue this is, written with the gate when the first object uses it, and never changed |
  * | `i/<R>/<producer>/<n>` | an item; what follows `i/` is its id |
+ * | `i/<level>/<R>/<producer>/<n>` | an item of a queue that has levels |
  * | `w/<worker>` | a worker's presence, leased; its create revision tells one life of the worker from another |
  * | `x/<id>` | the item was cancelled: whoever works on it is to be told |
  * | `D/<id>` | a dead letter: an item that failed for good, with what is known of it |
@@ -26,6 +28,7 @@ import { hexRevision, type Key, type KeyRange, prefixRange } from '../store/inde
 const counterDigits = 10;
 /** A revision, the name of a producer (both 16 digits), a number, and what is between. */
 const idBytes = 16 + 1 + 16 + 1 + counterDigits;
+const levelBytes = 3;
 const cancelled = 'x/';
 
 /** What decides about order and layout. A queue is of one kind for good. */
@@ -33,6 +36,9 @@ export type QueueKind = 'fifo' | 'priority' | 'delay' | 'condition';
 
 /** Names an item: the text after `i/`. Ids sort in queue order. */
 export type ItemId = string;
+
+/** What ids begin with that have one order and one gate: empty in a queue that has no levels, else two digits and a slash. */
+export type LevelName = string;
 
 export class QueueKeys {
   readonly prefix: Key;
@@ -42,7 +48,9 @@ export class QueueKeys {
   readonly gate: Key;
   readonly beat: Key;
   readonly control: Key;
-  /** The gate, the control and the kind: what decides whether an item is let in. */
+  /** The gates of levels. */
+  readonly levelGates: Required<KeyRange>;
+  /** The gates, the control and the kind: what decides whether an item is let in. */
   readonly admission: Required<KeyRange>;
   readonly items: Required<KeyRange>;
   readonly generations: Required<KeyRange>;
@@ -54,7 +62,7 @@ export class QueueKeys {
   readonly progress: Required<KeyRange>;
   readonly results: Required<KeyRange>;
   readonly idempotency: Required<KeyRange>;
-  /** Cancellations, candidates, control, generations, gate, items and presences: what a dispatcher must see change in one order. */
+  /** Cancellations, candidates, control, generations, gates, items and presences: what a dispatcher must see change in one order. */
   readonly watched: Required<KeyRange>;
 
   constructor(prefix: Key, kind: QueueKind = 'fifo') {
@@ -64,6 +72,7 @@ export class QueueKeys {
     this.gate = `${prefix}h`;
     this.beat = `${prefix}beat`;
     this.control = `${prefix}h/ctl`;
+    this.levelGates = prefixRange(`${prefix}h/p/`);
     this.admission = { key: this.gate, rangeEnd: `${prefix}i` };
     this.items = prefixRange(`${prefix}i/`);
     this.generations = prefixRange(`${prefix}g/`);
@@ -80,7 +89,18 @@ export class QueueKeys {
 
   /** How long the key of an item is. */
   get itemKeyBytes(): number {
-    return this.items.key.length + idBytes;
+    return this.items.key.length + idBytes + (this.kind === 'priority' ? levelBytes : 0);
+  }
+
+  /** What every item of the level has a larger id than. */
+  gateOf(level: LevelName): Key {
+    return level === '' ? this.gate : `${this.levelGates.key}${level.slice(0, -1)}`;
+  }
+
+  /** The level that a key is the gate of; undefined for other keys. */
+  levelOfGate(key: Key): LevelName | undefined {
+    if (key.startsWith(this.levelGates.key)) return `${this.nameIn(this.levelGates, key)}/`;
+    return key === this.gate && this.kind !== 'priority' ? '' : undefined;
   }
 
   item(id: ItemId): Key {
@@ -134,9 +154,10 @@ export class QueueKeys {
     return `${this.idempotency.key}${idempotencyKey}`;
   }
 
-  /** Items from `from` (inclusive) to `to` (exclusive), or to the end. */
+  /** Items from `from` (inclusive) to `to` (exclusive), or to the end of its level. */
   itemsBetween(from: ItemId, to: ItemId | undefined): Required<KeyRange> {
-    return { key: this.item(from), rangeEnd: to === undefined ? this.items.rangeEnd : this.item(to) };
+    const { rangeEnd } = prefixRange(this.item(levelOf(from)));
+    return { key: this.item(from), rangeEnd: to === undefined ? rangeEnd : this.item(to) };
   }
 
   /** The last segment or segments of a key: an item's id, a worker's name. */
@@ -150,9 +171,6 @@ export class QueueKeys {
     return name.slice(0, name.indexOf('/'));
   }
 }
-
-/** What ids begin with that have one order and one gate: empty in a queue that has no levels, else two digits and a slash. */
-export type LevelName = string;
 
 /** Ids sort by level, then by the revision that the producer read, then by producer, then by its counter. */
 export function itemId(revision: number, producer: string, counter: number, level: LevelName = ''): ItemId {

@@ -9,11 +9,12 @@ import { drain } from './emptying/drain.js';
 import { type Purged, purge } from './emptying/purge.js';
 import { type ItemId, QueueKeys, type QueueKind } from './keys.js';
 import { checkSchema, Payloads } from './payload/payloads.js';
+import { levelFor, priorityOf } from './priority/priority.js';
 import { checkWindow, onceWithin } from './producer/idempotency.js';
 import { checkItemOptions, type ItemOptions, idempotencyKeyOf, traitsOf } from './producer/item-options.js';
 import { Producer } from './producer/producer.js';
 import type { Draft, Enqueued } from './producer/submission.js';
-import { readHead } from './reading/head.js';
+import { readHeads } from './reading/head.js';
 import { decodeItem, encodeItem, type ItemTraits } from './records/index.js';
 import {
   type CancelOptions,
@@ -50,6 +51,8 @@ export interface QueueItem<T> {
   /** The revision that put it there. */
   readonly revision: number;
   readonly payload: T;
+  /** Of a queue that has priorities. */
+  readonly priority: number | undefined;
   /** By the clock of who enqueued it. */
   readonly enqueuedAtMs: number;
   readonly traits: ItemTraits;
@@ -72,7 +75,7 @@ const noTraits: ItemTraits = {};
  * - **Limits**: a payload of 1.5 MiB less 8 KiB.
  *
  * A queue is of one kind for good, that of the object which used it first. One of another kind is refused: `invalid-argument`, from
- * `enqueue`, and in the `error` events of a worker.
+ * `enqueue`, `peek`, `oldestAgeMs` and `purge`, and in the `error` events of a worker.
  */
 export abstract class Queue<T> implements AsyncDisposable {
   readonly name: string;
@@ -165,22 +168,24 @@ export abstract class Queue<T> implements AsyncDisposable {
    */
   async peek(options: WaitOptions = {}): Promise<QueueItem<T> | undefined> {
     checkWaitOptions(options, `looking at the head of queue "${this.name}"`);
-    const { item } = await readHead(this.client.store, this.#keys, options);
+    const [item] = await readHeads(this.client.store, this.#keys, options);
     if (item === undefined) return undefined;
     const { payload, enqueuedAtMs, traits = noTraits } = decodeItem(item.value);
     const id = this.#keys.nameIn(this.#keys.items, item.key);
-    return { id, revision: item.createRevision, payload: await this.decode(payload), enqueuedAtMs, traits };
+    const known = { id, revision: item.createRevision, priority: priorityOf(id), enqueuedAtMs, traits };
+    return { ...known, payload: await this.decode(payload) };
   }
 
   /**
-   * For how many ms the first item has been in the queue, waiting or being worked on; undefined if there is none. By the wall
-   * clocks of who enqueued it and of this process: as wrong as they differ, and 0 rather than below. Two requests.
+   * For how many ms the first item has been in the queue, waiting or being worked on, or of the first of each priority the
+   * oldest; undefined if there is none. By the wall clocks of who enqueued it and of this process: as wrong as they differ, and 0 rather than below. Two requests.
    */
   async oldestAgeMs(options: WaitOptions = {}): Promise<number | undefined> {
     checkWaitOptions(options, `asking for the age of queue "${this.name}"`);
-    const { item } = await readHead(this.client.store, this.#keys, options);
-    if (item === undefined) return undefined;
-    return Math.max(0, this.client.runtime.wallMs() - decodeItem(item.value).enqueuedAtMs);
+    const heads = await readHeads(this.client.store, this.#keys, options);
+    if (heads.length === 0) return undefined;
+    const times = heads.map(({ value }) => decodeItem(value).enqueuedAtMs);
+    return Math.max(0, this.client.runtime.wallMs() - Math.min(...times));
   }
 
   /**
@@ -247,6 +252,7 @@ export abstract class Queue<T> implements AsyncDisposable {
         'none: it enters with the acknowledgement, once',
       );
     }
+    levelFor(this.kind, options.priority);
     const traits = traitsOf(options);
     const atMs = this.client.runtime.wallMs();
     const toValue = ([bytes]: readonly Uint8Array[]) => encodeItem(bytes as Uint8Array, atMs, traits);
@@ -295,11 +301,11 @@ export abstract class Queue<T> implements AsyncDisposable {
       checkItemOptions(options);
       const key = idempotencyKeyOf(options);
       const condition = key === undefined ? undefined : onceWithin(this.#windowMs, this.#keys, key);
-      return { traits: traitsOf(options), condition };
+      return { traits: traitsOf(options), condition, level: levelFor(this.kind, options.priority) };
     });
     return (bytes, index) => {
-      const { traits, condition } = known[index] ?? {};
-      return { value: encodeItem(bytes, atMs, traits), condition };
+      const { traits, ...entering } = known[index] ?? {};
+      return { value: encodeItem(bytes, atMs, traits), ...entering };
     };
   }
 }

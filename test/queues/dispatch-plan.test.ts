@@ -106,7 +106,7 @@ describe('dispatch plan', () => {
     change(plan, 41, { type: 'item-gone', id: id(15) });
     const write = plan.nextWrite(5_021);
     expect(write?.gate).toMatchObject({ purpose: 'follow', to: placeOf(20), revision: 41 });
-    expect(write?.beat).toMatchObject({ base: id(12) });
+    expect(write?.beat).toMatchObject({ bases: { '': id(12) } });
   });
 
   it('QUEUE-7 takes the jobs of a lost worker back, and gives them out before later ones', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryServer } from '../../src/memory/index.js';
 import { FifoQueue, followUp, Queue, Worker, type WorkerEvent } from '../../src/queues/index.js';
 import { QueueKeys } from '../../src/queues/keys.js';
-import { createGate } from '../../src/queues/producer/admission.js';
+import { createGates } from '../../src/queues/producer/admission.js';
 import { Client } from '../../src/session/index.js';
 
 class OfAnotherKind<T> extends Queue<T> {
@@ -43,7 +43,7 @@ describe('a queue that was first used as of one kind', () => {
         range: async (request, options) => {
           const reply = await store.range(request, options);
           reads += 1;
-          if (reads === 1) await store.txn(createGate(keys, reply.revision));
+          if (reads === 1) await store.txn(createGates(keys, reply.revision, ['']));
           return reply;
         },
         watch: (request) => store.watch(request),

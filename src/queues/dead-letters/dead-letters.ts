@@ -16,7 +16,7 @@ import { invalidArgument, isQuorateError, type QuorateError } from '../../errors
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, inRange, type KeyRange, type KeyValue, txnOf } from '../../store/index.js';
-import type { ItemId, QueueKeys } from '../keys.js';
+import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
 import type { Payloads } from '../payload/payloads.js';
 import type { Producer } from '../producer/producer.js';
 import type { Draft, Enqueued } from '../producer/submission.js';
@@ -113,8 +113,8 @@ export class DeadLetters<T> {
   }
 
   /**
-   * Puts a letter's item, or those of all letters that there are now, at the tail of the queue, with the payload and the traits
-   * that it had and no failures: and deletes the letter in the same revision, so each comes back once, whoever else
+   * Puts a letter's item, or those of all letters that there are now, at the tail of the queue (that of its priority, if the queue
+   * has priorities), with the payload and the traits that it had and no failures: and deletes the letter in the same revision, so each comes back once, whoever else
    * redrives it and whatever reply is lost. Answers the items that this call put: none for a letter that is gone. All of them take
    * a read and an enqueue for each hundred letters. Default time limit 10 s for each hundred.
    *
@@ -164,7 +164,8 @@ export class DeadLetters<T> {
       declined: () => undefined,
       declinedBehind: () => undefined,
     };
-    return { value: encodeItem(payload, this.#client.runtime.wallMs(), traits), condition };
+    const level = levelOf(this.#keys.nameIn(this.#keys.deadLetters, key));
+    return { value: encodeItem(payload, this.#client.runtime.wallMs(), traits), level, condition };
   }
 
   async #letterOf({ key, value, createRevision }: KeyValue): Promise<DeadLetter<T>> {

@@ -122,14 +122,14 @@ export class DispatchPlan {
     const assignments = takeBack === undefined ? this.#planAssignments(nowMs) : [];
     const cancellations = this.#cancellations.plan(this.#limits.cancellationsPerWrite, this.#workers);
     const gate = this.#levels.nextGate(this.#seen, nowMs);
-    // With the gate goes a new base: the old one may lie above an item that the gate is about to pass.
+    // With the gate go new bases: an old one may lie above an item that the gate is about to pass.
     const waiting = this.#isWaiting();
     const beat =
       gate !== undefined || this.#heartbeat.due(nowMs, waiting)
         ? this.#heartbeat.beat(nowMs, {
             waiting,
             seen: this.#levels.view(this.#seen),
-            base: this.#levels.base(),
+            bases: this.#levels.bases(),
           })
         : undefined;
     const isIdle = takeBack === undefined && assignments.length === 0 && cancellations.length === 0;
@@ -140,7 +140,6 @@ export class DispatchPlan {
 
   /** The window to read now; undefined while one is under way or none is wanted. */
   nextRead(): WindowRead | undefined {
-    if (this.#jobs.readyCount * 2 > this.#limits.mirror) return undefined;
     return this.#levels.nextRead(this.#seen);
   }
 
@@ -205,6 +204,9 @@ export class DispatchPlan {
         return;
       case 'controlled':
         this.#controlled(change.seen, revision, nowMs);
+        return;
+      case 'level-opened':
+        this.#levels.open(change.level);
     }
   }
 
@@ -279,7 +281,7 @@ export class DispatchPlan {
     for (let count = 0; count < allowed; count += 1) {
       const worker = runs.next();
       const job = worker === undefined ? undefined : this.#jobs.next();
-      if (worker === undefined || job === undefined) break;
+      if (worker === undefined || job === undefined || !this.#levels.letsGo(job, this.#seen)) break;
       this.#jobs.move(job, { status: 'assigning', worker });
       const jobs = given.get(worker);
       if (jobs === undefined) given.set(worker, [assignedJob(job)]);

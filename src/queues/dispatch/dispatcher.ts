@@ -1,7 +1,7 @@
 /**
  * One term of a queue's dispatcher: carries its plan's writes and reads to the store and the changes to the plan.
  *
- * - Begins with one read, under the term, of `h, beat, h/ctl, h/kind, a/, g/, w/, x/` at one revision, sent after the term began and after
+ * - Begins with one read, under the term, of `h` to `i`, `beat, a/, g/, w/, x/` at one revision, sent after the term began and after
  *   the watch opened. Every write of earlier terms was applied before it or never will be. Then it makes sure which
  *   of the recorded jobs still exist, and reads the items in windows.
  * - *Reply lost*: the exactly-once store finds out. If even that cannot tell (`unknown`), the term is given up: under the
@@ -15,18 +15,19 @@ import { Backoff, type Runtime, sleep, type Timer } from '../../runtime/index.js
 import type { Client } from '../../session/index.js';
 import {
   get,
+  type Key,
   type KeyEvent,
   type KeyValue,
   nested,
   type TxnReply,
   type TxnRequest,
-  textOf,
   txnOf,
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
-import { checkKind, createGate } from '../producer/admission.js';
+import { checkKind, createGates } from '../producer/admission.js';
+import { levelStarts } from '../reading/starts.js';
 import type { AssignedJob } from '../records/index.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
 import type { LoadedState, PlannedWrite, WindowRead } from './messages.js';
@@ -144,10 +145,8 @@ export class Dispatcher {
     const keys = this.#keys;
     const reply = await this.#send(
       underTerm(keys, this.#term, [
-        get(keys.gate),
+        { type: 'range', ...keys.admission },
         get(keys.beat),
-        get(keys.control),
-        get(keys.kindKey),
         { type: 'range', ...keys.presences },
         { type: 'range', ...keys.generations },
         { type: 'range', ...keys.records },
@@ -158,29 +157,22 @@ export class Dispatcher {
       this.#end();
       return undefined;
     }
-    const [gateKv, beatKv, controlKv, kindKv] = reply.replies.map(firstOf);
-    if (gateKv === undefined) {
+    const [admission = [], beats = [], presences = [], generations = [], recordKvs = [], cancelled = []] =
+      reply.replies.map((part) => (part.type === 'range' ? part.kvs : []));
+    const under = (key: Key) => admission.find((kv) => kv.key === key);
+    if (under(keys.gate) === undefined) {
       // Nobody has put anything yet. Who does will find the gate, or finds it made by another meanwhile.
-      await this.#send(createGate(keys, reply.revision));
+      await this.#send(createGates(keys, reply.revision, ['']));
       return this.#read();
     }
-    checkKind(keys, kindKv);
-    const [presences = [], generations = [], recordKvs = [], cancelled = []] = reply.replies
-      .slice(4)
-      .map((part) => (part.type === 'range' ? part.kvs : []));
-    const gate = textOf(gateKv.value);
-    const beat = beatKv === undefined ? undefined : beatOf(beatKv);
+    checkKind(keys, under(keys.kindKey));
+    const [beat] = beats;
     const records = recordsIn(keys, recordKvs);
     return {
       revision: reply.revision,
-      levels: [
-        {
-          ...{ name: '', gate },
-          start: beat !== undefined ? earlier(beat.base, gate) : gateKv.version === 1 ? gate : placeOf(0),
-        },
-      ],
-      timeMs: beat?.timeMs ?? 0,
-      control: controlOf(controlKv),
+      levels: levelStarts(keys, admission, beat),
+      timeMs: (beat && beatOf(beat))?.timeMs ?? 0,
+      control: controlOf(under(keys.control)),
       workers: presences.map((kv) => workerOf(keys, kv)),
       generations: new Map(
         generations.map((kv) => [keys.nameIn(keys.generations, kv.key), generationOf(kv)]),
@@ -311,8 +303,4 @@ function recordsIn(keys: QueueKeys, kvs: readonly KeyValue[]): ReadonlyMap<strin
     records.set(worker, [...(records.get(worker) ?? []), ...jobs]);
   }
   return records;
-}
-
-function earlier(base: ItemId | undefined, gate: ItemId): ItemId {
-  return base !== undefined && base < gate ? base : gate;
 }

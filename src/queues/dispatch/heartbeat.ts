@@ -1,4 +1,3 @@
-import type { ItemId } from '../keys.js';
 import type { Beat } from '../records/index.js';
 
 /** How often a dispatcher shows that it lives, while there is something to show it for. */
@@ -41,10 +40,10 @@ export class Heartbeat {
     return wanted ? this.#lastAtMs + beatIntervalMs : undefined;
   }
 
-  beat(nowMs: number, state: { waiting: boolean; seen: number; base: ItemId | undefined }): Beat {
+  beat(nowMs: number, state: { waiting: boolean } & Pick<Beat, 'seen' | 'bases'>): Beat {
     const beat: Beat = {
       timeMs: Math.round(this.#timeMs + nowMs - this.#startMs),
-      base: state.base,
+      bases: state.bases,
       follows: state.waiting || this.#itemsSince >= busyItems,
       seen: state.seen,
     };

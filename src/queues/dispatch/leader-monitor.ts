@@ -12,9 +12,10 @@
  */
 import type { Runtime, Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { get, type KeyValue, txnOf } from '../../store/index.js';
+import { type KeyValue, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
-import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
+import type { QueueKeys } from '../keys.js';
+import { readStarts } from '../reading/starts.js';
 import type { Beat } from '../records/index.js';
 import { beatOf } from './reads.js';
 import { firstOf } from './transactions.js';
@@ -107,18 +108,17 @@ export class LeaderMonitor {
     if (beat === undefined) return;
     const { store } = this.#client;
     const keys = this.#keys;
-    const found = await store
-      .txn(txnOf({ success: [get(keys.gate)] }))
-      .then(({ replies }) => {
-        const gate = firstOf(replies[0]);
-        const gateId: ItemId = gate === undefined ? placeOf(0) : Buffer.from(gate.value).toString('latin1');
-        const start = beat.base !== undefined && beat.base < gateId ? beat.base : gateId;
-        const range = keys.itemsBetween(start, undefined);
-        return store.range({ ...range, minCreateRevision: beat.seen + 1, limit: 1, keysOnly: true });
+    const unseen = { minCreateRevision: beat.seen + 1, limit: 1, keysOnly: true };
+    const found = await readStarts(store, keys, {})
+      .then(({ levels }) => {
+        const ranges = levels.map(({ start }) => keys.itemsBetween(start, undefined));
+        return store.txn(txnOf({ success: ranges.map((range) => ({ type: 'range', ...range, ...unseen })) }));
       })
       .catch(() => undefined);
     if (this.#closed || this.#last !== beat || this.#expectingSinceMs !== undefined) return;
-    if (found !== undefined && found.kvs.length > 0) this.#expect(this.#runtime.monotonicMs());
+    if (found?.replies.some((reply) => firstOf(reply) !== undefined)) {
+      this.#expect(this.#runtime.monotonicMs());
+    }
   }
 
   #expect(sinceMs: number | undefined): void {

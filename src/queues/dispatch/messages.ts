@@ -1,5 +1,6 @@
 /** What goes into the dispatcher's plan and what comes out of it: plain data, so that a run can be replayed. */
-import type { ItemId, LevelName } from '../keys.js';
+import type { ItemId } from '../keys.js';
+import type { LevelStart } from '../reading/starts.js';
 import type { AssignedJob, Beat, ItemTraits, TakeBack } from '../records/index.js';
 import type { Cancelled } from './cancellations.js';
 import type { SeenControl } from './choice/fleet-rules.js';
@@ -33,22 +34,16 @@ export type QueueChange =
   | { readonly type: 'worker-present'; readonly worker: StoredWorker }
   | { readonly type: 'worker-gone'; readonly worker: string }
   | { readonly type: 'controlled'; readonly seen: SeenControl }
+  /** Nothing of it was there before. */
+  | { readonly type: 'level-opened'; readonly level: LevelStart }
   /** In the revision in which the item goes. */
   | { readonly type: 'cancelled'; readonly id: ItemId; readonly reason: Uint8Array };
-
-/** Where the gate of a level stood, and where to begin to read its items. */
-export interface LoadedLevel {
-  readonly name: LevelName;
-  readonly gate: ItemId;
-  /** No item of the level below it exists or can come to exist. */
-  readonly start: ItemId;
-}
 
 /** Everything but the waiting items, as of one revision. */
 export interface LoadedState {
   readonly revision: number;
   /** The most urgent one first. */
-  readonly levels: readonly LoadedLevel[];
+  readonly levels: readonly LevelStart[];
   readonly timeMs: number;
   readonly control: SeenControl;
   readonly workers: readonly StoredWorker[];

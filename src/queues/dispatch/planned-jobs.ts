@@ -1,5 +1,5 @@
 import { invariant } from '../../runtime/index.js';
-import type { ItemId } from '../keys.js';
+import { type ItemId, type LevelName, levelOf } from '../keys.js';
 import type { ItemTraits } from '../records/index.js';
 import { Choice } from './choice/choice.js';
 import type { Choosable, Stand } from './choice/choosable.js';
@@ -35,6 +35,7 @@ export class PlannedJobs {
   readonly #choice = new Choice<PlannedJob>((id) => this.#jobs.get(id));
   readonly #delayed = new Delays<PlannedJob>();
   #readyCount = 0;
+  readonly #readyIn = new Map<LevelName, number>();
   #delayedCount = 0;
   #inHandCount = 0;
 
@@ -98,6 +99,22 @@ export class PlannedJobs {
     }
   }
 
+  /** Those of `readyCount` that are of this level or of a more urgent one. */
+  readyUpTo(level: LevelName): number {
+    let count = 0;
+    for (const [name, ready] of this.#readyIn) if (name <= level) count += ready;
+    return count;
+  }
+
+  firstReady(level: LevelName): ItemId | undefined {
+    let first: ItemId | undefined;
+    for (const { id, place } of this.#jobs.values()) {
+      if (place.status !== 'ready' || levelOf(id) !== level) continue;
+      if (first === undefined || id < first) first = id;
+    }
+    return first;
+  }
+
   /** The id of the n-th ready job. Sorts them. */
   readyAt(index: number): ItemId | undefined {
     const ids: ItemId[] = [];
@@ -105,16 +122,22 @@ export class PlannedJobs {
     return ids.sort()[index];
   }
 
-  /** Forgets the ready jobs from `cut` on. */
+  /** Forgets the ready jobs of a level from `cut` on. */
   dropReadyFrom(cut: ItemId): void {
+    const level = levelOf(cut);
     for (const job of [...this.#jobs.values()]) {
-      if (job.id >= cut && job.place.status === 'ready') this.remove(job);
+      if (job.id >= cut && job.place.status === 'ready' && levelOf(job.id) === level) this.remove(job);
     }
   }
 
-  smallestId(): ItemId | undefined {
-    let smallest: ItemId | undefined;
-    for (const id of this.#jobs.keys()) if (smallest === undefined || id < smallest) smallest = id;
+  /** The smallest id of each level that has a job here. */
+  smallestIds(): ReadonlyMap<LevelName, ItemId> {
+    const smallest = new Map<LevelName, ItemId>();
+    for (const id of this.#jobs.keys()) {
+      const level = levelOf(id);
+      const known = smallest.get(level);
+      if (known === undefined || id < known) smallest.set(level, id);
+    }
     return smallest;
   }
 
@@ -122,7 +145,7 @@ export class PlannedJobs {
     const { place } = job;
     switch (place.status) {
       case 'ready':
-        this.#readyCount += 1;
+        this.#countReady(job, 1);
         break;
       case 'delayed':
         this.#delayed.add(place.untilMs, job);
@@ -135,11 +158,17 @@ export class PlannedJobs {
     this.#choice.moved(job, standOf(place));
   }
 
+  #countReady({ id }: PlannedJob, change: 1 | -1): void {
+    const level = levelOf(id);
+    this.#readyCount += change;
+    this.#readyIn.set(level, (this.#readyIn.get(level) ?? 0) + change);
+  }
+
   #leave(job: PlannedJob): void {
     const { place } = job;
     switch (place.status) {
       case 'ready':
-        this.#readyCount -= 1;
+        this.#countReady(job, -1);
         return;
       case 'delayed':
         this.#delayedCount -= 1;

@@ -1,7 +1,7 @@
 /** What the dispatcher reads and watches, turned into the words of its plan. Malformed values are read as empty ones. */
 import type { KeyEvent, KeyValue } from '../../store/index.js';
-import { inRange } from '../../store/index.js';
-import type { QueueKeys } from '../keys.js';
+import { inRange, textOf } from '../../store/index.js';
+import { levelOf, type QueueKeys } from '../keys.js';
 import {
   type AssignedJob,
   type Beat,
@@ -57,7 +57,7 @@ export function beatOf(kv: KeyValue): Beat | undefined {
   return lenient(() => decodeBeat(kv.value), undefined);
 }
 
-/** Undefined for keys that the plan need not know of: the gate, which only the dispatcher moves, and candidates. */
+/** Undefined for what the plan need not know of: candidates, and moves of gates, which only the dispatcher makes. */
 export function changeOf(keys: QueueKeys, event: KeyEvent): QueueChange | undefined {
   const { kv } = event;
   const isPut = event.type === 'put';
@@ -72,6 +72,10 @@ export function changeOf(keys: QueueKeys, event: KeyEvent): QueueChange | undefi
   if (inRange(keys.presences, kv.key)) {
     if (!isPut) return { type: 'worker-gone', worker: keys.nameIn(keys.presences, kv.key) };
     return { type: 'worker-present', worker: workerOf(keys, kv) };
+  }
+  if (isPut && kv.version === 1 && inRange(keys.levelGates, kv.key)) {
+    const gate = textOf(kv.value);
+    return { type: 'level-opened', level: { name: levelOf(gate), gate, start: gate } };
   }
   if (kv.key === keys.control) return { type: 'controlled', seen: controlOf(isPut ? kv : undefined) };
   if (isPut && inRange(keys.cancellations, kv.key)) {

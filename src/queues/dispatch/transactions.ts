@@ -9,8 +9,8 @@
  *   i/X, get g/X} for each job, [delete a/W/] ELSE get w/W}`. Its late acknowledgement then names a generation that has passed.
  * - *Tell of a cancellation* `{IF create(w/W) = c_W THEN put a/W/x/<id> with its reason, delete x/<id> ELSE
  *   delete x/<id>}`.
- * - *Gate* `{IF create < v+1 for every item in [gate, to) THEN put h := to}`.
- * - *Beat* `put beat`, always beside a gate: see records.ts for why the base must move with it.
+ * - *Gate* `{IF create < v+1 for every item in [gate, to) THEN put h := to}`, or `h/p/<level>` if those are of a level.
+ * - *Beat* `put beat`, always beside a gate: see records/beat.ts for why the bases must move with it.
  */
 import {
   compare,
@@ -26,7 +26,7 @@ import {
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
-import type { ItemId, QueueKeys } from '../keys.js';
+import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
 import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
 import type {
   Assignment,
@@ -124,7 +124,7 @@ function tell(keys: QueueKeys, { id, worker, create, reason }: PlannedCancellati
 function moveGate(keys: QueueKeys, { from, to, revision }: GateMove): TxnOp {
   return nested({
     compare: [compare.create(keys.itemsBetween(from, to), 'less', revision + 1)],
-    success: [put(keys.gate, to)],
+    success: [put(keys.gateOf(levelOf(to)), to)],
   });
 }
 

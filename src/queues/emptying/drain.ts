@@ -13,13 +13,13 @@
 import { QuorateError } from '../../errors.js';
 import { Backoff, checkWaitOptions, type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { type Key, type Store, txnOf } from '../../store/index.js';
+import { type Key, type RangeOp, type Store, txnOf } from '../../store/index.js';
 import type { Subscription } from '../../watch/index.js';
 import { QueueControls } from '../control/queue-controls.js';
 import { firstOf } from '../dispatch/transactions.js';
 import { isPassing, isPassingRead } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
-import { startOfItems } from '../reading/head.js';
+import { readStarts } from '../reading/starts.js';
 import { decodeControl } from '../records/index.js';
 import { TimeLeft } from './time-left.js';
 
@@ -54,20 +54,19 @@ export async function drain(
 }
 
 async function lastItem(store: Store, keys: QueueKeys, left: TimeLeft): Promise<Key | undefined> {
-  const { start } = await startOfItems(store, keys, left.forRead());
-  const { replies } = await store.txn(
-    txnOf({
-      success: [
-        {
-          ...{ type: 'range', ...keys.itemsBetween(start, undefined), keysOnly: true, limit: 1 },
-          sort: { target: 'key', order: 'descend' },
-        },
-        { type: 'range', key: keys.control },
-      ],
+  const { levels } = await readStarts(store, keys, left.forRead());
+  const lasts = levels.map(
+    ({ start }): RangeOp => ({
+      ...{ type: 'range', ...keys.itemsBetween(start, undefined), keysOnly: true, limit: 1 },
+      sort: { target: 'key', order: 'descend' },
     }),
+  );
+  const { replies } = await store.txn(
+    txnOf({ success: [{ type: 'range', key: keys.control }, ...lasts] }),
     left.forRead(),
   );
-  const [last, control] = replies.map(firstOf);
+  const [control, ...ofLevels] = replies.map(firstOf);
+  const last = ofLevels.findLast((kv) => kv !== undefined);
   if (control === undefined || !decodeControl(control.value).closed) {
     throw new QuorateError('aborted', 'the queue was opened for items again while it was drained');
   }

@@ -19,16 +19,18 @@ import { Backoff, checkWaitOptions, type Runtime, type WaitOptions } from '../..
 import type { Client } from '../../session/index.js';
 import {
   compare,
+  type Key,
   type KeyValue,
   nested,
   type Op,
+  type RangeRequest,
   type TxnReply,
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
 import { isPassing, isPassingRead } from '../failures.js';
 import { placeOf, type QueueKeys } from '../keys.js';
-import { startOfItems } from '../reading/head.js';
+import { readStarts } from '../reading/starts.js';
 import { TimeLeft } from './time-left.js';
 
 /** Deleted by one nested transaction, and by one request. */
@@ -57,22 +59,21 @@ export async function purge(
     retried(runtime, left, mayRetry, attempt);
   let removed = 0;
   try {
-    const { start, revision } = await retrying(isPassingRead, () =>
-      startOfItems(store, keys, left.forRead()),
-    );
-    const { key: from, rangeEnd } = keys.itemsBetween(start, placeOf(revision));
-    for (let key = from; ; ) {
-      const window = { key, rangeEnd, limit: itemsPerStep, keysOnly: true };
-      const { kvs } = await retrying(isPassingRead, () => store.range(window, left.forRead()));
-      const mine = kvs.filter(({ createRevision }) => createRevision <= revision);
-      if (mine.length > 0) {
-        const request = removal(keys, mine);
-        removed += removedBy(await retrying(isPassing, () => store.txn(request, left.all())));
+    const { levels, revision } = await retrying(isPassingRead, () => readStarts(store, keys, left.forRead()));
+    for (const { name, start } of levels) {
+      const { key: from, rangeEnd } = keys.itemsBetween(start, placeOf(revision, name));
+      for (let key: Key | undefined = from; key !== undefined; ) {
+        const window: RangeRequest = { key, rangeEnd, limit: itemsPerStep, keysOnly: true };
+        const { kvs } = await retrying(isPassingRead, () => store.range(window, left.forRead()));
+        const mine = kvs.filter(({ createRevision }) => createRevision <= revision);
+        if (mine.length > 0) {
+          const request = removal(keys, mine);
+          removed += removedBy(await retrying(isPassing, () => store.txn(request, left.all())));
+        }
+        key = kvs.length < itemsPerStep ? undefined : `${kvs.at(-1)?.key}\0`;
       }
-      const last = kvs.at(-1);
-      if (last === undefined || kvs.length < itemsPerStep) return { removed, revision };
-      key = `${last.key}\0`;
     }
+    return { removed, revision };
   } catch (error) {
     if (!isQuorateError(error)) throw error;
     const { code, message, outcome, cause, details } = error;

@@ -1,7 +1,8 @@
 /**
  * How items enter a queue, in the order of the calls and each exactly once.
  *
- * Key: `i/<R>/<producer>/<n>`. R is the header revision of a linearizable read of the gate `h`, sent *after* the
+ * Key: `i/<R>/<producer>/<n>`, below `i/<level>/` in a queue that has levels, each with a gate of its own (`h/p/<level>` in place
+ * of `h`) and an order of its own. R is the header revision of a linearizable read of the gates, sent *after* the
  * last call of the group arrived, and never below the R used before; n counts up in this object. So if A's enqueue
  * had returned before B's was called, then R_A < commit of A <= R_B, and A's key is the smaller one. Equal R happens
  * only among calls that overlapped.
@@ -27,8 +28,8 @@ import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/in
 import type { LeaseId, Store } from '../../store/index.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
-import { itemId, type QueueKeys } from '../keys.js';
-import { admissionOf, createGate } from './admission.js';
+import { itemId, type LevelName, type QueueKeys } from '../keys.js';
+import { admissionOf, createGates } from './admission.js';
 import { groupRequest, itemsPerGroup, type Reading } from './group-request.js';
 import type { Submission } from './submission.js';
 
@@ -169,12 +170,14 @@ export class EnqueuePipeline {
   }
 
   async #read(group: readonly Submission[]): Promise<Reading | undefined> {
+    const levels = new Set(group.flatMap(({ drafts }) => drafts.map(({ level = '' }) => level)));
     return this.#retrying(group, isPassingRead, async () => {
       for (;;) {
         const { revision, kvs } = await this.#store.range(this.#keys.admission);
-        const { exists, control } = admissionOf(this.#keys, kvs);
-        const made = exists || (await this.#store.txn(createGate(this.#keys, revision))).succeeded;
-        if (made) return { revision, control };
+        const { missing, control } = admissionOf(this.#keys, kvs, levels);
+        if (missing.length === 0) return { revision, control };
+        const { succeeded } = await this.#store.txn(createGates(this.#keys, revision, missing));
+        if (succeeded) return { revision, control };
       }
     });
   }
@@ -204,7 +207,7 @@ export class EnqueuePipeline {
     this.#lastRevision = Math.max(this.#lastRevision, reading.revision);
     const { request, answer } = groupRequest({
       ...{ keys: this.#keys, submissions: live, reading },
-      nextId: () => this.#nextId(),
+      nextId: (level) => this.#nextId(level),
       leaseFor: (keptMs) => leases.get(keptMs) as LeaseId,
     });
     for (const submission of live) submission.state = 'sent';
@@ -225,9 +228,9 @@ export class EnqueuePipeline {
     }
   }
 
-  #nextId(): string {
+  #nextId(level: LevelName): string {
     this.#counter += 1;
-    return itemId(this.#lastRevision, this.#producer, this.#counter);
+    return itemId(this.#lastRevision, this.#producer, this.#counter, level);
   }
 
   /**

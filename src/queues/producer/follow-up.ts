@@ -29,9 +29,10 @@ import {
   put,
   txnOf,
 } from '../../store/index.js';
-import { type ItemId, itemId, QueueKeys } from '../keys.js';
+import { type ItemId, itemId, type LevelName, QueueKeys } from '../keys.js';
+import { levelFor } from '../priority/priority.js';
 import type { Queue } from '../queue.js';
-import { admissionOf, createGate } from './admission.js';
+import { admissionOf, createGates } from './admission.js';
 import type { ItemOptions } from './item-options.js';
 import type { Enqueued } from './submission.js';
 
@@ -53,12 +54,14 @@ export function followUp<T>(queue: Queue<T>, payload: T, options: FollowUpOption
 /** Beside the effects of the caller, the acknowledgement and what else travels with it: etcd takes 128 operations. */
 const mostFollowUps = 60;
 
+/** A queue, or a level of one. */
 interface Target {
   readonly keys: QueueKeys;
+  readonly level: LevelName;
   readonly values: readonly { readonly index: number; readonly value: Uint8Array }[];
 }
 
-/** What is put, encoded, by its queue. */
+/** What is put, encoded, by where. */
 export interface PreparedFollowUps {
   readonly count: number;
   readonly targets: readonly Target[];
@@ -92,11 +95,12 @@ export class FollowUps {
         `an array of at most ${mostFollowUps} followUp(…)`,
       );
     }
-    const targets = new Map<string, { keys: QueueKeys; values: { index: number; value: Uint8Array }[] }>();
+    const targets = new Map<string, Target & { values: { index: number; value: Uint8Array }[] }>();
     for (const [index, { queue, payload, options }] of followUps.entries()) {
       const prefix = this.#prefixOf(queue);
-      const name = `${queue.kind} ${prefix}`;
-      const target = targets.get(name) ?? { keys: new QueueKeys(prefix, queue.kind), values: [] };
+      const level = levelFor(queue.kind, options.priority);
+      const name = `${queue.kind} ${prefix} ${level}`;
+      const target = targets.get(name) ?? { keys: new QueueKeys(prefix, queue.kind), level, values: [] };
       targets.set(name, target);
       target.values.push({ index, value: await queue.encodeItem(payload, options) });
     }
@@ -109,20 +113,25 @@ export class FollowUps {
     const ids: ItemId[] = Array.from({ length: count }, () => '');
     const compares: Compare[] = [];
     const puts: Op[] = [];
-    targets.forEach(({ keys, values }, at) => {
-      const { control } = admissionOf(keys, admissions[at] ?? []);
+    targets.forEach(({ keys, level, values }, at) => {
+      const { control } = admissionOf(keys, admissions[at] ?? [], [level]);
       const own = values.map(({ index, value }) => {
-        const id = this.#nextId(revision);
+        const id = this.#nextId(revision, level);
         ids[index] = id;
         puts.push(put(keys.item(id), value));
         return id;
       });
       compares.push(
-        compare.value(keys.gate, 'less', own[0] ?? ''),
+        compare.value(keys.gateOf(level), 'less', own[0] ?? ''),
         compare.mod(keys.control, 'equal', control),
       );
     });
-    return { compare: compares, puts, ids, failure: targets.map(({ keys }) => get(keys.gate)) };
+    return {
+      compare: compares,
+      puts,
+      ids,
+      failure: targets.map(({ keys, level }) => get(keys.gateOf(level))),
+    };
   }
 
   async #read(
@@ -135,18 +144,19 @@ export class FollowUps {
       const { revision, replies } = await store.txn(request, options);
       const admissions = replies.map((reply) => (reply.type === 'range' ? reply.kvs : []));
       let allMade = true;
-      for (const [at, { keys }] of targets.entries()) {
-        if (admissionOf(keys, admissions[at] ?? []).exists) continue;
-        const { succeeded } = await store.txn(createGate(keys, revision), options);
+      for (const [at, { keys, level }] of targets.entries()) {
+        const { missing } = admissionOf(keys, admissions[at] ?? [], [level]);
+        if (missing.length === 0) continue;
+        const { succeeded } = await store.txn(createGates(keys, revision, missing), options);
         allMade &&= succeeded;
       }
       if (allMade) return { revision, admissions };
     }
   }
 
-  #nextId(revision: number): ItemId {
+  #nextId(revision: number, level: LevelName): ItemId {
     this.#counter += 1;
-    return itemId(revision, this.#producer, this.#counter);
+    return itemId(revision, this.#producer, this.#counter, level);
   }
 
   #prefixOf(queue: Queue<unknown>): Key {

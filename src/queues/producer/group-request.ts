@@ -1,11 +1,11 @@
 /**
  * The transaction of a group of submissions, and what its reply means for each of them.
  *
- *     IF value(h) < smallest key of the group, mod(h/ctl) = as read
+ *     IF value(h) < smallest key of the group, for each level that it puts into, mod(h/ctl) = as read
  *     THEN put i/…, put i/…, {IF condition THEN put i/…, its operations ELSE its reads}, …
  *     ELSE get h
  *
- * One gate for the whole group: were it one for each, it could pass an earlier item and let a later one in. A condition is
+ * One condition for the whole group: were it one for each item, a gate could pass an earlier item and let a later one in. A condition is
  * nested, so that its refusal concerns nobody else. All compares of a request are decided by the state before it: two items
  * with conditions about one key would both enter (or etcd would refuse the group, which writes the key twice). So only the
  * first of them is sent, and those behind it are answered by what became of it: they stand right behind it in the same revision.
@@ -23,8 +23,8 @@ import {
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
-import type { ItemId, QueueKeys } from '../keys.js';
-import type { Condition, Enqueued, Submission } from './submission.js';
+import type { ItemId, LevelName, QueueKeys } from '../keys.js';
+import type { Condition, Draft, Enqueued, Submission } from './submission.js';
 
 /** Puts and conditions in one nested transaction, and nested transactions in one request: far below etcd's 128 on a path. */
 const widestBlock = 60;
@@ -51,22 +51,23 @@ export function groupRequest(options: {
   keys: QueueKeys;
   submissions: readonly Submission[];
   reading: Reading;
-  nextId: () => ItemId;
+  nextId: (level: LevelName) => ItemId;
   leaseFor: (keptMs: number) => LeaseId;
 }): GroupRequest {
   const { keys, submissions, reading, nextId, leaseFor } = options;
   const blocks = new Blocks();
   const deciding = new Map<Key, ResultIn>();
-  let smallest: ItemId | undefined;
-  const idOf = () => {
-    const id = nextId();
-    smallest ??= id;
+  const smallest = new Map<LevelName, ItemId>();
+  const idOf = ({ level = '' }: Draft) => {
+    const id = nextId(level);
+    if (!smallest.has(level)) smallest.set(level, id);
     return id;
   };
-  const resultInOf = (value: Uint8Array, condition: Condition): ResultIn => {
+  const resultInOf = (draft: Draft, condition: Condition): ResultIn => {
     const before = deciding.get(condition.key);
     if (before !== undefined) return behind(condition, before);
-    const id = idOf();
+    const { value } = draft;
+    const id = idOf(draft);
     const lease = condition.keptMs === undefined ? noLease : leaseFor(condition.keptMs);
     const at = blocks.add(
       nested({
@@ -85,10 +86,10 @@ export function groupRequest(options: {
   };
   const answers = submissions.map((submission) => {
     // Most items have no condition, and their ids say it all.
-    const results = submission.drafts.map(({ value, condition }) => {
-      if (condition !== undefined) return resultInOf(value, condition);
-      const id = idOf();
-      blocks.add({ type: 'put', key: keys.item(id), value });
+    const results = submission.drafts.map((draft) => {
+      if (draft.condition !== undefined) return resultInOf(draft, draft.condition);
+      const id = idOf(draft);
+      blocks.add({ type: 'put', key: keys.item(id), value: draft.value });
       return id;
     });
     return (reply: TxnReply) =>
@@ -102,7 +103,7 @@ export function groupRequest(options: {
   });
   const request = txnOf({
     compare: [
-      compare.value(keys.gate, 'less', smallest ?? ''),
+      ...[...smallest].map(([level, id]) => compare.value(keys.gateOf(level), 'less', id)),
       compare.mod(keys.control, 'equal', reading.control),
     ],
     success: blocks.ops(),

@@ -1,6 +1,6 @@
 import type { QuorateError } from '../../errors.js';
 import type { Compare, Key, LeaseId, Op, OpReply } from '../../store/index.js';
-import type { ItemId } from '../keys.js';
+import type { ItemId, LevelName } from '../keys.js';
 
 /** An item that is in the queue. */
 export interface Enqueued {
@@ -34,6 +34,8 @@ export interface Condition {
 /** An item that is to enter. */
 export interface Draft {
   readonly value: Uint8Array;
+  /** Default: that of a queue without levels. */
+  readonly level?: LevelName | undefined;
   readonly condition?: Condition | undefined;
 }
 

@@ -1,41 +1,19 @@
 import type { WaitOptions } from '../../runtime/index.js';
-import { type CallOptions, compare, get, type KeyValue, type Store, txnOf } from '../../store/index.js';
-import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
-import { decodeBeat } from '../records/index.js';
+import { type KeyValue, type RangeOp, type Store, txnOf } from '../../store/index.js';
+import type { QueueKeys } from '../keys.js';
+import { readStarts } from './starts.js';
 
-/** The first item that is not acknowledged yet, and the revision at which it was that. */
-export interface Head {
-  readonly item: KeyValue | undefined;
-  readonly revision: number;
-}
-
-export async function readHead(store: Store, keys: QueueKeys, options: WaitOptions): Promise<Head> {
-  const { start } = await startOfItems(store, keys, options);
-  const { kvs, revision } = await store.range({ ...keys.itemsBetween(start, undefined), limit: 1 }, options);
-  return { item: kvs[0], revision };
-}
-
-/** Where items begin, and the revision of which that is true. */
-export interface Start {
-  readonly start: ItemId;
-  readonly revision: number;
-}
-
-/**
- * No item is below it. Reading from the start of the prefix would walk over everything consumed so far: etcd keeps what was
- * deleted until it is compacted.
- */
-export async function startOfItems(store: Store, keys: QueueKeys, options: CallOptions): Promise<Start> {
-  const { replies, revision } = await store.txn(
-    txnOf({
-      compare: [compare.create(keys.gate, 'equal', 0)],
-      failure: [get(keys.gate), get(keys.beat)],
-    }),
-    options,
+/** The first item of each level that is not acknowledged yet, in queue order, at one revision. Two requests. */
+export async function readHeads(
+  store: Store,
+  keys: QueueKeys,
+  options: WaitOptions,
+): Promise<readonly KeyValue[]> {
+  const { levels } = await readStarts(store, keys, options);
+  if (levels.length === 0) return [];
+  const reads = levels.map(
+    ({ start }): RangeOp => ({ type: 'range', ...keys.itemsBetween(start, undefined), limit: 1 }),
   );
-  const [gate, beat] = replies.map((reply) => (reply.type === 'range' ? reply.kvs[0] : undefined));
-  if (gate === undefined || beat === undefined) return { start: placeOf(0), revision };
-  const gateId = Buffer.from(gate.value).toString('latin1');
-  const base = decodeBeat(beat.value).base;
-  return { start: base !== undefined && base < gateId ? base : gateId, revision };
+  const { replies } = await store.txn(txnOf({ success: reads }), options);
+  return replies.flatMap((reply) => (reply.type === 'range' ? reply.kvs : []));
 }

@@ -2,6 +2,7 @@ import { invalidArgument, QuorateError } from '../../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Codec, TxnReply, TxnRequest } from '../../store/index.js';
 import type { ItemId } from '../keys.js';
+import { priorityOf } from '../priority/priority.js';
 import { enqueuedBy, type FollowUp } from '../producer/follow-up.js';
 import type { Enqueued } from '../producer/submission.js';
 import { shortened } from '../results/reasons.js';
@@ -39,6 +40,8 @@ export interface JobParts<T> {
 export class Job<T> {
   readonly id: ItemId;
   readonly payload: T;
+  /** From 0, the most urgent; undefined in a queue that has no priorities. */
+  readonly priority: number | undefined;
   /** 1 plus how often a handler failed at it before. Returns by a closing worker and losses of workers do not count. */
   readonly attempt: number;
   /** How often it was taken back from a worker, for whatever reason. Grows with each. */
@@ -60,6 +63,7 @@ export class Job<T> {
     const { held, payload, signal } = parts;
     const { id, create, generation, failures } = held.assigned;
     this.id = id;
+    this.priority = priorityOf(id);
     this.payload = payload;
     this.attempt = failures + 1;
     this.generation = generation;

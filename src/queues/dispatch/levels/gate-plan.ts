@@ -4,26 +4,18 @@ import type { PlannedJobs } from '../planned-jobs.js';
 import { GateFollower } from './gate-follower.js';
 import type { WindowReader } from './window-reader.js';
 
-/** Where the gate stands and where it goes next: dispatch-plan.ts tells what for. */
+/** Where the gate of a level stands and where it goes next: dispatch-plan.ts tells what for. */
 export class GatePlan {
-  readonly #mirror: number;
   readonly #jobs: PlannedJobs;
   readonly #reader: WindowReader;
   readonly #follower: GateFollower;
   #place: ItemId;
-  #overflowChecked = false;
 
-  constructor(
-    limits: { readonly mirror: number; readonly gateDelayMs: number },
-    jobs: PlannedJobs,
-    reader: WindowReader,
-    place: ItemId,
-  ) {
-    this.#mirror = limits.mirror;
+  constructor(gateDelayMs: number, jobs: PlannedJobs, reader: WindowReader, place: ItemId) {
     this.#jobs = jobs;
     this.#reader = reader;
     this.#place = place;
-    this.#follower = new GateFollower(limits.gateDelayMs);
+    this.#follower = new GateFollower(gateDelayMs);
   }
 
   get place(): ItemId {
@@ -39,28 +31,31 @@ export class GatePlan {
     if (!this.#reader.isBehind) this.#follower.itemCreated(revision, nowMs);
   }
 
-  /** What the watch has brought may let a move succeed that was refused. */
-  heardNews(): void {
-    this.#overflowChecked = false;
+  /** The move that closes the window that was read. */
+  closing(): GateMove | undefined {
+    const { pending } = this.#reader;
+    return pending && { purpose: 'window', from: this.#place, to: pending.to, revision: pending.revision };
   }
 
-  /** The move to make now, for a plan that holds everything up to revision `view`. */
-  next(view: number, nowMs: number): GateMove | undefined {
-    const { pending } = this.#reader;
+  /**
+   * The move after which what lies from `to` on can be left in the store, for a plan that holds everything of the level up to
+   * revision `view`; undefined if it needs none, and is left there already.
+   */
+  cutting(to: ItemId, view: number): GateMove | undefined {
     const from = this.#place;
-    if (pending !== undefined) return { purpose: 'window', from, to: pending.to, revision: pending.revision };
+    if (to > from) return { purpose: 'cut', from, to, revision: view };
+    // Nothing can be created there any more.
+    this.#cutAt(to);
+    return undefined;
+  }
+
+  /** The move to where the newest items were a while ago, if it is due. For such a plan too. */
+  following(view: number, nowMs: number): GateMove | undefined {
     if (this.#reader.isBehind) return undefined;
-    const overflow = this.#overflow();
-    if (overflow !== undefined) {
-      if (overflow > from) return { purpose: 'cut', from, to: overflow, revision: view };
-      // Nothing can be created there any more.
-      this.#cutAt(overflow);
-      return undefined;
-    }
+    const from = this.#place;
     const due = this.#follower.take(nowMs);
     const to = due === undefined ? from : placeOf(due, levelOf(from));
-    if (to <= from) return undefined;
-    return { purpose: 'follow', from, to, revision: view };
+    return to > from ? { purpose: 'follow', from, to, revision: view } : undefined;
   }
 
   /** Answers the items that may be planned now. */
@@ -71,12 +66,12 @@ export class GatePlan {
     return [];
   }
 
-  /** From where on memory should not hold the waiting items. */
-  #overflow(): ItemId | undefined {
-    if (this.#jobs.readyCount <= this.#mirror || this.#overflowChecked) return undefined;
-    // Once for each news from the watch: refused, it lacks an item that the watch is about to bring.
-    this.#overflowChecked = true;
-    return this.#jobs.readyAt(this.#mirror >> 1);
+  /** Leaves all that is ready in the store, whatever of it is being read. */
+  leaveReady(): void {
+    const first = this.#jobs.firstReady(levelOf(this.#place));
+    if (first === undefined) return;
+    const { cut = this.#place } = this.#reader;
+    this.#cutAt(first < cut ? first : cut);
   }
 
   /** What lies from there on is left in the store. */

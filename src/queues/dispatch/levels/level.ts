@@ -1,5 +1,5 @@
 import type { LevelName } from '../../keys.js';
-import type { LoadedLevel } from '../messages.js';
+import type { LevelStart } from '../../reading/starts.js';
 import type { PlannedJobs } from '../planned-jobs.js';
 import { GatePlan } from './gate-plan.js';
 import { WindowReader } from './window-reader.js';
@@ -15,10 +15,10 @@ export class Level {
   readonly reader: WindowReader;
   readonly gate: GatePlan;
 
-  constructor(limits: LevelLimits, jobs: PlannedJobs, { name, gate, start }: LoadedLevel) {
+  constructor(limits: LevelLimits, jobs: PlannedJobs, { name, gate, start }: LevelStart) {
     this.name = name;
     this.reader = new WindowReader(start, limits.mirror >> 1);
-    this.gate = new GatePlan(limits, jobs, this.reader, gate);
+    this.gate = new GatePlan(limits.gateDelayMs, jobs, this.reader, gate);
   }
 
   /** The revision up to which the plan holds every item below what is left to be read. `seen`: that of the watch. */

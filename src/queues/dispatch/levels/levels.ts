@@ -1,28 +1,46 @@
-import { type ItemId, levelOf } from '../../keys.js';
-import type { GateMove, LoadedLevel, StoredItem, WindowRead } from '../messages.js';
-import type { PlannedJobs } from '../planned-jobs.js';
+import { type ItemId, type LevelName, levelOf } from '../../keys.js';
+import type { LevelStart } from '../../reading/starts.js';
+import type { GateMove, StoredItem, WindowRead } from '../messages.js';
+import type { PlannedJob, PlannedJobs } from '../planned-jobs.js';
 import { Level, type LevelLimits } from './level.js';
 
 type Window = Parameters<Level['reader']['received']>[0];
 
-/** The levels of a queue, the most urgent first. A queue without levels has one, whose name is empty. */
+/**
+ * The levels of a queue, the most urgent first. A queue without levels has one, whose name is empty.
+ *
+ * **What may go.** Ids sort by level, so the first ready job is the most urgent of those that the plan holds. There may be more
+ * urgent ones in the store: so nothing is given out of levels behind the first one that is not read to its end, and nothing
+ * that was read and is younger than what the watch has told. Of levels that are read to their ends the watch has then told
+ * all that is as old as the job or older: more urgent items that it might pass are younger than it.
+ *
+ * **Memory.** What is most urgent is read first, and what is least urgent is left in the store when too much is ready.
+ */
 export class Levels {
   readonly #limits: LevelLimits;
   readonly #jobs: PlannedJobs;
   #levels: readonly Level[] = [];
+  #overflowChecked = false;
 
   constructor(limits: LevelLimits, jobs: PlannedJobs) {
     this.#limits = limits;
     this.#jobs = jobs;
   }
 
-  start(loaded: readonly LoadedLevel[]): void {
-    this.#levels = loaded.map((level) => new Level(this.#limits, this.#jobs, level));
+  start(loaded: readonly LevelStart[]): void {
+    for (const level of loaded) this.open(level);
+  }
+
+  /** A level is used for the first time. */
+  open(loaded: LevelStart): void {
+    if (this.#of(loaded.gate) !== undefined) return;
+    const level = new Level(this.#limits, this.#jobs, loaded);
+    this.#levels = [...this.#levels, level].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
   /** Something is left in the store. */
   get isBehind(): boolean {
-    return this.#levels.some(({ reader }) => reader.isBehind);
+    return this.#firstBehind() !== undefined;
   }
 
   /** When a gate is to follow the newest items. */
@@ -33,16 +51,27 @@ export class Levels {
 
   /** The revision up to which the plan holds every item below what is left to be read, in each level. */
   view(seen: number): number {
+    if (this.#levels.length === 0) return seen;
     return Math.min(...this.#levels.map((level) => level.view(seen)));
   }
 
-  /** The smallest item that may exist; undefined if none does, as far as this view goes. */
-  base(): ItemId | undefined {
-    const [level] = this.#levels;
-    const smallest = this.#jobs.smallestId();
-    const cut = level?.reader.cut;
-    if (smallest === undefined || cut === undefined) return smallest ?? cut;
-    return [smallest, cut].sort()[0];
+  /** Of each level the smallest item that may exist, unless none does, as far as this view goes. */
+  bases(): Readonly<Record<LevelName, ItemId>> {
+    const smallest = this.#jobs.smallestIds();
+    return Object.fromEntries(
+      this.#levels.flatMap(({ name, reader: { cut } }) => {
+        const base = [smallest.get(name), cut].filter((id) => id !== undefined).sort()[0];
+        return base === undefined ? [] : [[name, base]];
+      }),
+    );
+  }
+
+  /** False: something more urgent may be in the store, as far as a plan knows that has seen all up to revision `seen`. */
+  letsGo({ id, create }: PlannedJob, seen: number): boolean {
+    const name = levelOf(id);
+    if (name === '') return true;
+    const behind = this.#firstBehind();
+    return create <= seen && (behind === undefined || name <= behind.name);
   }
 
   /** True if this new item belongs into the plan now. */
@@ -60,13 +89,15 @@ export class Levels {
 
   /** What the watch has brought may let a move of a gate succeed that was refused. */
   heardNews(): void {
-    for (const { gate } of this.#levels) gate.heardNews();
+    this.#overflowChecked = false;
   }
 
   /** The window to read now, for a plan that has seen everything up to revision `seen`. */
   nextRead(seen: number): WindowRead | undefined {
-    const level = this.#levels.find(({ reader }) => reader.isBehind);
-    return level?.reader.next(level.view(seen));
+    const level = this.#firstBehind();
+    // What is less urgent has to make room.
+    if (level === undefined || this.#jobs.readyUpTo(level.name) * 2 > this.#limits.mirror) return undefined;
+    return level.reader.next(level.view(seen));
   }
 
   /** Answers the items that may be planned now. */
@@ -75,10 +106,18 @@ export class Levels {
     return level?.reader.received(window, level.gate.place) ?? [];
   }
 
+  /** The move of a gate to make now. */
   nextGate(seen: number, nowMs: number): GateMove | undefined {
+    for (const { gate } of this.#levels) {
+      const closing = gate.closing();
+      if (closing !== undefined) return closing;
+    }
+    const overflow = this.#overflow();
+    const cutting = overflow === undefined ? undefined : this.#leaveFrom(overflow, seen);
+    if (cutting !== undefined) return cutting;
     for (const level of this.#levels) {
-      const move = level.gate.next(level.view(seen), nowMs);
-      if (move !== undefined) return move;
+      const following = level.gate.following(level.view(seen), nowMs);
+      if (following !== undefined) return following;
     }
     return undefined;
   }
@@ -86,6 +125,30 @@ export class Levels {
   /** Answers the items that may be planned now. */
   gateAnswered(move: GateMove, moved: boolean): readonly StoredItem[] {
     return this.#of(move.from)?.gate.answered(move, moved) ?? [];
+  }
+
+  /** From where on memory should not hold the waiting items. */
+  #overflow(): ItemId | undefined {
+    const { mirror } = this.#limits;
+    if (this.#jobs.readyCount <= mirror || this.#overflowChecked) return undefined;
+    if (this.#levels.every(({ reader }) => reader.isBehind)) return undefined;
+    // Once for each news from the watch: refused, it lacks an item that the watch is about to bring.
+    this.#overflowChecked = true;
+    return this.#jobs.readyAt(mirror >> 1);
+  }
+
+  /** Leaves in the store what lies from `place` on. Answers the move of a gate that must come first, if one must. */
+  #leaveFrom(place: ItemId, seen: number): GateMove | undefined {
+    const name = levelOf(place);
+    for (const level of this.#levels) if (level.name > name) level.gate.leaveReady();
+    const level = this.#of(place);
+    // One that is being read is read no further until there is room.
+    if (level === undefined || level.reader.isBehind) return undefined;
+    return level.gate.cutting(place, level.view(seen));
+  }
+
+  #firstBehind(): Level | undefined {
+    return this.#levels.find(({ reader }) => reader.isBehind);
   }
 
   #of(id: ItemId): Level | undefined {

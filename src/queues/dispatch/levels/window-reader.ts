@@ -24,6 +24,8 @@ export class WindowReader {
   #cut: ItemId | undefined;
   #tail: { readonly start: ItemId; readonly revision: number };
   #reading: WindowRead | undefined;
+  /** What is being read is not wanted any more. */
+  #isStale = false;
   #pending: PendingWindow | undefined;
   /** Created while the rest of the queue is being read. */
   #ahead: StoredItem[] = [];
@@ -60,9 +62,11 @@ export class WindowReader {
     return this.#revision;
   }
 
-  /** From here on items are left in the store. */
+  /** From here on items are left in the store, also those of a window that was read or is on its way. */
   start(cut: ItemId): void {
     this.#cut = cut;
+    this.#pending = undefined;
+    this.#isStale = this.#reading !== undefined;
   }
 
   /** True if this new item belongs into the plan now. */
@@ -93,7 +97,7 @@ export class WindowReader {
     return this.#reading;
   }
 
-  /** Takes the answer in. Returns the items that may be planned at once; undefined if the gate must move first. */
+  /** Takes the answer in. Returns the items that may be planned at once: none of them if the gate must move first. */
   received(
     answer: {
       readonly read: WindowRead;
@@ -103,9 +107,13 @@ export class WindowReader {
       readonly bytes: number;
     },
     gate: ItemId,
-  ): readonly StoredItem[] | undefined {
+  ): readonly StoredItem[] {
     const { read, revision, items, next } = answer;
     this.#reading = undefined;
+    if (this.#isStale) {
+      this.#isStale = false;
+      return [];
+    }
     this.#revision = Math.max(this.#revision, revision);
     this.#adjust(items.length, answer.bytes, next !== undefined);
     const to = next ?? read.to;
@@ -116,7 +124,7 @@ export class WindowReader {
     }
     if (to > gate) {
       this.#pending = { to, revision, items };
-      return undefined;
+      return [];
     }
     this.#cut = to;
     return this.#remaining(items);
