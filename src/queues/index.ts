@@ -1,3 +1,8 @@
+export { type ConditionDefinition, ConditionQueue, type ConditionQueueOptions } from './condition-queue.js';
+export * from './conditions/condition.js';
+export type { Definition } from './conditions/definition.js';
+export type { ConditionStatus, Explained, TaskStatus } from './conditions/status.js';
+export type { TaskGraph } from './conditions/task-graph.js';
 export { QueueControls, type QueueStatus } from './control/queue-controls.js';
 export { type DeadLetter, DeadLetters, type ListOptions } from './dead-letters/dead-letters.js';
 export type { Purged } from './emptying/purge.js';

@@ -11,8 +11,10 @@
  * | `h/ctl` | what operators have decided: paused, closed, limits |
  * | `h/p/<level>` | the gate of one level, where a queue has levels; `h` then only says that there is a queue |
  * | `h/kind` | what kind of queue this is, written with the gate when the first object uses it, and never changed |
+ * | `h/def` | what a condition queue waits for |
  * | `i/<R>/<producer>/<n>` | an item; what follows `i/` is its id |
  * | `i/<level>/<R>/<producer>/<n>` | an item of a queue that has levels |
+ * | `q/rel`, `q/gate/<name>`, `q/task/<name>`, `q/purged` | of a condition queue: up to where items are released, and by what |
  * | `w/<worker>` | a worker's presence, leased; its create revision tells one life of the worker from another |
  * | `x/<id>` | the item was cancelled: whoever works on it is to be told |
  * | `D/<id>` | a dead letter: an item that failed for good, with what is known of it |
@@ -46,6 +48,11 @@ export class QueueKeys {
   readonly kind: QueueKind;
   readonly kindKey: Key;
   readonly gate: Key;
+  /** Of a condition queue. */
+  readonly definitionKey: Key;
+  /** The definition that the object was made with, encoded; it may come to have another. */
+  readonly definition: { current?: Uint8Array | undefined };
+  readonly conditions: Required<KeyRange>;
   readonly beat: Key;
   readonly control: Key;
   /** The gates of levels. */
@@ -65,11 +72,14 @@ export class QueueKeys {
   /** Cancellations, candidates, control, generations, gates, items and presences: what a dispatcher must see change in one order. */
   readonly watched: Required<KeyRange>;
 
-  constructor(prefix: Key, kind: QueueKind = 'fifo') {
+  constructor(prefix: Key, kind: QueueKind = 'fifo', definition: QueueKeys['definition'] = {}) {
     this.prefix = prefix;
     this.kind = kind;
     this.kindKey = `${prefix}h/kind`;
     this.gate = `${prefix}h`;
+    this.definitionKey = `${prefix}h/def`;
+    this.definition = definition;
+    this.conditions = prefixRange(`${prefix}q/`);
     this.beat = `${prefix}beat`;
     this.control = `${prefix}h/ctl`;
     this.levelGates = prefixRange(`${prefix}h/p/`);
@@ -85,6 +95,22 @@ export class QueueKeys {
     this.results = prefixRange(`${prefix}R/`);
     this.idempotency = prefixRange(`${prefix}U/`);
     this.watched = { key: this.candidates.key, rangeEnd: this.cancellations.rangeEnd };
+  }
+
+  /** The same keys, for an object with this definition. */
+  definedAs(definition: QueueKeys['definition']): QueueKeys {
+    return new QueueKeys(this.prefix, this.kind, definition);
+  }
+
+  /** What a dispatcher is expected to take note of: items, and what a condition rests on. */
+  get news(): Required<KeyRange> {
+    return this.newsFrom('');
+  }
+
+  /** The same without the items before `start`. */
+  newsFrom(start: ItemId): Required<KeyRange> {
+    const { rangeEnd } = this.kind === 'condition' ? this.conditions : this.items;
+    return { key: this.item(start), rangeEnd };
   }
 
   /** How long the key of an item is. */

@@ -3,6 +3,7 @@ import { invalidArgument, QuorateError } from '../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { type Codec, jsonCodec } from '../store/index.js';
+import { TaskCheck } from './conditions/known-names.js';
 import { QueueControls } from './control/queue-controls.js';
 import { DeadLetters } from './dead-letters/dead-letters.js';
 import { drain } from './emptying/drain.js';
@@ -84,6 +85,9 @@ export abstract class Queue<T> implements AsyncDisposable {
   /** Items that failed for good. */
   readonly deadLetters: DeadLetters<T>;
   readonly resultCodec: Codec<unknown>;
+  /** Of a condition queue: what this object takes it to wait for, encoded; none: whatever is stored. */
+  readonly definition: QueueKeys['definition'] = {};
+  readonly #tasks: TaskCheck;
   readonly #keys: QueueKeys;
   readonly #outcomes: JobOutcomes;
   readonly #payloads: Payloads<T>;
@@ -98,7 +102,8 @@ export abstract class Queue<T> implements AsyncDisposable {
     this.client = client;
     this.name = name;
     this.resultCodec = options.resultCodec ?? jsonCodec<unknown>();
-    this.#keys = new QueueKeys(client.keys.prefix('queue', name), kind);
+    this.#keys = new QueueKeys(client.keys.prefix('queue', name), kind, this.definition);
+    this.#tasks = new TaskCheck(kind, this.definition);
     this.#payloads = new Payloads({ queueName: name, codec, schema });
     this.#producer = new Producer({ client, keys: this.#keys, queueName: name });
     this.#windowMs = idempotencyWindowMs;
@@ -253,6 +258,7 @@ export abstract class Queue<T> implements AsyncDisposable {
       );
     }
     levelFor(this.kind, options.priority);
+    this.#tasks.check(options);
     const traits = traitsOf(options);
     const atMs = this.client.runtime.wallMs();
     const toValue = ([bytes]: readonly Uint8Array[]) => encodeItem(bytes as Uint8Array, atMs, traits);
@@ -299,6 +305,7 @@ export abstract class Queue<T> implements AsyncDisposable {
     const known = payloads.map((payload, index) => {
       const options = each(payload, index);
       checkItemOptions(options);
+      this.#tasks.check(options);
       const key = idempotencyKeyOf(options);
       const condition = key === undefined ? undefined : onceWithin(this.#windowMs, this.#keys, key);
       return { traits: traitsOf(options), condition, level: levelFor(this.kind, options.priority) };

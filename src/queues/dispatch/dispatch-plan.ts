@@ -28,6 +28,7 @@
  * the generation (which only grows), or by the id (items never come back once deleted).
  */
 
+import { type GatheredLook, Gathering } from '../conditions/gathering.js';
 import type { ItemId } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
 import { Cancellations } from './cancellations.js';
@@ -79,6 +80,9 @@ export class DispatchPlan {
   readonly #heartbeat = new Heartbeat();
   readonly #rules = new FleetRules();
   readonly #cancellations = new Cancellations();
+  /** Of a condition queue. */
+  #gathering: Gathering | undefined;
+  #isOutdated = false;
   #loadedAt = 0;
   /** Everything of the watched range up to here is in the plan. */
   #seen = 0;
@@ -107,6 +111,10 @@ export class DispatchPlan {
         for (const { revision, change } of input.changes) this.#change(change, revision, nowMs);
         this.#seen = Math.max(this.#seen, input.revision);
         this.#levels.heardNews();
+        this.#gathering?.heard(this.#seen);
+        return;
+      case 'looked':
+        this.#gathering?.looked(input.sight);
         return;
       case 'written':
         this.#writing = false;
@@ -116,16 +124,17 @@ export class DispatchPlan {
 
   /** The write to send now; undefined while one is under way or nothing is to be done. */
   nextWrite(nowMs: number): PlannedWrite | undefined {
-    if (this.#writing) return undefined;
+    if (this.#writing || this.#isOutdated) return undefined;
     this.#jobs.release(nowMs);
     const takeBack = this.#planTakeBack();
     const assignments = takeBack === undefined ? this.#planAssignments(nowMs) : [];
     const cancellations = this.#cancellations.plan(this.#limits.cancellationsPerWrite, this.#workers);
-    const gate = this.#levels.nextGate(this.#seen, nowMs);
+    const release = this.#gathering?.nextRelease();
+    const gate = release === undefined ? this.#levels.nextGate(this.#seen, nowMs) : undefined;
     // With the gate go new bases: an old one may lie above an item that the gate is about to pass.
     const waiting = this.#isWaiting();
     const beat =
-      gate !== undefined || this.#heartbeat.due(nowMs, waiting)
+      gate !== undefined || release !== undefined || this.#heartbeat.due(nowMs, waiting)
         ? this.#heartbeat.beat(nowMs, {
             waiting,
             seen: this.#levels.view(this.#seen),
@@ -135,12 +144,23 @@ export class DispatchPlan {
     const isIdle = takeBack === undefined && assignments.length === 0 && cancellations.length === 0;
     if (isIdle && gate === undefined && beat === undefined) return undefined;
     this.#writing = true;
-    return { assignments, control: this.#rules.mod, cancellations, takeBack, gate, beat };
+    const under = { control: this.#rules.mod, definedAt: this.#gathering?.definedAt };
+    return { assignments, ...under, cancellations, takeBack, gate, beat, release };
   }
 
   /** The window to read now; undefined while one is under way or none is wanted. */
   nextRead(): WindowRead | undefined {
     return this.#levels.nextRead(this.#seen);
+  }
+
+  /** True once what the plan was made for has changed: it is to be loaded anew. */
+  get isOutdated(): boolean {
+    return this.#isOutdated;
+  }
+
+  /** What to look at of the items that gather; undefined while one is under way or none is wanted. */
+  nextLook(): GatheredLook | undefined {
+    return this.#gathering?.nextLook();
   }
 
   /** When to ask for a write again though nothing has happened; undefined: not before something does. */
@@ -159,6 +179,7 @@ export class DispatchPlan {
     this.#seen = state.revision;
     this.#heartbeat.start(nowMs, state.timeMs);
     this.#levels.start(state.levels);
+    if (state.conditions !== undefined) this.#gather(new Gathering(state.conditions, state.revision));
     this.#controlled(state.control, state.revision, nowMs);
     for (const worker of state.workers) this.#workers.add(worker);
     for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
@@ -185,10 +206,12 @@ export class DispatchPlan {
         this.#addItem(change.item, nowMs);
       }
       this.#levels.itemCreated(change.item.id, revision, nowMs);
+      this.#gathering?.itemCreated(change.item.id, change.item.traits, revision);
       return;
     }
     if (change.type === 'item-gone') {
       this.#itemGone(change.id);
+      this.#gathering?.itemGone(change.id, revision);
       return;
     }
     if (revision <= this.#loadedAt) return;
@@ -207,7 +230,19 @@ export class DispatchPlan {
         return;
       case 'level-opened':
         this.#levels.open(change.level);
+        return;
+      case 'condition':
+        this.#heartbeat.itemCreated(revision);
+        this.#isOutdated ||= this.#gathering?.isOutdatedBy(change.change, revision) === true;
+        this.#gathering?.changed(change.change, revision);
+        if (change.change.type === 'task-done') this.#jobs.letGo();
     }
+  }
+
+  #gather(gathering: Gathering): void {
+    this.#gathering = gathering;
+    this.#levels.setBound(gathering.bound);
+    this.#jobs.setHold((task) => gathering.holdsBack(task));
   }
 
   #addItem(item: StoredItem, nowMs: number): void {
@@ -293,7 +328,11 @@ export class DispatchPlan {
   #written(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
     this.#assigned(write, outcome, nowMs);
     this.#cancellations.told(write.cancellations.map(({ id }) => id));
-    const { takeBack, gate } = write;
+    const { takeBack, gate, release } = write;
+    if (release !== undefined) {
+      this.#gathering?.released(release, outcome.released === true);
+      this.#levels.setBound(this.#gathering?.bound);
+    }
     if (takeBack !== undefined) {
       takeBack.jobs.forEach((job, index) => {
         this.#tookBack(job, outcome.takenBack[index], nowMs);
@@ -339,7 +378,12 @@ export class DispatchPlan {
   }
 
   #isWaiting(): boolean {
-    return this.#jobs.readyCount > 0 || this.#jobs.delayedCount > 0 || this.#levels.isBehind;
+    return (
+      this.#jobs.readyCount > 0 ||
+      this.#jobs.delayedCount > 0 ||
+      this.#levels.hasMore ||
+      this.#gathering?.isWaiting === true
+    );
   }
 }
 

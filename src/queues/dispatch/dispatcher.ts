@@ -19,11 +19,15 @@ import {
   type KeyEvent,
   type KeyValue,
   nested,
+  type RangeRequest,
+  type RangeResult,
   type TxnReply,
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
+import type { GatheredLook, LoadedConditions } from '../conditions/gathering.js';
+import { conditionReads, lookAt, presentTasks, storedConditions } from '../conditions/read-conditions.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
@@ -122,6 +126,8 @@ export class Dispatcher {
       return change === undefined ? [] : [{ revision: event.kv.modRevision, change }];
     });
     plan.apply({ type: 'changes', revision, changes }, this.#runtime.monotonicMs());
+    if (plan.isOutdated && plan === this.#plan)
+      void this.#reload().catch((error: unknown) => this.#end(error));
     this.#advance();
   }
 
@@ -151,6 +157,7 @@ export class Dispatcher {
         { type: 'range', ...keys.generations },
         { type: 'range', ...keys.records },
         { type: 'range', ...keys.cancellations },
+        ...(keys.kind === 'condition' ? conditionReads(keys) : []),
       ]),
     );
     if (reply === undefined || !reply.succeeded) {
@@ -168,9 +175,13 @@ export class Dispatcher {
     checkKind(keys, under(keys.kindKey));
     const [beat] = beats;
     const records = recordsIn(keys, recordKvs);
+    const levels = levelStarts(keys, admission, beat);
+    const conditions = await this.#conditionsOf(reply, levels[0]?.start ?? placeOf(0));
+    if (conditions === 'compacted') return this.#read();
     return {
       revision: reply.revision,
-      levels: levelStarts(keys, admission, beat),
+      levels,
+      conditions,
       timeMs: (beat && beatOf(beat))?.timeMs ?? 0,
       control: controlOf(under(keys.control)),
       workers: presences.map((kv) => workerOf(keys, kv)),
@@ -181,6 +192,16 @@ export class Dispatcher {
       existing: await this.#existing(records),
       cancelled: new Map(cancelled.map(({ key, value }) => [keys.nameIn(keys.cancellations, key), value])),
     };
+  }
+
+  /** Undefined for a queue of another kind. */
+  async #conditionsOf(reply: TxnReply, start: ItemId): Promise<LoadedConditions | 'compacted' | undefined> {
+    if (this.#keys.kind !== 'condition') return undefined;
+    const stored = storedConditions(this.#keys, reply.replies.slice(-2));
+    const { upTo = start } = stored.released;
+    const at = { from: upTo > start ? upTo : start, revision: reply.revision };
+    const present = await presentTasks(this.#keys, stored, at, (request) => this.#range(request));
+    return present === 'compacted' ? present : { ...stored, present, start };
   }
 
   /** The jobs that are not done: their records outlive them a little. An item that is gone stays so. */
@@ -210,6 +231,9 @@ export class Dispatcher {
     if (read !== undefined) {
       void this.#readWindow(plan, read, this.#load).catch((error: unknown) => this.#end(error));
     }
+    const look = plan.nextLook();
+    if (look !== undefined)
+      void this.#look(plan, look, this.#load).catch((error: unknown) => this.#end(error));
     if (this.#writing !== undefined) return;
     const nowMs = this.#runtime.monotonicMs();
     const write = plan.nextWrite(nowMs);
@@ -244,9 +268,7 @@ export class Dispatcher {
   async #readWindow(plan: DispatchPlan, read: WindowRead, load: number): Promise<void> {
     const keys = this.#keys;
     const range = keys.itemsBetween(read.from, read.to);
-    const answer = await this.#retrying(isPassingRead, () =>
-      this.#client.store.range({ ...range, limit: read.limit + 1 }, { timeoutMs: callTimeoutMs }),
-    );
+    const answer = await this.#range({ ...range, limit: read.limit + 1 });
     if (answer === undefined || load !== this.#load) return;
     const kvs = answer.kvs.slice(0, read.limit);
     const beyond = answer.kvs[read.limit];
@@ -262,6 +284,19 @@ export class Dispatcher {
       this.#runtime.monotonicMs(),
     );
     this.#advance();
+  }
+
+  async #look(plan: DispatchPlan, look: GatheredLook, load: number): Promise<void> {
+    const sight = await lookAt(this.#keys, look, (request) => this.#range(request));
+    if (load !== this.#load || this.#ended.signal.aborted) return;
+    plan.apply({ type: 'looked', sight }, this.#runtime.monotonicMs());
+    this.#advance();
+  }
+
+  #range(request: RangeRequest): Promise<RangeResult | undefined> {
+    return this.#retrying(isPassingRead, () =>
+      this.#client.store.range(request, { timeoutMs: callTimeoutMs }),
+    );
   }
 
   #send(request: TxnRequest, mayRetry = isPassingRead): Promise<TxnReply | undefined> {

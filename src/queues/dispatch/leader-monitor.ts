@@ -91,7 +91,7 @@ export class LeaderMonitor {
       return;
     }
     this.#expect(undefined);
-    this.#items ??= this.#client.hub.subscribe({ ...this.#keys.items, without: ['delete'] }, (item) =>
+    this.#items ??= this.#client.hub.subscribe({ ...this.#keys.news, without: ['delete'] }, (item) =>
       this.#onItemsItem(item),
     );
   }
@@ -108,10 +108,11 @@ export class LeaderMonitor {
     if (beat === undefined) return;
     const { store } = this.#client;
     const keys = this.#keys;
-    const unseen = { minCreateRevision: beat.seen + 1, limit: 1, keysOnly: true };
+    // No item is written twice; what a condition rests on may be.
+    const unseen = { minModRevision: beat.seen + 1, limit: 1, keysOnly: true };
     const found = await readStarts(store, keys, {})
       .then(({ levels }) => {
-        const ranges = levels.map(({ start }) => keys.itemsBetween(start, undefined));
+        const ranges = levels.map(({ start }) => keys.newsFrom(start));
         return store.txn(txnOf({ success: ranges.map((range) => ({ type: 'range', ...range, ...unseen })) }));
       })
       .catch(() => undefined);

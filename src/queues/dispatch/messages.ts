@@ -1,4 +1,11 @@
 /** What goes into the dispatcher's plan and what comes out of it: plain data, so that a run can be replayed. */
+
+import type {
+  ConditionChange,
+  GatheredSight,
+  LoadedConditions,
+  PlannedRelease,
+} from '../conditions/gathering.js';
 import type { ItemId } from '../keys.js';
 import type { LevelStart } from '../reading/starts.js';
 import type { AssignedJob, Beat, ItemTraits, TakeBack } from '../records/index.js';
@@ -36,6 +43,7 @@ export type QueueChange =
   | { readonly type: 'controlled'; readonly seen: SeenControl }
   /** Nothing of it was there before. */
   | { readonly type: 'level-opened'; readonly level: LevelStart }
+  | { readonly type: 'condition'; readonly change: ConditionChange }
   /** In the revision in which the item goes. */
   | { readonly type: 'cancelled'; readonly id: ItemId; readonly reason: Uint8Array };
 
@@ -53,6 +61,8 @@ export interface LoadedState {
   readonly existing: ReadonlySet<ItemId>;
   /** With their reasons. */
   readonly cancelled: ReadonlyMap<ItemId, Uint8Array>;
+  /** Of a condition queue. */
+  readonly conditions?: LoadedConditions | undefined;
 }
 
 /** Read items from `from`, up to `to` or the end of the level, at most `limit`. */
@@ -79,6 +89,7 @@ export type PlanInput =
       readonly revision: number;
       readonly changes: readonly { readonly revision: number; readonly change: QueueChange }[];
     }
+  | { readonly type: 'looked'; readonly sight: GatheredSight | undefined }
   | { readonly type: 'written'; readonly write: PlannedWrite; readonly outcome: WriteOutcome };
 
 export interface Assignment {
@@ -118,6 +129,10 @@ export interface PlannedWrite {
   readonly takeBack: TakeBackOfLost | undefined;
   readonly gate: GateMove | undefined;
   readonly beat: Beat | undefined;
+  /** Of a condition queue. Does not meet a gate. */
+  readonly release: PlannedRelease | undefined;
+  /** Of a condition queue: the revision of its definition that the assignments were planned under. */
+  readonly definedAt: number | undefined;
 }
 
 /** Taken; or the item was deleted; or the worker itself had given it back before it went. */
@@ -140,4 +155,5 @@ export interface WriteOutcome {
   /** For each job of the take-back, in order. */
   readonly takenBack: readonly TakeBackResult[];
   readonly gateMoved: boolean;
+  readonly released?: boolean;
 }

@@ -10,6 +10,8 @@ import type { PlannedWorker } from './planned-workers.js';
 export type JobPlace =
   | { readonly status: 'ready' }
   | { readonly status: 'delayed'; readonly untilMs: number }
+  /** Its task waits for others. */
+  | { readonly status: 'held' }
   /** In a transaction whose reply has not come. */
   | { readonly status: 'assigning'; readonly worker: PlannedWorker }
   | { readonly status: 'assigned'; readonly worker: PlannedWorker }
@@ -38,6 +40,9 @@ export class PlannedJobs {
   readonly #readyIn = new Map<LevelName, number>();
   #delayedCount = 0;
   #inHandCount = 0;
+  /** By task. */
+  readonly #held = new Map<string, Set<PlannedJob>>();
+  #isHeldBack: (task: string) => boolean = () => false;
 
   /** Those that a rule holds back included. */
   get readyCount(): number {
@@ -83,6 +88,18 @@ export class PlannedJobs {
   /** How many jobs of a group may be in hand. */
   setGroupLimits(limitOf: (group: string) => number): void {
     this.#choice.setGroupLimits(limitOf);
+  }
+
+  /** Jobs of such tasks are held back until {@link letGo}. */
+  setHold(isHeldBack: (task: string) => boolean): void {
+    this.#isHeldBack = isHeldBack;
+  }
+
+  /** Those that are held back no longer become ready. */
+  letGo(): void {
+    for (const [task, jobs] of this.#held) {
+      if (!this.#isHeldBack(task)) for (const job of [...jobs]) this.move(job, ready);
+    }
   }
 
   /** The first ready job that neither its key nor its group holds back, left where it is. */
@@ -142,8 +159,15 @@ export class PlannedJobs {
   }
 
   #enter(job: PlannedJob): void {
+    const task = job.traits?.task;
+    if (task !== undefined && job.place.status === 'ready' && this.#isHeldBack(task)) {
+      job.place = { status: 'held' };
+      this.#held.set(task, (this.#held.get(task) ?? new Set()).add(job));
+    }
     const { place } = job;
     switch (place.status) {
+      case 'held':
+        break;
       case 'ready':
         this.#countReady(job, 1);
         break;
@@ -173,13 +197,25 @@ export class PlannedJobs {
       case 'delayed':
         this.#delayedCount -= 1;
         return;
+      case 'held':
+        this.#letOff(job);
+        return;
       default:
         this.#inHandCount -= 1;
         place.worker.inHand.delete(job);
     }
   }
+
+  #letOff(job: PlannedJob): void {
+    const task = job.traits?.task ?? '';
+    const held = this.#held.get(task);
+    held?.delete(job);
+    if (held?.size === 0) this.#held.delete(task);
+  }
 }
 
+/** What is held back keeps its place in the line of its key, as what waits for its retry does. */
 function standOf({ status }: JobPlace): Stand {
+  if (status === 'held') return 'delayed';
   return status === 'ready' || status === 'delayed' ? status : 'in-hand';
 }

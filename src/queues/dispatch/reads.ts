@@ -1,6 +1,7 @@
 /** What the dispatcher reads and watches, turned into the words of its plan. Malformed values are read as empty ones. */
 import type { KeyEvent, KeyValue } from '../../store/index.js';
 import { inRange, textOf } from '../../store/index.js';
+import { conditionChangeOf } from '../conditions/read-conditions.js';
 import { levelOf, type QueueKeys } from '../keys.js';
 import {
   type AssignedJob,
@@ -81,7 +82,8 @@ export function changeOf(keys: QueueKeys, event: KeyEvent): QueueChange | undefi
   if (isPut && inRange(keys.cancellations, kv.key)) {
     return { type: 'cancelled', id: keys.nameIn(keys.cancellations, kv.key), reason: kv.value };
   }
-  return undefined;
+  const change = keys.kind === 'condition' ? conditionChangeOf(keys, event) : undefined;
+  return change && { type: 'condition', change };
 }
 
 function lenient<T>(read: () => T, otherwise: T): T {

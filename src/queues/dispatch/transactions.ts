@@ -26,10 +26,10 @@ import {
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
+import { release } from '../conditions/release.js';
 import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
 import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
 import type {
-  Assignment,
   GateMove,
   PlannedCancellation,
   PlannedWrite,
@@ -64,6 +64,7 @@ export function requestOf(
   if (write.assignments.length > 0) ops.push(assign(keys, write, nextSequence));
   if (write.takeBack !== undefined) ops.push(takeBack(keys, write.takeBack));
   if (write.gate !== undefined) ops.push(moveGate(keys, write.gate));
+  if (write.release !== undefined) ops.push(release(keys, write.release));
   if (write.beat !== undefined) ops.push(put(keys.beat, encodeBeat(write.beat)));
   if (write.cancellations.length > 0) {
     ops.push(nested({ success: write.cancellations.map((one) => tell(keys, one)) }));
@@ -73,13 +74,14 @@ export function requestOf(
 
 function assign(
   keys: QueueKeys,
-  { assignments, control }: { readonly assignments: readonly Assignment[]; readonly control: number },
+  { assignments, control, definedAt }: Pick<PlannedWrite, 'assignments' | 'control' | 'definedAt'>,
   nextSequence: () => string,
 ): TxnOp {
   const jobs = assignments.flatMap((assignment) => assignment.jobs);
   return nested({
     compare: [
       compare.mod(keys.control, 'equal', control),
+      ...(definedAt === undefined ? [] : [compare.mod(keys.definitionKey, 'equal', definedAt)]),
       ...assignments.map(({ worker, create }) => compare.create(keys.presence(worker), 'equal', create)),
       ...jobs.map(({ id, create }) => compare.create(keys.item(id), 'equal', create)),
     ],
@@ -134,11 +136,13 @@ export function outcomeOf(keys: QueueKeys, write: PlannedWrite, reply: TxnReply)
   const assigned = write.assignments.length > 0 ? replies.shift() : undefined;
   const taken = write.takeBack !== undefined ? replies.shift() : undefined;
   const gate = write.gate !== undefined ? replies.shift() : undefined;
+  const released = write.release !== undefined ? replies.shift() : undefined;
   return {
     revision: reply.revision,
     assignment: assignmentOutcome(keys, write, assigned),
     takenBack: takeBackResults(write.takeBack, taken),
     gateMoved: gate?.type === 'txn' && gate.succeeded,
+    released: released?.type === 'txn' && released.succeeded,
   };
 }
 

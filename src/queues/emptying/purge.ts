@@ -23,11 +23,13 @@ import {
   type KeyValue,
   nested,
   type Op,
+  put,
   type RangeRequest,
   type TxnReply,
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
+import { purgedKey } from '../conditions/condition-keys.js';
 import { isPassing, isPassingRead } from '../failures.js';
 import { placeOf, type QueueKeys } from '../keys.js';
 import { readStarts } from '../reading/starts.js';
@@ -117,6 +119,7 @@ function removal(keys: QueueKeys, items: readonly KeyValue[]): TxnRequest {
   for (let from = 0; from < each.length; from += itemsPerBlock) {
     blocks.push(nested({ success: each.slice(from, from + itemsPerBlock) }));
   }
+  if (keys.kind === 'condition') blocks.push(put(purgedKey(keys), ''));
   return txnOf({ success: blocks });
 }
 

@@ -7,6 +7,7 @@
  */
 import { invalidArgument, QuorateError } from '../../errors.js';
 import { compare, type KeyValue, put, type TxnRequest, textOf, txnOf } from '../../store/index.js';
+import { addDefinition, isDefined, putDefinition } from '../conditions/stored-definition.js';
 import { type LevelName, placeOf, type QueueKeys, type QueueKind } from '../keys.js';
 import { decodeControl } from '../records/index.js';
 
@@ -17,7 +18,10 @@ export interface AdmissionReading {
   readonly control: number;
 }
 
-/** Whether items are let into these levels. Throws `queue-closed`, and `invalid-argument` for a queue of another kind. */
+/**
+ * Whether items are let into these levels. Throws `queue-closed`, and `invalid-argument` for a queue of another kind or, of a condition
+ * queue, with another definition.
+ */
 export function admissionOf(
   keys: QueueKeys,
   kvs: readonly KeyValue[],
@@ -26,6 +30,7 @@ export function admissionOf(
   const found = new Map(kvs.map((kv) => [kv.key, kv]));
   const missing = [...new Set(['', ...levels])].filter((level) => !found.has(keys.gateOf(level)));
   if (!missing.includes('')) checkKind(keys, found.get(keys.kindKey));
+  if (!isDefined(keys, found.get(keys.definitionKey)) && !missing.includes('')) missing.unshift('');
   const control = found.get(keys.control);
   if (control !== undefined && decodeControl(control.value).closed) {
     throw new QuorateError('queue-closed', `${keys.prefix} was closed by an operator, and lets nothing in`);
@@ -48,6 +53,7 @@ export function createGates(keys: QueueKeys, revision: number, missing: readonly
   const gates = missing.map((level) => put(keys.gateOf(level), placeOf(revision, level)));
   return txnOf({
     compare: missing.map((level) => compare.create(keys.gateOf(level), 'equal', 0)),
-    success: missing.includes('') ? [...gates, put(keys.kindKey, keys.kind)] : gates,
+    success: missing.includes('') ? [...gates, put(keys.kindKey, keys.kind), ...putDefinition(keys)] : gates,
+    failure: addDefinition(keys),
   });
 }

@@ -100,7 +100,11 @@ export class FollowUps {
       const prefix = this.#prefixOf(queue);
       const level = levelFor(queue.kind, options.priority);
       const name = `${queue.kind} ${prefix} ${level}`;
-      const target = targets.get(name) ?? { keys: new QueueKeys(prefix, queue.kind), level, values: [] };
+      const target = targets.get(name) ?? {
+        keys: new QueueKeys(prefix, queue.kind, queue.definition),
+        level,
+        values: [],
+      };
       targets.set(name, target);
       target.values.push({ index, value: await queue.encodeItem(payload, options) });
     }

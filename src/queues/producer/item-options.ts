@@ -14,6 +14,8 @@ export interface ItemOptions {
   attempts?: number | undefined;
   /** Keeps what its handler returns for so many ms after its acknowledgement; a whole number from 1. Default: it is not kept. */
   resultMs?: number | undefined;
+  /** Of a `ConditionQueue` alone: the task that it is. */
+  task?: string | undefined;
   /**
    * Within the queue's idempotency window, of all calls with the same key the first puts an item and the others put nothing
    * and are answered with its id, as a `duplicate`: whatever processes they come from, whatever their payloads and options,
@@ -28,11 +30,11 @@ const longestResultMs = 365 * 24 * 3_600_000;
 
 /** The traits in the options; undefined if there are none. Throws `invalid-argument`. */
 export function traitsOf(options: ItemOptions): ItemTraits | undefined {
-  const { key, group, attempts, resultMs } = options;
-  if (key === undefined && group === undefined && attempts === undefined && resultMs === undefined)
-    return undefined;
+  const { key, group, attempts, resultMs, task } = options;
+  if ([key, group, attempts, resultMs, task].every((trait) => trait === undefined)) return undefined;
   if (key !== undefined) checkName(key, 'key');
   if (group !== undefined) checkName(group, 'group');
+  if (task !== undefined) checkName(task, 'task');
   if (attempts !== undefined) checkCount(attempts, 'attempts', mostAttempts);
   if (resultMs !== undefined) checkCount(resultMs, 'resultMs', longestResultMs);
   const traits = {
@@ -40,11 +42,12 @@ export function traitsOf(options: ItemOptions): ItemTraits | undefined {
     ...(group === undefined ? {} : { group }),
     ...(attempts === undefined ? {} : { attempts }),
     ...(resultMs === undefined ? {} : { resultMs }),
+    ...(task === undefined ? {} : { task }),
   };
   const bytes = Buffer.byteLength(JSON.stringify(traits));
   if (bytes > longestTraitsBytes) {
     throw invalidArgument(
-      `key and group take ${bytes} bytes together`,
+      `key, group and task take ${bytes} bytes together`,
       `at most ${longestTraitsBytes} bytes as JSON`,
     );
   }

@@ -25,6 +25,8 @@ export interface ItemTraits {
   readonly attempts?: number;
   /** What its handler returns is kept for so many milliseconds. */
   readonly resultMs?: number;
+  /** Of a condition queue: the task that it is. */
+  readonly task?: string;
 }
 
 export interface StoredValue {
@@ -66,11 +68,12 @@ export function decodeItem(bytes: Uint8Array): StoredValue {
 }
 
 /** Only what this version knows, and of the right types. */
-export function checkedTraits({ key, group, attempts, resultMs }: Partial<ItemTraits>): ItemTraits {
+export function checkedTraits({ key, group, attempts, resultMs, task }: Partial<ItemTraits>): ItemTraits {
   return {
     ...(typeof key === 'string' ? { key } : {}),
     ...(typeof group === 'string' ? { group } : {}),
     ...(Number.isSafeInteger(attempts) ? { attempts: attempts as number } : {}),
     ...(Number.isSafeInteger(resultMs) ? { resultMs: resultMs as number } : {}),
+    ...(typeof task === 'string' ? { task } : {}),
   };
 }

@@ -4,7 +4,7 @@
  * all its effects, and nobody can end a job twice: after the first there is no item.
  *
  * - **Acknowledge** `… THEN {IF user compares THEN {IF gates of the follow-ups THEN delete i/X, delete g/X, delete P/X, [put R/X on a
- *   lease], [put follow-ups], user ops ELSE get h} ELSE user ops}`. Refused by a gate, nothing was applied: again, with larger
+ *   lease], [put q/task/<its task>], [put follow-ups], user ops ELSE get h} ELSE user ops}`. Refused by a gate, nothing was applied: again, with larger
  *   keys (producer/follow-up.ts).
  * - **Dead letter** read `i/X`, then `… THEN delete i/X, delete g/X, delete P/X, put D/X, [put R/X on a lease]`. The letter holds the
  *   item's whole value. What was read is what is deleted: an item is never written twice, and c names it.
@@ -44,6 +44,7 @@ import {
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
+import type { TaskFacts } from '../conditions/task-facts.js';
 import { firstOf } from '../dispatch/transactions.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import { isPassing, isPassingRead } from '../failures.js';
@@ -85,6 +86,7 @@ export interface HeldJobContext {
   readonly signal: AbortSignal;
   readonly ledger: RecordLedger;
   readonly leases: ExpiringLeases;
+  readonly facts: TaskFacts;
   readonly followUps: FollowUps;
   readonly onSettled: (job: HeldJob) => void;
 }
@@ -160,6 +162,7 @@ export class HeldJob {
       admission = followUps && (await this.#context.followUps.admit(followUps, limits));
       const success = [
         ...this.#ended(),
+        ...this.#context.facts.putWith(this.assigned),
         ...cleanUp,
         ...(await this.#resultOf({ status: 'completed', value: result }, limits)),
         ...(admission?.puts ?? []),
@@ -264,6 +267,7 @@ export class HeldJob {
 
   #become(custody: Custody): void {
     this.#custody = custody;
+    if (custody === 'acknowledged') this.#context.facts.acknowledged(this.assigned);
     if (this.isSettled) this.#context.onSettled(this);
   }
 

@@ -48,6 +48,8 @@ export class Job<T> {
   readonly generation: number;
   /** The revision that put the item into the queue. */
   readonly enqueuedRevision: number;
+  /** Of a condition queue: the task that it was enqueued as. */
+  readonly task: string | undefined;
   /**
    * Aborted when this worker may no longer hold the job: its session was lost, it is being closed, or the job was cancelled
    * (`job-cancelled`).
@@ -68,6 +70,7 @@ export class Job<T> {
     this.attempt = failures + 1;
     this.generation = generation;
     this.enqueuedRevision = create;
+    this.task = held.assigned.traits?.task;
     this.signal = signal;
     this.#parts = parts;
     this.#held = held;

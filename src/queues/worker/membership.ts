@@ -23,6 +23,7 @@ import { Backoff, type Runtime, sharedController, sleep, type Timer, waitFor } f
 import type { Client, Session } from '../../session/index.js';
 import { compare, get, type KeyValue, put, remove, type TxnReply, textOf, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
+import { TaskFacts } from '../conditions/task-facts.js';
 import { jobsOfRecord } from '../dispatch/reads.js';
 import { firstOf } from '../dispatch/transactions.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
@@ -97,6 +98,7 @@ export class Membership {
       keys: options.keys,
       signal: this.#ended.signal,
       ledger: this.#ledger,
+      facts: new TaskFacts(options.keys),
       leases: options.leases,
       followUps: options.followUps,
       onSettled: (job) => this.#onSettled(job),

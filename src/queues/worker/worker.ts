@@ -89,7 +89,7 @@ export class Worker<T> implements AsyncDisposable {
       handler instanceof Batching ? handler : new Batching(oneByOne(handler), { size: 1, lingerMs: 0 });
     this.queue = queue;
     this.#client = queue.client;
-    this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name), queue.kind);
+    this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name), queue.kind, queue.definition);
     this.#settings = checkWorkerOptions(options, batching.batch);
     this.#health = new HealthRecord(queue.client.runtime);
     this.#leases = new ExpiringLeases(queue.client.plainStore, queue.client.runtime);

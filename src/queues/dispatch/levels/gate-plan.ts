@@ -58,6 +58,11 @@ export class GatePlan {
     return to > from ? { purpose: 'follow', from, to, revision: view } : undefined;
   }
 
+  /** It was moved by another part of the plan. */
+  movedTo(place: ItemId): void {
+    if (place > this.#place) this.#place = place;
+  }
+
   /** Answers the items that may be planned now. */
   answered({ purpose, to }: GateMove, moved: boolean): readonly StoredItem[] {
     if (moved) this.#place = to;

@@ -43,6 +43,19 @@ export class Levels {
     return this.#firstBehind() !== undefined;
   }
 
+  /** Something is left in the store that may be read. */
+  get hasMore(): boolean {
+    return this.#levels.some(({ reader }) => reader.hasMore);
+  }
+
+  /** Of a queue with one level: nothing from `bound` on is read, and the gate stands there or beyond; undefined: no bound. */
+  setBound(bound: ItemId | undefined): void {
+    for (const { reader, gate } of this.#levels) {
+      reader.setBound(bound);
+      if (bound !== undefined) gate.movedTo(bound);
+    }
+  }
+
   /** When a gate is to follow the newest items. */
   get gateDueMs(): number | undefined {
     const times = this.#levels.map(({ gate }) => gate.dueMs).filter((time) => time !== undefined);

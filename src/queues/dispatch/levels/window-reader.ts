@@ -35,6 +35,7 @@ export class WindowReader {
   #span = firstSpan;
   readonly #mostItems: number;
   #limit: number;
+  #bound: ItemId | undefined;
 
   /** `mostItems`: in one window. */
   constructor(cut: ItemId, mostItems: number) {
@@ -62,6 +63,16 @@ export class WindowReader {
     return this.#revision;
   }
 
+  /** Something is left that may be read. */
+  get hasMore(): boolean {
+    return this.#cut !== undefined && (this.#bound === undefined || this.#cut < this.#bound);
+  }
+
+  /** Nothing is read from here on; undefined: everything may be. */
+  setBound(bound: ItemId | undefined): void {
+    this.#bound = bound;
+  }
+
   /** From here on items are left in the store, also those of a window that was read or is on its way. */
   start(cut: ItemId): void {
     this.#cut = cut;
@@ -86,12 +97,12 @@ export class WindowReader {
   next(latestRevision: number): WindowRead | undefined {
     const from = this.#cut;
     if (from === undefined || this.#reading !== undefined || this.#pending !== undefined) return undefined;
+    if (!this.hasMore) return undefined;
     const end = revisionOf(from) + this.#span;
-    this.#reading = {
-      from,
-      to: end < latestRevision ? placeOf(end, levelOf(from)) : undefined,
-      limit: this.#limit,
-    };
+    const to = end < latestRevision ? placeOf(end, levelOf(from)) : undefined;
+    const bound = this.#bound;
+    const isBeyond = bound !== undefined && (to === undefined || to > bound);
+    this.#reading = { from, to: isBeyond ? bound : to, limit: this.#limit };
     this.#ahead = [];
     this.#deleted.clear();
     return this.#reading;

@@ -1,0 +1,302 @@
+/**
+ * How a condition queue releases what has gathered. No clock, store or timer: the dispatcher's plan tells it what was read and
+ * what the watch brings, and asks what is to be looked at and written now.
+ *
+ * **Keys**: `h/def` the definition; below `q/`: `rel` up to where items are released, `gate/<name>` what a controller has set,
+ * `task/<name>` a task that was completed, put by the acknowledgement of its item, `purged` that items went otherwise.
+ *
+ * **Release** is a bound: `IF term, mod(h/def) = as seen, every create([bound, upTo)) < v+1, every create(x/[bound, upTo)) < v+1, every
+ * mod(q/gate/ … q/rel) < v+1 THEN put h := upTo, put q/rel := upTo`. From that revision on everything below `upTo` may be given out, in
+ * queue order, and nothing that is not there can come to be there: the gate refuses it. So a batch is one commit however large it
+ * is, and nobody sees half of it. The plan reads items up to the bound and none beyond: what gathers is counted, not held.
+ *
+ * **Why the condition holds at that revision**: it was judged by a state no older than v, and all that could make it false, or the
+ * batch another one, is compared: items that came (`i/`), items that were cancelled (`x/<id>` stands until this dispatcher itself deletes
+ * it, which is after it has seen it), items that were purged, gates, the definition. Facts about tasks only become true. A
+ * condition that speaks of no items needs no compare of theirs.
+ *
+ * **Counting.** How many have gathered is read once, then kept by the watch. Where the n-th of them stands is read, keys only,
+ * when there are n: one read for each batch. Items of tasks that the condition wants present are known by their ids.
+ *
+ * - *Release refused*: something has come between. It is judged again when the watch has brought it; what producers had on its
+ *   way below `upTo` is finite, since whatever they send later has larger keys.
+ * - *Reply lost*: as for every write of the dispatcher; `q/rel` is the witness. *Dispatcher dies, watch cut, history compacted*: all of
+ *   this is read anew, and the condition judged by the facts.
+ * - *Definition changed*: the same, under the same term; assignments too compare mod(h/def), since predecessors are part of it.
+ */
+import { type ItemId, placeOf } from '../keys.js';
+import type { ItemTraits } from '../records/index.js';
+import type { GateValue, QueueCondition } from './condition.js';
+import type { Released } from './condition-keys.js';
+import { type Definition, itemsAskedFor } from './definition.js';
+import { nothing, reach } from './evaluate.js';
+import { lacking } from './task-graph.js';
+
+/** What is known of a condition queue, as of the revision of the load. */
+export interface LoadedConditions {
+  /** Undefined: nobody has said yet what it waits for. Then nothing is released. */
+  readonly definition: Definition | undefined;
+  /** The revision that wrote it, 0 if none has. */
+  readonly definedAt: number;
+  readonly released: Released;
+  readonly gates: ReadonlyMap<string, GateValue | undefined>;
+  readonly done: ReadonlySet<string>;
+  /** Gathered items of tasks that the condition wants present. */
+  readonly present: ReadonlyMap<ItemId, string>;
+  /** No item is below it. */
+  readonly start: ItemId;
+}
+
+/** What the watch brings. */
+export type ConditionChange =
+  | { readonly type: 'defined' }
+  | { readonly type: 'gate'; readonly name: string; readonly value: GateValue | undefined }
+  | { readonly type: 'task-done'; readonly task: string }
+  | { readonly type: 'purged' | 'released' };
+
+/** Count the items from `from` on, and say where the n-th of them stands for each n of `sizes`, all at one revision. */
+export interface GatheredLook {
+  readonly from: ItemId;
+  readonly sizes: readonly number[];
+}
+
+export interface GatheredSight {
+  readonly revision: number;
+  readonly count: number;
+  /** The places right behind them; absent where there are fewer. */
+  readonly places: ReadonlyMap<number, ItemId>;
+}
+
+export interface PlannedRelease {
+  readonly from: ItemId;
+  /** Undefined: everything, for good. */
+  readonly upTo: ItemId | undefined;
+  /** What the condition rests on must not have changed since. */
+  readonly revision: number;
+  readonly definedAt: number;
+  /** Which items are released is part of the condition. */
+  readonly isExact: boolean;
+  /** How many they are, where that is known. */
+  readonly count: number | undefined;
+}
+
+export class Gathering {
+  readonly #definition: Definition | undefined;
+  readonly #when: QueueCondition | undefined;
+  readonly #definedAt: number;
+  readonly #loadedAt: number;
+  readonly #sizes: readonly number[];
+  readonly #present: Map<ItemId, string>;
+  readonly #wanted: ReadonlySet<string>;
+  readonly #gates: Map<string, GateValue | undefined>;
+  readonly #done: Set<string>;
+  /** Nothing from here on is released; undefined: everything is. */
+  #bound: ItemId | undefined;
+  /** Where to begin to count: the bound, or what is known to be the first item behind it. */
+  #from: ItemId;
+  /** Behind every gathered item that is known of. */
+  #highest: ItemId;
+  /** How many have gathered; undefined: not known. */
+  #count: number | undefined;
+  /** By a look at that revision, and what the watch has brought since. */
+  #countedAt = 0;
+  /** Of items that came and went while a look is under way. */
+  #deltas: { readonly revision: number; readonly by: 1 | -1 }[] | undefined;
+  #sight: GatheredSight | undefined;
+  /** A release was refused, and what refused it is still to come. */
+  #awaited = 0;
+  #seen = 0;
+
+  constructor(loaded: LoadedConditions, revision: number) {
+    const { definition, definedAt, released, gates, done, present, start } = loaded;
+    this.#when = definition && (definition.when ?? always);
+    const asked = itemsAskedFor(this.#when ?? always);
+    this.#definition = definition;
+    this.#definedAt = definedAt;
+    this.#loadedAt = revision;
+    this.#seen = revision;
+    this.#sizes = asked.sizes;
+    this.#wanted = new Set(asked.tasks);
+    this.#present = new Map(present);
+    this.#gates = new Map(gates);
+    this.#done = new Set(done);
+    this.#bound = released.upTo;
+    this.#from = later(released.upTo ?? start, start);
+    // Of everything that is there by now the producers have read an older revision.
+    this.#highest = later(this.#from, placeOf(revision));
+  }
+
+  /** What is there from here on is not to be given out; undefined: there is no bound. */
+  get bound(): ItemId | undefined {
+    return this.#bound;
+  }
+
+  /** The revision of the definition that assignments are planned under. */
+  get definedAt(): number {
+    return this.#definedAt;
+  }
+
+  /** Something is about to be read or released. */
+  get isWaiting(): boolean {
+    const place = this.#bound === undefined ? undefined : this.#reach();
+    if (place !== nothing || this.#isLatching) return place !== undefined;
+    return this.#count !== 0;
+  }
+
+  /** The definition has changed: all is to be read anew. */
+  isOutdatedBy(change: ConditionChange, revision: number): boolean {
+    return change.type === 'defined' && revision > this.#loadedAt;
+  }
+
+  changed(change: ConditionChange, revision: number): void {
+    if (revision <= this.#loadedAt) return;
+    if (change.type === 'gate') this.#gates.set(change.name, change.value);
+    else if (change.type === 'task-done') this.#done.add(change.task);
+  }
+
+  itemCreated(id: ItemId, traits: ItemTraits | undefined, revision: number): void {
+    if (!this.#isGathered(id) || revision <= this.#loadedAt) return;
+    this.#highest = later(this.#highest, behind(id));
+    if (traits?.task !== undefined && this.#wanted.has(traits.task)) this.#present.set(id, traits.task);
+    this.#counted(revision, 1);
+  }
+
+  itemGone(id: ItemId, revision: number): void {
+    if (!this.#isGathered(id) || revision <= this.#loadedAt) return;
+    this.#present.delete(id);
+    this.#counted(revision, -1);
+  }
+
+  /** Everything up to this revision was told. */
+  heard(revision: number): void {
+    this.#seen = Math.max(this.#seen, revision);
+  }
+
+  /** Whether a task waits for its predecessors. */
+  holdsBack(task: string): boolean {
+    const tasks = this.#definition?.tasks;
+    return tasks !== undefined && lacking(tasks, task, (name) => this.#done.has(name)).length > 0;
+  }
+
+  /** What to look at now; undefined while one is under way or none is wanted. */
+  nextLook(): GatheredLook | undefined {
+    if (this.#bound === undefined || this.#deltas !== undefined || this.#when === undefined) return undefined;
+    const isBlind = this.#isBlind && !this.#awaits;
+    if (this.#count !== undefined && !isBlind) return undefined;
+    this.#deltas = [];
+    return { from: this.#from, sizes: isBlind ? this.#sizes.filter((size) => this.#isReached(size)) : [] };
+  }
+
+  /** Undefined: history was compacted under it. */
+  looked(sight: GatheredSight | undefined): void {
+    const deltas = this.#deltas ?? [];
+    this.#deltas = undefined;
+    if (sight === undefined) return;
+    const since = deltas.filter(({ revision }) => revision > sight.revision);
+    this.#count = since.reduce((sum, { by }) => sum + by, sight.count);
+    this.#countedAt = sight.revision;
+    this.#sight = sight.places.size > 0 ? sight : undefined;
+  }
+
+  /** The release to write now, for the state that the watch has brought. */
+  nextRelease(): PlannedRelease | undefined {
+    const from = this.#bound;
+    const place = this.#reach();
+    if (from === undefined || place === undefined || this.#awaits) return undefined;
+    const sight = this.#sight;
+    const known = { from, definedAt: this.#definedAt };
+    if (this.#isLatching) {
+      const isExact = this.#sizes.length > 0 || this.#wanted.size > 0;
+      return { ...known, upTo: undefined, revision: this.#seen, isExact, count: undefined };
+    }
+    if (place === nothing) {
+      if ((this.#count ?? 0) === 0 || this.#highest <= from) return undefined;
+      return { ...known, upTo: this.#highest, revision: this.#seen, isExact: false, count: undefined };
+    }
+    if (this.#isBlind) return undefined;
+    const revision = Math.min(this.#seen, sight?.revision ?? this.#seen);
+    const counts = [...(sight?.places ?? [])].filter(([, at]) => at === place).map(([count]) => count);
+    return { ...known, upTo: place, revision, isExact: true, count: counts[0] };
+  }
+
+  released({ upTo, revision, count }: PlannedRelease, isDone: boolean): void {
+    this.#sight = undefined;
+    if (!isDone) {
+      this.#awaited = revision + 1;
+      return;
+    }
+    this.#bound = upTo;
+    if (upTo === undefined) return;
+    this.#from = upTo;
+    this.#count = count === undefined || this.#count === undefined ? undefined : this.#count - count;
+    for (const id of this.#present.keys()) if (id < upTo) this.#present.delete(id);
+  }
+
+  get #isLatching(): boolean {
+    return this.#definition?.release === 'latched' || this.#definition?.when === null;
+  }
+
+  /** What refused the last release is later than it, and not told yet. */
+  get #awaits(): boolean {
+    return this.#seen < this.#awaited;
+  }
+
+  #isGathered(id: ItemId): boolean {
+    return this.#bound !== undefined && id >= this.#bound;
+  }
+
+  #counted(revision: number, by: 1 | -1): void {
+    if (this.#count !== undefined && revision > this.#countedAt) this.#count += by;
+    this.#deltas?.push({ revision, by });
+  }
+
+  #isReached(size: number): boolean {
+    return size <= (this.#count ?? 0);
+  }
+
+  /** It holds, and how far it reaches depends on places that were not looked at. */
+  get #isBlind(): boolean {
+    if (
+      this.#isLatching ||
+      !this.#sizes.some((size) => this.#isReached(size) && !this.#sight?.places.has(size))
+    ) {
+      return false;
+    }
+    const place = this.#reach();
+    return place !== undefined && place !== nothing;
+  }
+
+  #reach(): ItemId | undefined {
+    if (this.#when === undefined) return undefined;
+    return reach(this.#when, {
+      behindCount: (size) => {
+        if (!this.#isReached(size)) return undefined;
+        return this.#isLatching ? nothing : (this.#sight?.places.get(size) ?? somewhere);
+      },
+      behindTask: (task) => this.#behindTask(task),
+      isDone: (task) => this.#done.has(task),
+      gateValue: (name) => this.#gates.get(name),
+    });
+  }
+
+  #behindTask(task: string): ItemId | undefined {
+    let first: ItemId | undefined;
+    for (const [id, name] of this.#present) {
+      if (name === task && (first === undefined || id < first)) first = id;
+    }
+    return first === undefined ? undefined : behind(first);
+  }
+}
+
+const always: QueueCondition = { type: 'all', of: [] };
+/** Farther than every place: it was not looked at. */
+const somewhere: ItemId = '~';
+
+/** The place right behind an item: ids are of one length. */
+export function behind(id: ItemId): ItemId {
+  return `${id}/`;
+}
+
+function later(one: ItemId, other: ItemId): ItemId {
+  return one > other ? one : other;
+}
