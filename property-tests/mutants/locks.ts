@@ -318,6 +318,14 @@ const granting: readonly Mutant[] = [
     ...{ killedBy },
   },
   {
+    name: 'lock-crowd-counted-short',
+    file: joining,
+    find: 'return this.#inACrowd(revision, count - 1, isGuarded);',
+    replace: 'return this.#inACrowd(revision, count - 2, isGuarded);',
+    story: 'who counts itself among the others thinks itself alone while one is before it',
+    ...{ killedBy, invariant: 'LOCK-1, LOCK-7' },
+  },
+  {
     name: 'lock-granted-nobody-told',
     file: 'src/line/granting.ts',
     find: 'deletions.push(remove(this.#sentinel));\n',

@@ -62,6 +62,9 @@ export function judge(
   reached('a turn was granted by name', grantsByName.byName);
   reached('who was to be granted the turn by name had gone', grantsByName.passedOver);
   reached('a holder went without naming the next, and others waited for it', grantsByName.unnamed);
+  const { guarded, unguarded } = scene.traffic.looksInACrowd;
+  reached('a join in a crowd asked only how many there were', guarded);
+  reached('a join that asked no more found that nobody stood guard', unguarded);
   const lost = scene.traffic.lostJoins(history);
   reached('a join was applied whose sender had been told that nobody knows', lost.before);
   reached('a join was applied after its sender had been told that nobody knows', lost.after);

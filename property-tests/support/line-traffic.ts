@@ -1,6 +1,15 @@
 import type { History } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
-import type { Key, Op, Store, TxnRequest, Watch, WatchItem, WatchRequest } from '../../src/store/index.js';
+import type {
+  Key,
+  NestedTxnReply,
+  Op,
+  Store,
+  TxnRequest,
+  Watch,
+  WatchItem,
+  WatchRequest,
+} from '../../src/store/index.js';
 
 /** A request that was to take a place, of which its sender was told that nobody knows what became of it. */
 interface LostJoin {
@@ -21,6 +30,8 @@ export interface LineTrafficOptions {
 export class LineTraffic {
   readonly #options: LineTrafficOptions;
   readonly #lostJoins: LostJoin[] = [];
+  /** Of joins that asked only how many stand in the line, and found others: by whether one of them stood guard. */
+  readonly looksInACrowd = { guarded: 0, unguarded: 0 };
 
   constructor(options: LineTrafficOptions) {
     this.#options = options;
@@ -34,7 +45,9 @@ export class LineTraffic {
         const sentAtMs = this.#options.nowMs();
         const joins = placesTaken(request, this.#options.line);
         try {
-          return await store.txn(request, options);
+          const reply = await store.txn(request, options);
+          this.#countLooks(request.success, reply);
+          return reply;
         } catch (error) {
           if (isQuorateError(error) && error.outcome === 'unknown') {
             const failedAtMs = this.#options.nowMs();
@@ -56,6 +69,21 @@ export class LineTraffic {
       status: (options) => store.status(options),
       close: () => store.close(),
     };
+  }
+
+  /** Joins that asked only how many stand in the line, others among them. */
+  #countLooks(
+    ops: readonly Op[],
+    { succeeded, replies }: Pick<NestedTxnReply, 'succeeded' | 'replies'>,
+  ): void {
+    if (!succeeded) return;
+    ops.forEach((op, at) => {
+      const [reply, next] = replies.slice(at, at + 2);
+      if (op.type === 'txn' && reply?.type === 'txn') this.#countLooks(op.success, reply);
+      if (op.type !== 'range' || !op.countOnly || op.key !== this.#options.line) return;
+      if (reply?.type !== 'range' || reply.count < 2 || next?.type !== 'range') return;
+      this.looksInACrowd[next.count > 0 ? 'guarded' : 'unguarded'] += 1;
+    });
   }
 
   /** Attempts to join that the sender gave up: applied before that, or, by themselves or when sent again, after it. */

@@ -13,7 +13,8 @@
  * - `s`, the sentinel, goes with whoever has the turn. Waiters watch for its deletion, which nothing but the end of a holder
  *   that named nobody brings about: its death, or its leaving with nobody known behind it. Then they look at the line.
  *
- * **When.** A place that is taken while there is a sentinel waits so; else it watches the whole line. Who had to wait for
+ * **When.** A place that is taken while there is a sentinel waits so; else it watches the whole line. The next place of the
+ * same object then asks for the sentinel and for the number of places, and not for the places: see look.ts. Who had to wait for
  * two or more looks, while it holds, who is behind; so the sentinel comes with the third contender, and goes with it. Two
  * contenders hand over by the deletion alone. A line of which some places are not of such lines (those of a multi-lock) hands
  * those their turn by the deletion too, and takes the sentinel away.

@@ -1,17 +1,9 @@
 import { isQuorateError, QuorateError } from '../errors.js';
 import { invariant } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
-import type {
-  Compare,
-  Key,
-  KeyRange,
-  KeyValue,
-  NestedTxnReply,
-  Op,
-  OpReply,
-  RangeOp,
-} from '../store/index.js';
+import type { Compare, Key, KeyRange, KeyValue, NestedTxnReply, Op, OpReply } from '../store/index.js';
 import type { PlaceWatch } from './granted-watch.js';
+import type { Look, Seen } from './look.js';
 import { type Admission, Place } from './place.js';
 import { decodePlace } from './place-record.js';
 import { readLine } from './read-line.js';
@@ -39,8 +31,7 @@ export interface JoiningParts {
   readonly shape: PlaceShape;
   /** Each puts one of the keys. */
   readonly puts: (keys: readonly Key[]) => readonly Op[];
-  /** What looks at the line, after the puts. */
-  readonly look: RangeOp;
+  readonly look: Look;
   /** The stem can serve another place. */
   readonly free: (stem: string) => void;
 }
@@ -62,8 +53,8 @@ export class Joining {
     this.puts = parts.puts(this.keys);
   }
 
-  /** Looks at the line: once for all places that a transaction takes in it. */
-  get look(): RangeOp {
+  /** Once for all places that a transaction takes in the line. */
+  get look(): Look {
     return this.#parts.look;
   }
 
@@ -72,7 +63,8 @@ export class Joining {
   }
 
   /** The place, as the replies to {@link puts} and what {@link look} found show it. */
-  place(revision: number, replies: readonly OpReply[], present: ReadonlyMap<Key, KeyValue>): Place {
+  place(revision: number, replies: readonly OpReply[], { present, count, isGuarded }: Seen): Place {
+    if (present === undefined) return this.#inACrowd(revision, count - 1, isGuarded);
     invariant(
       this.keys.every((key) => present.get(key)?.createRevision === revision),
       'a place is taken under keys that were free',
@@ -104,8 +96,8 @@ export class Joining {
   }
 
   #place(present: ReadonlyMap<Key, KeyValue>, asOf: number, aloneReply?: NestedTxnReply): Place {
-    const { session, stem, shape, prefix, sentinel } = this.#parts;
-    const { waitsFor = () => true, admission } = shape;
+    const { session, stem, shape, sentinel } = this.#parts;
+    const { admission } = shape;
     const handed = this.#handed(present);
     const sawSentinel = sentinel !== undefined && present.has(sentinel);
     if (handed !== undefined) {
@@ -120,15 +112,7 @@ export class Joining {
       return { key, created, revision };
     });
     const rank = claims[0]?.created ?? asOf;
-    const older = new Map<Key, number>();
-    for (const { key, createRevision } of present.values()) {
-      if (!key.startsWith(prefix)) continue;
-      // Of those taken together, the one with the smaller key comes first.
-      const isBefore = createRevision < rank || (createRevision === rank && key < (this.keys[0] ?? ''));
-      if (isBefore && !this.keys.includes(key) && waitsFor(key.slice(prefix.length))) {
-        older.set(key, createRevision);
-      }
-    }
+    const older = this.#olderIn(present, rank);
     admission?.seen?.(present, asOf);
     const lease = present.get(this.keys[0] ?? '')?.lease;
     const place = new Place({
@@ -138,6 +122,32 @@ export class Joining {
       place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
     }
     return place;
+  }
+
+  /** A place of one key, of which it was asked only how many are before it. */
+  #inACrowd(revision: number, ahead: number, sawSentinel: boolean): Place {
+    const { session, stem } = this.#parts;
+    const claims = this.keys.map((key) => ({ key, created: revision, revision }));
+    const find = (present: ReadonlyMap<Key, KeyValue>) => this.#olderIn(present, revision);
+    return new Place({
+      ...{ claims, session, stem, revision, asOf: revision, sawSentinel, lease: session.leaseId },
+      older: ahead === 0 ? new Map() : { count: ahead, find },
+    });
+  }
+
+  #olderIn(present: ReadonlyMap<Key, KeyValue>, rank: number): Map<Key, number> {
+    const { prefix, shape } = this.#parts;
+    const { waitsFor = () => true } = shape;
+    const older = new Map<Key, number>();
+    for (const { key, createRevision } of present.values()) {
+      if (!key.startsWith(prefix)) continue;
+      // Of those taken together, the one with the smaller key comes first.
+      const isBefore = createRevision < rank || (createRevision === rank && key < (this.keys[0] ?? ''));
+      if (isBefore && !this.keys.includes(key) && waitsFor(key.slice(prefix.length))) {
+        older.set(key, createRevision);
+      }
+    }
+    return older;
   }
 
   /** Taken, seen by the holder and handed the hold, all before the reply was given up for lost. */
@@ -190,7 +200,7 @@ async function send(request: JoinRequest): Promise<readonly Place[] | undefined>
         compare: request.compare,
         success: [
           ...before,
-          ...joinings.flatMap(({ puts, look }, at) => (looks(joinings, at) ? [...puts, look] : puts)),
+          ...joinings.flatMap(({ puts, look }, at) => (looks(joinings, at) ? [...puts, ...look.ops] : puts)),
         ],
         failure: [],
       },
@@ -216,16 +226,15 @@ function looks(joinings: readonly Joining[], at: number): boolean {
 function placesOf(joinings: readonly Joining[], revision: number, replies: readonly OpReply[]): Place[] {
   const places: Place[] = [];
   let end = replies.length;
-  let present: ReadonlyMap<Key, KeyValue> = new Map();
+  let seen: Seen = { present: new Map(), count: 0, isGuarded: false };
   for (const [at, joining] of [...joinings.entries()].reverse()) {
     if (looks(joinings, at)) {
-      end -= 1;
-      const seen = replies[end];
-      invariant(seen?.type === 'range', 'the last operation of a join looks at the line');
-      present = new Map(seen.kvs.map((kv) => [kv.key, kv]));
+      const { ops, seenIn } = joining.look;
+      seen = seenIn(replies.slice(end - ops.length, end));
+      end -= ops.length;
     }
     const from = end - joining.puts.length;
-    places.unshift(joining.place(revision, replies.slice(from, end), present));
+    places.unshift(joining.place(revision, replies.slice(from, end), seen));
     end = from;
   }
   return places;

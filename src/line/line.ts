@@ -8,7 +8,7 @@
  * rank. The revision that last wrote the key guards it: the same one, but for a place that was handed over.
  *
  * **Transactions**, all through the exactly-once store, so each is applied at most once and its reply is known:
- * - join: `IF anchor stands THEN put k, range line` (two joins of one line never share a request, since each ranges
+ * - join: `IF anchor stands THEN put k, range line`, or what look.ts tells of it in a crowd (two joins of one line never share a request, since each ranges
  *   what the other writes). The range sees the put: one reply tells the rank and who is older.
  * - step back: `IF mod(k) = m, anchor stands THEN delete k, put k2, range line`: leaves and queues again in one.
  * - leave: `IF mod(k) = m THEN delete k`. May be repeated, so it takes no lane of the exactly-once store while nobody else
@@ -58,6 +58,7 @@ import { GrantedWatch, type PlaceWatch, WholeLineWatch } from './granted-watch.j
 import { Granting } from './granting.js';
 import { Joining, type PlaceShape, sendJoinings } from './joining.js';
 import type { LineWatchOptions } from './line-watch.js';
+import { type Look, lookInACrowd, wholeLook } from './look.js';
 import { Place } from './place.js';
 import { encodePlace, type PlaceRecord } from './place-record.js';
 import { readLine } from './read-line.js';
@@ -105,6 +106,8 @@ export class Line {
   /** What looks read where more than the places tells of the line. */
   readonly #look: KeyRange | undefined;
   readonly #sentinel: Key | undefined;
+  /** Somebody stood guard over it when the last place was taken. */
+  #isCrowded = false;
 
   constructor(client: Client, prefix: Key, options: LineOptions = {}) {
     this.#client = client;
@@ -192,6 +195,7 @@ export class Line {
 
   async #leave(place: Place, alongside: readonly Op[]): Promise<boolean> {
     const { signal } = place.session;
+    // Guarded by what it deletes: sent again whatever became of it, it does nothing once it was applied.
     const repeatable = alongside.length === 0;
     this.#watch.forget(place);
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
@@ -205,7 +209,7 @@ export class Line {
         const reply = isFull
           ? await plainStore.txn(request, { signal })
           : await store.txn(request, {
-              repeatable: repeatable && isRepeatable(request),
+              repeatable,
               signal,
               timeoutMs: Number.POSITIVE_INFINITY,
             });
@@ -282,9 +286,16 @@ export class Line {
       stem: options.stem ?? this.newStem(),
       shape: options.shape ?? this.#options.shape ?? {},
       puts: (keys) => [...keys.map(putOf), ...alone],
-      look: { type: 'range', ...(this.#look ?? this.range), keysOnly: !this.#options.values },
+      look: this.#lookOf(options),
       free: (stem) => this.#free.push(stem),
     });
+  }
+
+  #lookOf({ shape, ifAlone, delay }: JoinOptions): Look {
+    const sentinel = this.#sentinel;
+    const mayAskLess = this.#isCrowded && !shape && !ifAlone && !delay;
+    if (sentinel !== undefined && mayAskLess) return lookInACrowd(this.range, sentinel);
+    return wholeLook(this.#look ?? this.range, { sentinel, values: this.#options.values === true });
   }
 
   /** What a place says, which is the same for all of a session that say no more. */
@@ -331,7 +342,10 @@ export class Line {
     const request = { client: this.#client, session, joinings: [joining] };
     const send = () =>
       sendJoinings({ ...request, compare: [session.guard(), ...compares], before }).then((places) => {
-        for (const place of places ?? []) this.#granting?.prepare(place);
+        for (const place of places ?? []) {
+          this.#granting?.prepare(place);
+          this.#isCrowded = place.sawSentinel;
+        }
         return places;
       });
     return delay === undefined ? send() : takeOn(delay, send);
@@ -353,11 +367,6 @@ const givenUp = new QuorateError('hold-lost', 'the place was given up', { detail
 function isDone(place: Place, { succeeded, replies }: TxnReply): boolean {
   if (place.claims.length === 1) return succeeded;
   return succeeded && replies.every((reply) => reply.type !== 'txn' || reply.succeeded);
-}
-
-/** What only deletes, guarded by what it deletes, may be sent again whatever became of it. */
-function isRepeatable({ success }: TxnRequest): boolean {
-  return success.every(({ type }) => type === 'delete');
 }
 
 /** Where somebody deleted one of its keys, the others go all the same. */

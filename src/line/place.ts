@@ -34,12 +34,20 @@ export interface Admission {
 
 /** What a place has come to. It only ever moves downwards in this list. */
 export type PlaceState =
-  /** Older places are still in the line: these keys, each with the revision that created it. */
+  /** Older places are still in the line: these keys, each with the revision that created it, as far as they are known. */
   | { readonly status: 'waiting'; readonly older: ReadonlyMap<Key, number> }
   /** In the store's state at `revision` the place stood, and nothing was left that it waits for. */
   | { readonly status: 'admitted'; readonly revision: number }
   /** The place is no more: left, handed over, deleted by somebody, or gone with its session. */
   | { readonly status: 'gone'; readonly error: QuorateError };
+
+/** Their keys, each with the revision that created it; or how many they were, and how they are found in a look at the line. */
+export type OlderPlaces =
+  | ReadonlyMap<Key, number>
+  | {
+      readonly count: number;
+      readonly find: (present: ReadonlyMap<Key, KeyValue>) => ReadonlyMap<Key, number>;
+    };
 
 export interface PlaceOptions {
   /** Its keys, the first of which ranks it. */
@@ -49,8 +57,8 @@ export interface PlaceOptions {
   readonly revision: number;
   /** Revision of the state in which `older` was seen. */
   readonly asOf: number;
-  /** The older places that it waits for: their keys, each with the revision that created it. */
-  readonly older: ReadonlyMap<Key, number>;
+  /** The older places that it waits for. */
+  readonly older: OlderPlaces;
   /** Default: its turn is when nobody is left in `older`. */
   readonly admission?: Admission | undefined;
   /** The name that its keys are made of, to be used again once they are gone. */
@@ -91,7 +99,9 @@ export class Place {
   #claims: readonly Claim[];
   #revision: number;
   #state: PlaceState;
-  #older: Map<Key, number>;
+  readonly #older = new Map<Key, number>();
+  /** While it is not known who they are. */
+  #findOlder: Extract<OlderPlaces, { count: number }>['find'] | undefined;
   #asOf: number;
   #lastChange = 0;
   /** Revision at which its key went while it waited: deleted, or taken over together with the hold before it. */
@@ -114,8 +124,13 @@ export class Place {
     this.leaseAtFirst = options.lease;
     this.#revision = options.revision;
     this.#asOf = options.asOf;
-    this.#older = new Map(options.older);
-    this.aheadAtFirst = this.#older.size;
+    if ('find' in options.older) {
+      this.aheadAtFirst = options.older.count;
+      this.#findOlder = options.older.find;
+    } else {
+      for (const [key, created] of options.older) this.#older.set(key, created);
+      this.aheadAtFirst = this.#older.size;
+    }
     this.sawSentinel = options.sawSentinel ?? false;
     this.#admission = options.admission ?? untilNobodyIsLeft;
     this.#state = { status: 'waiting', older: this.#older };
@@ -131,6 +146,11 @@ export class Place {
 
   get state(): PlaceState {
     return this.#state;
+  }
+
+  /** How many it waits for, as far as is known. */
+  get ahead(): number {
+    return this.#findOlder === undefined ? this.#older.size : this.aheadAtFirst;
   }
 
   /** Whether what it stands by may be believed in. Compares the clocks first. */
@@ -175,7 +195,10 @@ export class Place {
 
   /** Its turn may have come, or its key gone to be handed another, but nothing that was seen so far proves it. */
   get needsLook(): boolean {
-    return this.#state.status === 'waiting' && (this.isInDoubt || this.#mayBeAdmitted());
+    if (this.#state.status !== 'waiting') return false;
+    // Where nobody stands guard it will not be told its turn.
+    const mustFindOlder = this.#findOlder !== undefined && !this.sawSentinel;
+    return mustFindOlder || this.isInDoubt || this.#mayBeAdmitted();
   }
 
   /** Something happened that only a look at the line can explain. */
@@ -218,6 +241,11 @@ export class Place {
       return;
     }
     if (this.#state.status !== 'waiting') return;
+    if (this.#findOlder !== undefined) {
+      // Whoever of them has gone must not be found in a look that is older than that.
+      if (events.some(({ type }) => type === 'delete')) this.doubt(revision);
+      return;
+    }
     const before = this.#older.size;
     let changed = false;
     for (const { type, kv } of events) {
@@ -250,7 +278,9 @@ export class Place {
     }
     this.#asOf = Math.max(this.#asOf, revision);
     if (this.#state.status !== 'waiting') return;
-    const before = this.#older.size;
+    const before = this.ahead;
+    for (const [key, created] of this.#findOlder?.(present) ?? []) this.#older.set(key, created);
+    this.#findOlder = undefined;
     for (const [key, created] of this.#older) {
       if (present.get(key)?.createRevision !== created) this.#older.delete(key);
     }
@@ -264,7 +294,7 @@ export class Place {
   granted(revision: number, behind: readonly Follower[]): void {
     if (this.#state.status !== 'waiting' || revision <= this.#asOf) return;
     this.behind = behind;
-    this.#older.clear();
+    this.#forgetOlder();
     this.#become(revision);
   }
 
@@ -348,7 +378,12 @@ export class Place {
   }
 
   #mayBeAdmitted(): boolean {
-    return this.#admission.admits(this.#older);
+    return this.#findOlder === undefined && this.#admission.admits(this.#older);
+  }
+
+  #forgetOlder(): void {
+    this.#older.clear();
+    this.#findOlder = undefined;
   }
 
   /** The holder has handed the hold over: its key says to whom, and stands for this place from then on. */
@@ -360,7 +395,7 @@ export class Place {
       this.#claims = [{ key: kv.key, created: kv.createRevision, revision: kv.modRevision }];
       this.#revision = kv.createRevision;
       this.#asOf = Math.max(this.#asOf, kv.modRevision);
-      this.#older.clear();
+      this.#forgetOlder();
       this.#become(kv.modRevision);
       return true;
     }

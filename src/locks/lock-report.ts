@@ -22,13 +22,13 @@ export class LockReport implements HoldListener {
   }
 
   status(callers: number): LockStatus {
-    const place = this.#place?.state;
+    const place = this.#place;
     const idle = callers === 0 && this.#hold === undefined;
     const reason = idle ? 'nobody-waits' : this.#hold !== undefined ? 'held-here' : this.#reason;
     return {
       reason,
       callers,
-      ...(place?.status === 'waiting' ? { ahead: place.older.size } : {}),
+      ...(place?.state.status === 'waiting' ? { ahead: place.ahead } : {}),
       ...(this.#hold === undefined ? {} : { token: this.#hold.token }),
       ...(reason === 'retrying' ? { error: this.#error } : {}),
     };
@@ -46,7 +46,7 @@ export class LockReport implements HoldListener {
     // Most have no listener, and places come and go with every hold.
     if (this.#listeners.size === 0) return;
     if (place.state.status === 'waiting') {
-      this.#listeners.emit({ type: 'queued', ahead: place.state.older.size });
+      this.#listeners.emit({ type: 'queued', ahead: place.ahead });
     }
     this.#listenTo(place);
   }
