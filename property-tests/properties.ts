@@ -7,6 +7,7 @@ import { lanesProperty } from './lanes.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
+import { queueDelaysProperty } from './queue-delays.js';
 import { queueOutcomesProperty } from './queue-outcomes.js';
 import { queueProducersProperty } from './queue-producers.js';
 import { queueRulesProperty } from './queue-rules.js';
@@ -34,6 +35,7 @@ export const properties: readonly Property[] = [
   electionProperty,
   queueProperty,
   queueRulesProperty,
+  queueDelaysProperty,
   queueOutcomesProperty,
   queueProducersProperty,
 ];

@@ -7,6 +7,7 @@ import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
+import { queueDelaysMutants } from './queue-delays.js';
 import { queueOutcomesMutants } from './queue-outcomes.js';
 import { queueProducersMutants } from './queue-producers.js';
 import { queueRulesMutants } from './queue-rules.js';
@@ -28,6 +29,7 @@ export const mutants: readonly Mutant[] = [
   ...electionMutants,
   ...queueMutants,
   ...queueRulesMutants,
+  ...queueDelaysMutants,
   ...queueOutcomesMutants,
   ...queueProducersMutants,
 ];

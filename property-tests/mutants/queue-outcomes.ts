@@ -130,7 +130,7 @@ const ofResults: readonly Mutant[] = [
   {
     name: 'no-result-told-while-the-job-stands',
     file: wait,
-    find: 'else if (item === undefined) this.#reject(noResult(id));',
+    find: 'else if (items.every((item) => item === undefined)) this.#reject(noResult(id));',
     replace: 'else this.#reject(noResult(id));',
     story: 'A job that has no result yet is taken for one that will never have one',
     killedBy,
@@ -169,7 +169,7 @@ const ofCancellations: readonly Mutant[] = [
   {
     name: 'cancel-without-guard',
     file: cancellation,
-    find: "compare: [compare.create(keys.item(id), 'equal', item.createRevision)],",
+    find: "compare: [compare.create(item.key, 'equal', item.createRevision)],",
     replace: 'compare: [],',
     story:
       'Tempting: what was read a moment ago is deleted. A job that was acknowledged meanwhile is cancelled too, and its result overwritten',

@@ -123,7 +123,7 @@ const ofOperators: readonly Mutant[] = [
   {
     name: 'purge-of-what-came-later',
     file: purge,
-    find: 'kvs.filter(({ createRevision }) => createRevision <= revision)',
+    find: 'kvs.filter(({ createRevision }) => createRevision <= upTo)',
     replace: 'kvs.filter(() => true)',
     story:
       'Whatever is found below is deleted, also the item of a producer that had read before and wrote after',

@@ -111,6 +111,9 @@ export const invariants = {
     'A result that was asked for is put as its job ends, and says how; no wait misses it or is told that there is none while there may be one.',
   'QUEUE-19':
     'What is enqueued with an acknowledgement is in its queues exactly if that is applied, once, and only where it is let in.',
+  'QUEUE-22': 'No delayed item is given out before its delay is over.',
+  'QUEUE-23':
+    'A delayed item is in the queue until it ends, once, and enters it with the id, the place and the value that it was given; its delay goes on under every dispatcher.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

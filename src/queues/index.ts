@@ -5,6 +5,7 @@ export type { ConditionStatus, Explained, TaskStatus } from './conditions/status
 export type { TaskGraph } from './conditions/task-graph.js';
 export { QueueControls, type QueueStatus } from './control/queue-controls.js';
 export { type DeadLetter, DeadLetters, type ListOptions } from './dead-letters/dead-letters.js';
+export { DelayQueue } from './delay-queue.js';
 export type { Purged } from './emptying/purge.js';
 export { FifoQueue } from './fifo-queue.js';
 export type { ItemId, QueueKind } from './keys.js';

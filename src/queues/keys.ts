@@ -15,8 +15,11 @@
  * | `i/<R>/<producer>/<n>` | an item; what follows `i/` is its id |
  * | `i/<level>/<R>/<producer>/<n>` | an item of a queue that has levels |
  * | `q/rel`, `q/gate/<name>`, `q/task/<name>`, `q/purged` | of a condition queue: up to where items are released, and by what |
+ * | `n/<id>` | an item with a delay that no dispatcher has seen yet: how many ms (queues of kind `delay`, as all that is about timers) |
  * | `w/<worker>` | a worker's presence, leased; its create revision tells one life of the worker from another |
  * | `x/<id>` | the item was cancelled: whoever works on it is to be told |
+ * | `N/<id>` | an item whose delay is not over |
+ * | `T/<due>/<id>` | its timer: the queue time at which it is due, in ms |
  * | `D/<id>` | a dead letter: an item that failed for good, with what is known of it |
  * | `P/<id>` | what the item's handler told last of its progress, on its worker's session |
  * | `R/<id>` | the result of an item that was asked for, on a lease |
@@ -60,6 +63,9 @@ export class QueueKeys {
   /** The gates, the control and the kind: what decides whether an item is let in. */
   readonly admission: Required<KeyRange>;
   readonly items: Required<KeyRange>;
+  readonly freshDelays: Required<KeyRange>;
+  readonly delayed: Required<KeyRange>;
+  readonly timers: Required<KeyRange>;
   readonly generations: Required<KeyRange>;
   readonly presences: Required<KeyRange>;
   readonly candidates: Required<KeyRange>;
@@ -69,7 +75,7 @@ export class QueueKeys {
   readonly progress: Required<KeyRange>;
   readonly results: Required<KeyRange>;
   readonly idempotency: Required<KeyRange>;
-  /** Cancellations, candidates, control, generations, gates, items and presences: what a dispatcher must see change in one order. */
+  /** Cancellations, candidates, control, delays, generations, gates, items and presences: what a dispatcher must see change in one order. */
   readonly watched: Required<KeyRange>;
 
   constructor(prefix: Key, kind: QueueKind = 'fifo', definition: QueueKeys['definition'] = {}) {
@@ -85,6 +91,9 @@ export class QueueKeys {
     this.levelGates = prefixRange(`${prefix}h/p/`);
     this.admission = { key: this.gate, rangeEnd: `${prefix}i` };
     this.items = prefixRange(`${prefix}i/`);
+    this.freshDelays = prefixRange(`${prefix}n/`);
+    this.delayed = prefixRange(`${prefix}N/`);
+    this.timers = prefixRange(`${prefix}T/`);
     this.generations = prefixRange(`${prefix}g/`);
     this.presences = prefixRange(`${prefix}w/`);
     this.candidates = prefixRange(`${prefix}e/`);
@@ -102,15 +111,20 @@ export class QueueKeys {
     return new QueueKeys(this.prefix, this.kind, definition);
   }
 
-  /** What a dispatcher is expected to take note of: items, and what a condition rests on. */
+  /** What a dispatcher is expected to take note of: items, and delays, or what a condition rests on. */
   get news(): Required<KeyRange> {
     return this.newsFrom('');
   }
 
   /** The same without the items before `start`. */
   newsFrom(start: ItemId): Required<KeyRange> {
-    const { rangeEnd } = this.kind === 'condition' ? this.conditions : this.items;
-    return { key: this.item(start), rangeEnd };
+    const last = {
+      condition: this.conditions,
+      delay: this.freshDelays,
+      fifo: this.items,
+      priority: this.items,
+    };
+    return { key: this.item(start), rangeEnd: last[this.kind].rangeEnd };
   }
 
   /** How long the key of an item is. */
@@ -131,6 +145,20 @@ export class QueueKeys {
 
   item(id: ItemId): Key {
     return `${this.items.key}${id}`;
+  }
+
+  /** Where the item is until its delay is over. */
+  delayedItem(id: ItemId): Key {
+    return `${this.delayed.key}${id}`;
+  }
+
+  freshDelay(id: ItemId): Key {
+    return `${this.freshDelays.key}${id}`;
+  }
+
+  /** At a place of timers/timer-place.ts. */
+  timer(place: string): Key {
+    return `${this.timers.key}${place}`;
   }
 
   generation(id: ItemId): Key {

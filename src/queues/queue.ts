@@ -23,6 +23,7 @@ import {
   JobOutcomes,
   type WaitForResultOptions,
 } from './results/job-outcomes.js';
+import { delayFor } from './timers/delay-option.js';
 
 export interface QueueOptions<T> {
   /** Default: JSON. */
@@ -308,7 +309,8 @@ export abstract class Queue<T> implements AsyncDisposable {
       this.#tasks.check(options);
       const key = idempotencyKeyOf(options);
       const condition = key === undefined ? undefined : onceWithin(this.#windowMs, this.#keys, key);
-      return { traits: traitsOf(options), condition, level: levelFor(this.kind, options.priority) };
+      const level = levelFor(this.kind, options.priority);
+      return { traits: traitsOf(options), condition, level, delayMs: delayFor(this.kind, options.delayMs) };
     });
     return (bytes, index) => {
       const { traits, ...entering } = known[index] ?? {};

@@ -187,10 +187,10 @@ describe('dispatch plan', () => {
     finish(plan, write, 1_000);
     change(plan, 21, { type: 'item-gone', id: id(15) });
     // Only the gate is left to follow.
-    const wakeAtMs = plan.wakeAtMs() ?? 0;
+    const wakeAtMs = plan.wakeAtMs(0) ?? 0;
     expect(wakeAtMs).toBeGreaterThan(5_000);
     finish(plan, plan.nextWrite(wakeAtMs), wakeAtMs);
-    expect(plan.wakeAtMs()).toBeUndefined();
+    expect(plan.wakeAtMs(0)).toBeUndefined();
   });
 
   it('QUEUE-9 plans under the control that a refusal tells, and thinks no item gone', () => {
@@ -260,7 +260,7 @@ describe('dispatch plan', () => {
     const items = Array.from({ length: 6 }, (_, n) => ({ id: id(20 + n), create: 9 }));
     plan.apply({ type: 'window', read, revision: 10, items, next: undefined, bytes: 0 }, 0);
     finish(plan, plan.nextWrite(0), 0);
-    expect(plan.wakeAtMs()).toBe(10);
+    expect(plan.wakeAtMs(0)).toBe(10);
     const write = plan.nextWrite(500);
     expect(given(write)).toEqual([id(20), id(21)]);
     finish(plan, write, 500);

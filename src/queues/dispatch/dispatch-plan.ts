@@ -31,6 +31,8 @@
 import { type GatheredLook, Gathering } from '../conditions/gathering.js';
 import type { ItemId } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
+import type { TimerRead } from '../timers/messages.js';
+import { fillsWrite, firstOfFirings, TimerPlan } from '../timers/timer-plan.js';
 import { Cancellations } from './cancellations.js';
 import { FleetRules, type SeenControl } from './choice/fleet-rules.js';
 import { Heartbeat } from './heartbeat.js';
@@ -83,6 +85,8 @@ export class DispatchPlan {
   /** Of a condition queue. */
   #gathering: Gathering | undefined;
   #isOutdated = false;
+  /** In a queue whose items may be delayed. */
+  #timers: TimerPlan | undefined;
   #loadedAt = 0;
   /** Everything of the watched range up to here is in the plan. */
   #seen = 0;
@@ -116,6 +120,9 @@ export class DispatchPlan {
       case 'looked':
         this.#gathering?.looked(input.sight);
         return;
+      case 'timers':
+        this.#timers?.received(input.answer, nowMs);
+        return;
       case 'written':
         this.#writing = false;
         this.#written(input.write, input.outcome, nowMs);
@@ -126,26 +133,31 @@ export class DispatchPlan {
   nextWrite(nowMs: number): PlannedWrite | undefined {
     if (this.#writing || this.#isOutdated) return undefined;
     this.#jobs.release(nowMs);
-    const takeBack = this.#planTakeBack();
-    const assignments = takeBack === undefined ? this.#planAssignments(nowMs) : [];
-    const cancellations = this.#cancellations.plan(this.#limits.cancellationsPerWrite, this.#workers);
+    const timers = this.#timers?.nextWrite(nowMs);
+    const isFull = fillsWrite(timers);
+    const takeBack = isFull ? undefined : this.#planTakeBack();
+    const assignments = isFull || takeBack !== undefined ? [] : this.#planAssignments(nowMs);
+    const mostTold = isFull ? 0 : this.#limits.cancellationsPerWrite;
+    const cancellations = this.#cancellations.plan(mostTold, this.#workers);
     const release = this.#gathering?.nextRelease();
     const gate = release === undefined ? this.#levels.nextGate(this.#seen, nowMs) : undefined;
-    // With the gate go new bases: an old one may lie above an item that the gate is about to pass.
+    // With the gate go new bases: an old one may lie above an item that the gate is about to pass, or that fires.
     const waiting = this.#isWaiting();
+    const pulseMs = this.#timers?.pulseMs(nowMs);
+    const first = firstOfFirings(timers);
     const beat =
-      gate !== undefined || release !== undefined || this.#heartbeat.due(nowMs, waiting)
+      [gate, release, first].some((part) => part !== undefined) ||
+      this.#heartbeat.due(nowMs, waiting, pulseMs)
         ? this.#heartbeat.beat(nowMs, {
-            waiting,
-            seen: this.#levels.view(this.#seen),
-            bases: this.#levels.bases(),
+            ...{ waiting, pulseMs, seen: this.#levels.view(this.#seen) },
+            bases: this.#levels.bases(first),
           })
         : undefined;
     const isIdle = takeBack === undefined && assignments.length === 0 && cancellations.length === 0;
-    if (isIdle && gate === undefined && beat === undefined) return undefined;
+    if (isIdle && timers === undefined && gate === undefined && beat === undefined) return undefined;
     this.#writing = true;
     const under = { control: this.#rules.mod, definedAt: this.#gathering?.definedAt };
-    return { assignments, ...under, cancellations, takeBack, gate, beat, release };
+    return { assignments, ...under, cancellations, takeBack, timers, gate, beat, release };
   }
 
   /** The window to read now; undefined while one is under way or none is wanted. */
@@ -163,11 +175,17 @@ export class DispatchPlan {
     return this.#gathering?.nextLook();
   }
 
+  /** What to read of timers now; undefined if nothing more is. To be asked before {@link nextWrite}. */
+  nextTimerRead(nowMs: number): TimerRead | undefined {
+    return this.#timers?.nextRead(nowMs);
+  }
+
   /** When to ask for a write again though nothing has happened; undefined: not before something does. */
-  wakeAtMs(): number | undefined {
+  wakeAtMs(nowMs: number): number | undefined {
     const times = [
       this.#jobs.nextDelayedMs,
-      this.#heartbeat.dueAtMs(this.#isWaiting()),
+      this.#heartbeat.dueAtMs(this.#isWaiting(), this.#timers?.pulseMs(nowMs)),
+      this.#timers?.wakeAtMs(),
       this.#levels.gateDueMs,
       this.#jobs.readyCount > 0 ? this.#rules.wakeAtMs() : undefined,
     ].filter((time) => time !== undefined);
@@ -177,9 +195,12 @@ export class DispatchPlan {
   #load(state: LoadedState, nowMs: number): void {
     this.#loadedAt = state.revision;
     this.#seen = state.revision;
-    this.#heartbeat.start(nowMs, state.timeMs);
+    const { timeMs, timeAtMs = nowMs } = state;
+    this.#heartbeat.start(timeAtMs, timeMs);
     this.#levels.start(state.levels);
     if (state.conditions !== undefined) this.#gather(new Gathering(state.conditions, state.revision));
+    const { mirror } = this.#limits;
+    this.#timers = state.hasTimers ? new TimerPlan({ mirror, queueMs: timeMs, nowMs: timeAtMs }) : undefined;
     this.#controlled(state.control, state.revision, nowMs);
     for (const worker of state.workers) this.#workers.add(worker);
     for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
@@ -212,6 +233,11 @@ export class DispatchPlan {
     if (change.type === 'item-gone') {
       this.#itemGone(change.id);
       this.#gathering?.itemGone(change.id, revision);
+      return;
+    }
+    if (change.type === 'item-delayed') {
+      this.#heartbeat.itemCreated(revision);
+      this.#timers?.learned(change, nowMs);
       return;
     }
     if (revision <= this.#loadedAt) return;
@@ -286,6 +312,7 @@ export class DispatchPlan {
   }
 
   #cancelled(id: ItemId, reason: Uint8Array): void {
+    this.#timers?.cancelled(id);
     const place = this.#jobs.get(id)?.place;
     const inHand = place !== undefined && 'worker' in place ? place.worker.id : undefined;
     this.#cancellations.cancelled({ id, reason, worker: inHand });
@@ -341,6 +368,12 @@ export class DispatchPlan {
       if (takeBack.last && worker?.inHand.size === 0) this.#workers.remove(takeBack.worker);
     }
     if (gate !== undefined) this.#merge(this.#levels.gateAnswered(gate, outcome.gateMoved), nowMs);
+    const fired = write.timers && outcome.timers && this.#timers?.written(write.timers, outcome.timers);
+    if (fired !== undefined)
+      this.#merge(
+        fired.filter((item) => this.#levels.admitsFired(item)),
+        nowMs,
+      );
   }
 
   #assigned(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {

@@ -33,6 +33,8 @@ import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
 import { levelStarts } from '../reading/starts.js';
 import type { AssignedJob } from '../records/index.js';
+import type { TimerRead } from '../timers/messages.js';
+import { readTimers } from '../timers/timer-transactions.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
 import type { LoadedState, PlannedWrite, WindowRead } from './messages.js';
 import { beatOf, changeOf, controlOf, generationOf, jobsOfRecord, storedItem, workerOf } from './reads.js';
@@ -56,6 +58,8 @@ export class Dispatcher {
   #load = 0;
   #writing: Promise<void> | undefined;
   #timer: Timer | undefined;
+  /** Queue time as of a moment of this process's clock: it goes on through a load under the same term. */
+  #time: { readonly timeMs: number; readonly timeAtMs: number } | undefined;
   #sequence = 0;
   #failure: QuorateError | undefined;
 
@@ -140,7 +144,9 @@ export class Dispatcher {
     const state = await this.#read();
     if (state === undefined || load !== this.#load || this.#ended.signal.aborted) return;
     const plan = new DispatchPlan({ ...planLimits, mirror: this.#mirror });
-    plan.apply({ type: 'loaded', state }, this.#runtime.monotonicMs());
+    const nowMs = this.#runtime.monotonicMs();
+    this.#time ??= { timeMs: state.timeMs, timeAtMs: nowMs };
+    plan.apply({ type: 'loaded', state: { ...state, ...this.#time } }, nowMs);
     this.#plan = plan;
     for (const item of this.#early.splice(0)) this.#changed(plan, item);
     this.#advance();
@@ -183,6 +189,7 @@ export class Dispatcher {
       levels,
       conditions,
       timeMs: (beat && beatOf(beat))?.timeMs ?? 0,
+      hasTimers: keys.kind === 'delay',
       control: controlOf(under(keys.control)),
       workers: presences.map((kv) => workerOf(keys, kv)),
       generations: new Map(
@@ -234,8 +241,11 @@ export class Dispatcher {
     const look = plan.nextLook();
     if (look !== undefined)
       void this.#look(plan, look, this.#load).catch((error: unknown) => this.#end(error));
-    if (this.#writing !== undefined) return;
     const nowMs = this.#runtime.monotonicMs();
+    for (let next = plan.nextTimerRead(nowMs); next !== undefined; next = plan.nextTimerRead(nowMs)) {
+      void this.#readTimers(plan, next, this.#load).catch((error: unknown) => this.#end(error));
+    }
+    if (this.#writing !== undefined) return;
     const write = plan.nextWrite(nowMs);
     if (write !== undefined) {
       this.#writing = this.#write(plan, write, this.#load)
@@ -246,7 +256,7 @@ export class Dispatcher {
         });
       return;
     }
-    const wakeAtMs = plan.wakeAtMs();
+    const wakeAtMs = plan.wakeAtMs(nowMs);
     if (wakeAtMs === undefined) return;
     this.#timer = this.#runtime.setTimer(Math.max(1, wakeAtMs - nowMs), () => this.#advance(), {
       background: true,
@@ -297,6 +307,15 @@ export class Dispatcher {
     return this.#retrying(isPassingRead, () =>
       this.#client.store.range(request, { timeoutMs: callTimeoutMs }),
     );
+  }
+
+  async #readTimers(plan: DispatchPlan, read: TimerRead, load: number): Promise<void> {
+    const answer = await this.#retrying(isPassingRead, () =>
+      readTimers(this.#keys, this.#client.store, read, { timeoutMs: callTimeoutMs }),
+    );
+    if (answer === undefined || load !== this.#load) return;
+    plan.apply({ type: 'timers', answer }, this.#runtime.monotonicMs());
+    this.#advance();
   }
 
   #send(request: TxnRequest, mayRetry = isPassingRead): Promise<TxnReply | undefined> {

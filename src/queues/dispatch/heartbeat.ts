@@ -8,7 +8,7 @@ const busyItems = 10;
 /**
  * When the dispatcher beats. A beat rides on a write that is due anyway if it can. None is sent for a queue where
  * nothing waits and nothing comes in: the last one says so, and the next candidate then watches for new items, which
- * the dispatcher answers with a beat whose `seen` covers them.
+ * the dispatcher answers with a beat whose `seen` covers them. While only timers wait it beats more rarely, and says how rarely.
  */
 export class Heartbeat {
   #startMs = 0;
@@ -28,24 +28,30 @@ export class Heartbeat {
     this.#itemsSince += 1;
   }
 
-  due(nowMs: number, waiting: boolean): boolean {
-    const dueAtMs = this.dueAtMs(waiting);
+  due(nowMs: number, waiting: boolean, pulseMs?: number): boolean {
+    const dueAtMs = this.dueAtMs(waiting, pulseMs);
     return dueAtMs !== undefined && dueAtMs <= nowMs;
   }
 
-  dueAtMs(waiting: boolean): number | undefined {
+  /** `pulseMs`: how often to beat in any case. */
+  dueAtMs(waiting: boolean, pulseMs?: number): number | undefined {
     const last = this.#last;
     if (last === undefined) return this.#startMs;
     const wanted = waiting || last.follows || this.#newestItem > last.seen;
-    return wanted ? this.#lastAtMs + beatIntervalMs : undefined;
+    if (wanted) return this.#lastAtMs + beatIntervalMs;
+    // What was announced is kept, if only to say that no more follows.
+    const announced = last.pulseMs ?? Number.POSITIVE_INFINITY;
+    const intervalMs = Math.min(announced, pulseMs ?? Number.POSITIVE_INFINITY);
+    return intervalMs === Number.POSITIVE_INFINITY ? undefined : this.#lastAtMs + intervalMs;
   }
 
-  beat(nowMs: number, state: { waiting: boolean } & Pick<Beat, 'seen' | 'bases'>): Beat {
+  beat(nowMs: number, state: { waiting: boolean } & Pick<Beat, 'seen' | 'bases' | 'pulseMs'>): Beat {
     const beat: Beat = {
-      timeMs: Math.round(this.#timeMs + nowMs - this.#startMs),
+      timeMs: Math.floor(this.#timeMs + (nowMs - this.#startMs)),
       bases: state.bases,
       follows: state.waiting || this.#itemsSince >= busyItems,
       seen: state.seen,
+      ...(state.pulseMs === undefined ? {} : { pulseMs: state.pulseMs }),
     };
     this.#last = beat;
     this.#lastAtMs = nowMs;

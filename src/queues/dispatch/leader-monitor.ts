@@ -2,9 +2,10 @@
  * How the next candidate learns that the dispatcher is dead while there is work for it.
  *
  * It watches `beat`. If the last one says that another follows, silence since then counts. If not, the queue was at
- * rest: it watches for new items, and counts from the first that the last beat does not cover (`seen`). An item put
+ * rest: it watches for new items and delays, and counts from the first that the last beat does not cover (`seen`). An item put
  * between that beat and the opening of this watch is found by a read at the opening. A dispatcher that lives answers
- * either way within its beat interval.
+ * either way within its beat interval. Where only timers wait, a beat says when the next one comes at the latest (`pulseMs`): then
+ * silence counts from that time on, and from a new item or delay at once.
  *
  * Being wrong costs a term, never a promise: the term is what keeps two dispatchers apart. So the clock only has to be
  * fair: it starts anew when this process's own watch was cut, and what already waits in the event loop is looked at
@@ -32,6 +33,8 @@ export class LeaderMonitor {
   #lastRevision = 0;
   /** Since when a sign of life is overdue to come; undefined: none is expected. */
   #expectingSinceMs: number | undefined;
+  /** When it is overdue. */
+  #deadlineMs = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -90,14 +93,15 @@ export class LeaderMonitor {
       this.#expect(this.#runtime.monotonicMs());
       return;
     }
-    this.#expect(undefined);
+    const { pulseMs } = this.#last;
+    this.#expect(pulseMs === undefined ? undefined : this.#runtime.monotonicMs(), pulseMs);
     this.#items ??= this.#client.hub.subscribe({ ...this.#keys.news, without: ['delete'] }, (item) =>
       this.#onItemsItem(item),
     );
   }
 
   #onItemsItem(item: HubItem): void {
-    if (this.#closed || this.#expectingSinceMs !== undefined) return;
+    if (this.#closed || this.#expectsSoon) return;
     if (item.type === 'opened') void this.#findUnseen();
     const seen = this.#last?.seen ?? 0;
     if (item.type === 'events' && item.revision > seen) this.#expect(this.#runtime.monotonicMs());
@@ -115,19 +119,28 @@ export class LeaderMonitor {
         const ranges = levels.map(({ start }) => keys.newsFrom(start));
         return store.txn(txnOf({ success: ranges.map((range) => ({ type: 'range', ...range, ...unseen })) }));
       })
+      .then(({ replies }) => replies.some((reply) => firstOf(reply) !== undefined))
       .catch(() => undefined);
-    if (this.#closed || this.#last !== beat || this.#expectingSinceMs !== undefined) return;
-    if (found?.replies.some((reply) => firstOf(reply) !== undefined)) {
-      this.#expect(this.#runtime.monotonicMs());
-    }
+    if (this.#closed || this.#last !== beat || this.#expectsSoon) return;
+    if (found) this.#expect(this.#runtime.monotonicMs());
   }
 
-  #expect(sinceMs: number | undefined): void {
+  /** A sign of life is overdue no later than if one were expected from now on. */
+  get #expectsSoon(): boolean {
+    return (
+      this.#expectingSinceMs !== undefined &&
+      this.#deadlineMs <= this.#runtime.monotonicMs() + this.#patienceMs
+    );
+  }
+
+  /** `restMs`: how long it may still take by what was announced. */
+  #expect(sinceMs: number | undefined, restMs = 0): void {
     this.#expectingSinceMs = sinceMs;
+    this.#deadlineMs = (sinceMs ?? 0) + this.#patienceMs + restMs;
     this.#timer?.cancel();
     this.#timer = undefined;
     if (sinceMs === undefined) return;
-    this.#timer = this.#runtime.setTimer(this.#patienceMs, () => void this.#elapsed(sinceMs), {
+    this.#timer = this.#runtime.setTimer(this.#patienceMs + restMs, () => void this.#elapsed(sinceMs), {
       background: true,
     });
   }

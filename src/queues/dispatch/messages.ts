@@ -9,6 +9,7 @@ import type {
 import type { ItemId } from '../keys.js';
 import type { LevelStart } from '../reading/starts.js';
 import type { AssignedJob, Beat, ItemTraits, TakeBack } from '../records/index.js';
+import type { DelayedItem, TimerAnswer, TimerOutcome, TimerWrite } from '../timers/messages.js';
 import type { Cancelled } from './cancellations.js';
 import type { SeenControl } from './choice/fleet-rules.js';
 
@@ -32,6 +33,7 @@ export interface StoredWorker {
 export type QueueChange =
   | { readonly type: 'item-created'; readonly item: StoredItem }
   | { readonly type: 'item-gone'; readonly id: ItemId }
+  | ({ readonly type: 'item-delayed' } & DelayedItem)
   | {
       readonly type: 'taken-back';
       readonly id: ItemId;
@@ -52,7 +54,11 @@ export interface LoadedState {
   readonly revision: number;
   /** The most urgent one first. */
   readonly levels: readonly LevelStart[];
+  /** The queue time as of a moment of the dispatcher's clock; absent: now. */
   readonly timeMs: number;
+  readonly timeAtMs?: number;
+  /** Items may be delayed. Absent: they may not. */
+  readonly hasTimers?: boolean;
   readonly control: SeenControl;
   readonly workers: readonly StoredWorker[];
   readonly generations: ReadonlyMap<ItemId, { readonly generation: number; readonly takeBack: TakeBack }>;
@@ -90,6 +96,7 @@ export type PlanInput =
       readonly changes: readonly { readonly revision: number; readonly change: QueueChange }[];
     }
   | { readonly type: 'looked'; readonly sight: GatheredSight | undefined }
+  | { readonly type: 'timers'; readonly answer: TimerAnswer }
   | { readonly type: 'written'; readonly write: PlannedWrite; readonly outcome: WriteOutcome };
 
 export interface Assignment {
@@ -127,6 +134,7 @@ export interface PlannedWrite {
   readonly control: number;
   readonly cancellations: readonly PlannedCancellation[];
   readonly takeBack: TakeBackOfLost | undefined;
+  readonly timers: TimerWrite | undefined;
   readonly gate: GateMove | undefined;
   readonly beat: Beat | undefined;
   /** Of a condition queue. Does not meet a gate. */
@@ -154,6 +162,8 @@ export interface WriteOutcome {
       };
   /** For each job of the take-back, in order. */
   readonly takenBack: readonly TakeBackResult[];
+  /** If the write has a part about timers. */
+  readonly timers?: TimerOutcome | undefined;
   readonly gateMoved: boolean;
   readonly released?: boolean;
 }

@@ -16,6 +16,7 @@ import {
   openControl,
   type TakeBack,
 } from '../records/index.js';
+import { delayIn } from '../timers/timer-transactions.js';
 import type { SeenControl } from './choice/fleet-rules.js';
 import type { QueueChange, StoredItem, StoredWorker } from './messages.js';
 
@@ -65,6 +66,11 @@ export function changeOf(keys: QueueKeys, event: KeyEvent): QueueChange | undefi
   if (inRange(keys.items, kv.key)) {
     if (isPut) return { type: 'item-created', item: storedItem(keys, kv) };
     return { type: 'item-gone', id: keys.nameIn(keys.items, kv.key) };
+  }
+  if (inRange(keys.freshDelays, kv.key)) {
+    if (!isPut) return undefined;
+    const id = keys.nameIn(keys.freshDelays, kv.key);
+    return { type: 'item-delayed', id, create: kv.createRevision, delayMs: delayIn(kv.value) };
   }
   if (inRange(keys.generations, kv.key)) {
     if (!isPut) return undefined;

@@ -9,6 +9,7 @@
  *   i/X, get g/X} for each job, [delete a/W/] ELSE get w/W}`. Its late acknowledgement then names a generation that has passed.
  * - *Tell of a cancellation* `{IF create(w/W) = c_W THEN put a/W/x/<id> with its reason, delete x/<id> ELSE
  *   delete x/<id>}`.
+ * - *Stamps and firings* of timers: see timers/timer-plan.ts.
  * - *Gate* `{IF create < v+1 for every item in [gate, to) THEN put h := to}`, or `h/p/<level>` if those are of a level.
  * - *Beat* `put beat`, always beside a gate: see records/beat.ts for why the bases must move with it.
  */
@@ -29,6 +30,7 @@ import {
 import { release } from '../conditions/release.js';
 import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
 import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
+import { timerOp, timerOutcome } from '../timers/timer-transactions.js';
 import type {
   GateMove,
   PlannedCancellation,
@@ -63,6 +65,7 @@ export function requestOf(
   const ops: Op[] = [];
   if (write.assignments.length > 0) ops.push(assign(keys, write, nextSequence));
   if (write.takeBack !== undefined) ops.push(takeBack(keys, write.takeBack));
+  if (write.timers !== undefined) ops.push(timerOp(keys, write.timers));
   if (write.gate !== undefined) ops.push(moveGate(keys, write.gate));
   if (write.release !== undefined) ops.push(release(keys, write.release));
   if (write.beat !== undefined) ops.push(put(keys.beat, encodeBeat(write.beat)));
@@ -135,12 +138,14 @@ export function outcomeOf(keys: QueueKeys, write: PlannedWrite, reply: TxnReply)
   const replies = [...reply.replies];
   const assigned = write.assignments.length > 0 ? replies.shift() : undefined;
   const taken = write.takeBack !== undefined ? replies.shift() : undefined;
+  const timers = write.timers !== undefined ? replies.shift() : undefined;
   const gate = write.gate !== undefined ? replies.shift() : undefined;
   const released = write.release !== undefined ? replies.shift() : undefined;
   return {
     revision: reply.revision,
     assignment: assignmentOutcome(keys, write, assigned),
     takenBack: takeBackResults(write.takeBack, taken),
+    timers: write.timers && timerOutcome(keys, write.timers, timers, reply.revision),
     gateMoved: gate?.type === 'txn' && gate.succeeded,
     released: released?.type === 'txn' && released.succeeded,
   };

@@ -54,6 +54,8 @@ export async function drain(
 }
 
 async function lastItem(store: Store, keys: QueueKeys, left: TimeLeft): Promise<Key | undefined> {
+  // Delayed ones first: what fires after that, below what is read as the start, is among them.
+  const delayed = await lastDelayed(store, keys, left);
   const { levels } = await readStarts(store, keys, left.forRead());
   const lasts = levels.map(
     ({ start }): RangeOp => ({
@@ -70,7 +72,14 @@ async function lastItem(store: Store, keys: QueueKeys, left: TimeLeft): Promise<
   if (control === undefined || !decodeControl(control.value).closed) {
     throw new QuorateError('aborted', 'the queue was opened for items again while it was drained');
   }
-  return last?.key;
+  return delayed ?? last?.key;
+}
+
+async function lastDelayed(store: Store, keys: QueueKeys, left: TimeLeft): Promise<Key | undefined> {
+  if (keys.kind !== 'delay') return undefined;
+  const sort = { target: 'key', order: 'descend' } as const;
+  const { kvs } = await store.range({ ...keys.delayed, keysOnly: true, limit: 1, sort }, left.forRead());
+  return kvs[0]?.key;
 }
 
 /** Resolves when the key is gone; the watch tells, and after each opening a look. */

@@ -12,6 +12,7 @@
  *   and ids are never used again, so it deletes nothing but what was there at R0.
  * - *Jobs that run* are told at their acknowledgement (`fenced`), which compares the item's create revision. Records of
  *   assignment stay until their worker finds them settled; a take-back of a lost worker's jobs finds them gone.
+ * - *Delayed items*: see purge-delayed.ts.
  * - *Two at once*: each item is counted by the one that deleted it.
  */
 import { isQuorateError, QuorateError } from '../../errors.js';
@@ -32,7 +33,8 @@ import {
 import { purgedKey } from '../conditions/condition-keys.js';
 import { isPassing, isPassingRead } from '../failures.js';
 import { placeOf, type QueueKeys } from '../keys.js';
-import { readStarts } from '../reading/starts.js';
+import { type LevelStart, readStarts } from '../reading/starts.js';
+import { type Sweep, sweepOfDelayed, sweepOfTimers } from './purge-delayed.js';
 import { TimeLeft } from './time-left.js';
 
 /** Deleted by one nested transaction, and by one request. */
@@ -60,28 +62,33 @@ export async function purge(
   const retrying = <T>(mayRetry: (error: unknown) => boolean, attempt: () => Promise<T>) =>
     retried(runtime, left, mayRetry, attempt);
   let removed = 0;
-  try {
-    const { levels, revision } = await retrying(isPassingRead, () => readStarts(store, keys, left.forRead()));
-    for (const { name, start } of levels) {
-      const { key: from, rangeEnd } = keys.itemsBetween(start, placeOf(revision, name));
-      for (let key: Key | undefined = from; key !== undefined; ) {
-        const window: RangeRequest = { key, rangeEnd, limit: itemsPerStep, keysOnly: true };
-        const { kvs } = await retrying(isPassingRead, () => store.range(window, left.forRead()));
-        const mine = kvs.filter(({ createRevision }) => createRevision <= revision);
-        if (mine.length > 0) {
-          const request = removal(keys, mine);
-          removed += removedBy(await retrying(isPassing, () => store.txn(request, left.all())));
-        }
-        key = kvs.length < itemsPerStep ? undefined : `${kvs.at(-1)?.key}\0`;
+  const sweep = async ({ key: from, rangeEnd, revision = 0, upTo, removal, isOfItems }: Sweep) => {
+    for (let key: Key | undefined = from; key !== undefined; ) {
+      const window: RangeRequest = { key, rangeEnd, revision, limit: itemsPerStep, keysOnly: true };
+      const { kvs } = await retrying(isPassingRead, () => store.range(window, left.forRead()));
+      const mine = kvs.filter(({ createRevision }) => createRevision <= upTo);
+      if (mine.length > 0) {
+        const request = inBlocks(keys, mine.map(removal));
+        const count = removedBy(await retrying(isPassing, () => store.txn(request, left.all())));
+        if (isOfItems) removed += count;
       }
+      key = kvs.length < itemsPerStep ? undefined : `${kvs.at(-1)?.key}\0`;
     }
-    return { removed, revision };
-  } catch (error) {
-    if (!isQuorateError(error)) throw error;
-    const { code, message, outcome, cause, details } = error;
-    throw new QuorateError(code, message, {
-      ...{ outcome: removed > 0 ? 'unknown' : outcome, cause, details: { ...details, removed } },
-    });
+  };
+  for (;;) {
+    try {
+      const { levels, revision } = await retrying(isPassingRead, () =>
+        readStarts(store, keys, left.forRead()),
+      );
+      if (keys.kind === 'delay') await sweep(sweepOfDelayed(keys, revision));
+      for (const level of levels) await sweep(sweepOfItems(keys, level, revision));
+      if (keys.kind === 'delay') await sweep(sweepOfTimers(keys));
+      return { removed, revision };
+    } catch (error) {
+      // Of what was delayed then nothing can be read any more: it is read as of a later revision.
+      if (isQuorateError(error, 'compacted')) continue;
+      throw asPurged(error, removed);
+    }
   }
 }
 
@@ -103,8 +110,8 @@ async function retried<T>(
   }
 }
 
-function removal(keys: QueueKeys, items: readonly KeyValue[]): TxnRequest {
-  const each = items.map(({ key, createRevision }): Op => {
+function sweepOfItems(keys: QueueKeys, { name, start }: LevelStart, revision: number): Sweep {
+  const removal = ({ key, createRevision }: KeyValue) => {
     const id = keys.nameIn(keys.items, key);
     return nested({
       compare: [compare.create({ key }, 'equal', createRevision)],
@@ -114,7 +121,11 @@ function removal(keys: QueueKeys, items: readonly KeyValue[]): TxnRequest {
         { type: 'delete', key: keys.progressOf(id) },
       ],
     });
-  });
+  };
+  return { ...keys.itemsBetween(start, placeOf(revision, name)), upTo: revision, removal, isOfItems: true };
+}
+
+function inBlocks(keys: QueueKeys, each: readonly Op[]): TxnRequest {
   const blocks: Op[] = [];
   for (let from = 0; from < each.length; from += itemsPerBlock) {
     blocks.push(nested({ success: each.slice(from, from + itemsPerBlock) }));
@@ -123,7 +134,19 @@ function removal(keys: QueueKeys, items: readonly KeyValue[]): TxnRequest {
   return txnOf({ success: blocks });
 }
 
+/** How many items went by it: the first that is deleted stands for each. */
 function removedBy({ replies }: TxnReply): number {
   const each = replies.flatMap((block) => (block.type === 'txn' ? block.replies : []));
-  return each.filter((reply) => reply.type === 'txn' && reply.succeeded).length;
+  return each.filter((reply) => {
+    const [first] = reply.type === 'txn' ? reply.replies : [];
+    return first?.type === 'delete' && first.deleted > 0;
+  }).length;
+}
+
+function asPurged(error: unknown, removed: number): unknown {
+  if (!isQuorateError(error)) return error;
+  const { code, message, outcome, cause, details } = error;
+  return new QuorateError(code, message, {
+    ...{ outcome: removed > 0 ? 'unknown' : outcome, cause, details: { ...details, removed } },
+  });
 }

@@ -19,19 +19,12 @@
 import { invalidArgument } from '../../errors.js';
 import type { WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import {
-  type Compare,
-  compare,
-  get,
-  type Key,
-  type KeyValue,
-  type Op,
-  put,
-  txnOf,
-} from '../../store/index.js';
+import { type Compare, compare, get, type Key, type KeyValue, type Op, txnOf } from '../../store/index.js';
 import { type ItemId, itemId, type LevelName, QueueKeys } from '../keys.js';
 import { levelFor } from '../priority/priority.js';
 import type { Queue } from '../queue.js';
+import { delayFor } from '../timers/delay-option.js';
+import { type Entry, putEntry } from '../timers/entry.js';
 import { admissionOf, createGates } from './admission.js';
 import type { ItemOptions } from './item-options.js';
 import type { Enqueued } from './submission.js';
@@ -58,7 +51,7 @@ const mostFollowUps = 60;
 interface Target {
   readonly keys: QueueKeys;
   readonly level: LevelName;
-  readonly values: readonly { readonly index: number; readonly value: Uint8Array }[];
+  readonly entries: readonly (Entry & { readonly index: number })[];
 }
 
 /** What is put, encoded, by where. */
@@ -95,7 +88,7 @@ export class FollowUps {
         `an array of at most ${mostFollowUps} followUp(…)`,
       );
     }
-    const targets = new Map<string, Target & { values: { index: number; value: Uint8Array }[] }>();
+    const targets = new Map<string, Target & { entries: (Entry & { index: number })[] }>();
     for (const [index, { queue, payload, options }] of followUps.entries()) {
       const prefix = this.#prefixOf(queue);
       const level = levelFor(queue.kind, options.priority);
@@ -103,10 +96,11 @@ export class FollowUps {
       const target = targets.get(name) ?? {
         keys: new QueueKeys(prefix, queue.kind, queue.definition),
         level,
-        values: [],
+        entries: [],
       };
       targets.set(name, target);
-      target.values.push({ index, value: await queue.encodeItem(payload, options) });
+      const delayMs = delayFor(queue.kind, options.delayMs);
+      target.entries.push({ index, delayMs, value: await queue.encodeItem(payload, options) });
     }
     return { count: followUps.length, targets: [...targets.values()] };
   }
@@ -117,12 +111,12 @@ export class FollowUps {
     const ids: ItemId[] = Array.from({ length: count }, () => '');
     const compares: Compare[] = [];
     const puts: Op[] = [];
-    targets.forEach(({ keys, level, values }, at) => {
+    targets.forEach(({ keys, level, entries }, at) => {
       const { control } = admissionOf(keys, admissions[at] ?? [], [level]);
-      const own = values.map(({ index, value }) => {
+      const own = entries.map(({ index, ...entry }) => {
         const id = this.#nextId(revision, level);
         ids[index] = id;
-        puts.push(put(keys.item(id), value));
+        puts.push(putEntry(keys, id, entry));
         return id;
       });
       compares.push(

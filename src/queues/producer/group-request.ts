@@ -24,6 +24,7 @@ import {
   txnOf,
 } from '../../store/index.js';
 import type { ItemId, LevelName, QueueKeys } from '../keys.js';
+import { putEntry } from '../timers/entry.js';
 import type { Condition, Draft, Enqueued, Submission } from './submission.js';
 
 /** Puts and conditions in one nested transaction, and nested transactions in one request: far below etcd's 128 on a path. */
@@ -66,13 +67,12 @@ export function groupRequest(options: {
   const resultInOf = (draft: Draft, condition: Condition): ResultIn => {
     const before = deciding.get(condition.key);
     if (before !== undefined) return behind(condition, before);
-    const { value } = draft;
     const id = idOf(draft);
     const lease = condition.keptMs === undefined ? noLease : leaseFor(condition.keptMs);
     const at = blocks.add(
       nested({
         compare: condition.compare,
-        success: [{ type: 'put', key: keys.item(id), value }, ...condition.success(id, lease)],
+        success: [putEntry(keys, id, draft), ...condition.success(id, lease)],
         failure: condition.failure,
       }),
     );
@@ -89,7 +89,7 @@ export function groupRequest(options: {
     const results = submission.drafts.map((draft) => {
       if (draft.condition !== undefined) return resultInOf(draft, draft.condition);
       const id = idOf(draft);
-      blocks.add({ type: 'put', key: keys.item(id), value: draft.value });
+      blocks.add(putEntry(keys, id, draft));
       return id;
     });
     return (reply: TxnReply) =>

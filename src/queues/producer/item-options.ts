@@ -10,6 +10,8 @@ export interface ItemOptions {
   group?: string | undefined;
   /** Only of a {@link PriorityQueue}: a whole number from 0, the most urgent, to 31. Default 16. */
   priority?: number | undefined;
+  /** Only of a {@link DelayQueue}: milliseconds before it enters the queue; a whole number from 0, up to ten years. Default 0: at once. */
+  delayMs?: number | undefined;
   /** After so many failures of its handler it goes to the dead letters; a whole number from 1. Default: the worker's. */
   attempts?: number | undefined;
   /** Keeps what its handler returns for so many ms after its acknowledgement; a whole number from 1. Default: it is not kept. */

@@ -1,6 +1,7 @@
 import type { QuorateError } from '../../errors.js';
 import type { Compare, Key, LeaseId, Op, OpReply } from '../../store/index.js';
 import type { ItemId, LevelName } from '../keys.js';
+import type { Entry } from '../timers/entry.js';
 
 /** An item that is in the queue. */
 export interface Enqueued {
@@ -32,8 +33,7 @@ export interface Condition {
 }
 
 /** An item that is to enter. */
-export interface Draft {
-  readonly value: Uint8Array;
+export interface Draft extends Entry {
   /** Default: that of a queue without levels. */
   readonly level?: LevelName | undefined;
   readonly condition?: Condition | undefined;

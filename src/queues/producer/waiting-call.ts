@@ -136,9 +136,10 @@ interface Part {
   bytes: number;
 }
 
-function bytesOf({ value, condition }: Draft, itemKeyBytes: number): number {
+function bytesOf({ value, condition, delayMs = 0 }: Draft, itemKeyBytes: number): number {
   const decides = condition === undefined ? 0 : bytesPerCondition + timesConditionKey * condition.key.length;
-  return value.length + itemKeyBytes + bytesPerItem + decides;
+  const keys = delayMs > 0 ? 2 : 1;
+  return value.length + keys * (itemKeyBytes + bytesPerItem) + decides;
 }
 
 function partsOf(drafts: readonly Draft[], itemKeyBytes: number): Part[] {

@@ -12,6 +12,8 @@ export interface Beat {
   readonly bases: Readonly<Record<LevelName, ItemId>>;
   /** Jobs wait for a worker or for their delay, or many come in: expect another beat soon. */
   readonly follows: boolean;
+  /** If timers wait: another beat comes within so many ms, whatever happens. */
+  readonly pulseMs?: number | undefined;
   /** Revision up to which the dispatcher knows the items. */
   readonly seen: number;
 }
@@ -29,5 +31,6 @@ export function decodeBeat(bytes: Uint8Array): Beat {
     ),
     follows: value.follows === true,
     seen: wholeNumber(value.seen),
+    ...(typeof value.pulseMs === 'number' ? { pulseMs: value.pulseMs } : {}),
   };
 }

@@ -1,13 +1,14 @@
 /**
  * Ends a job from anywhere, wherever it is: waiting, in a worker's memory, or running.
  *
- * Read `i/X`: no item, nothing to cancel. Then `IF create(i/X) = c THEN delete i/X, delete g/X, delete P/X, [put R/X on a lease],
+ * Read `i/X`, and where items may be delayed `N/X`: no item, nothing to cancel. Then `IF create(i/X) = c THEN delete i/X, delete g/X, delete P/X, [put R/X on a lease],
  * put x/X ELSE get i/X`. The deletion alone refuses the acknowledgement, the failure and the dead letter of whoever has it; so
  * of a cancellation and an acknowledgement exactly one is applied. `x/X` is for the dispatcher: it deletes it, and if a worker
  * has the job puts `a/<W>/x/X`, whereupon the worker fires the handler's signal and deletes that in turn.
  *
  * - *Reply lost*: the exactly-once store finds out, or the call rejects with the outcome `unknown`. Refused: the item has ended
  *   otherwise, and will not come back.
+ * - *The item is delayed*: `IF create(N/X) = c THEN delete N/X, delete n/X, …` likewise. Refused: it has fired, and is looked for again.
  * - *No dispatcher*: the job is gone all the same; its worker is told once there is one, if it still runs.
  * - *The lease of the result is gone*: the request is refused as a whole; again with another.
  */
@@ -17,6 +18,7 @@ import type { Client } from '../../session/index.js';
 import { compare, get, type Op, put, remove, txnOf } from '../../store/index.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import type { ItemId, QueueKeys } from '../keys.js';
+import { findItem } from '../reading/item.js';
 import { decodeItem } from '../records/index.js';
 import { encodeResult } from './result-record.js';
 
@@ -35,22 +37,24 @@ export interface CancellationParts {
 export async function cancelJob(parts: CancellationParts, options: WaitOptions): Promise<boolean> {
   const { client, keys, leases, id } = parts;
   for (let refusals = 0; ; ) {
-    const { kvs } = await client.store.range({ key: keys.item(id) }, options);
-    const [item] = kvs;
+    const item = await findItem(client.store, keys, id, options);
     if (item === undefined) return false;
+    const isDelayed = item.key !== keys.item(id);
     const request = txnOf({
-      compare: [compare.create(keys.item(id), 'equal', item.createRevision)],
+      compare: [compare.create(item.key, 'equal', item.createRevision)],
       success: [
-        remove(keys.item(id)),
+        remove(item.key),
+        ...(isDelayed ? [remove(keys.freshDelay(id))] : []),
         remove(keys.generation(id)),
         remove(keys.progressOf(id)),
         ...(await resultOf(parts, item.value)),
         put(keys.cancellation(id), parts.reason),
       ],
-      failure: [get(keys.item(id), { keysOnly: true })],
+      failure: [get(item.key, { keysOnly: true })],
     });
     try {
-      return (await client.store.txn(request, options)).succeeded;
+      const { succeeded } = await client.store.txn(request, options);
+      if (succeeded || !isDelayed) return succeeded;
     } catch (error) {
       refusals += 1;
       if (!isQuorateError(error, 'lease-not-found') || refusals > mostRefusals) throw error;

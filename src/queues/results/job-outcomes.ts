@@ -5,6 +5,7 @@ import { type Codec, get, type KeyValue, textOf, txnOf } from '../../store/index
 import { firstOf } from '../dispatch/transactions.js';
 import { ExpiringLeases } from '../expiring-leases.js';
 import type { ItemId, QueueKeys } from '../keys.js';
+import { placesOf } from '../reading/item.js';
 import type { DeadLetterCause } from '../records/index.js';
 import { cancelJob } from './cancellation.js';
 import { shortened } from './reasons.js';
@@ -52,11 +53,12 @@ export class JobOutcomes {
   async result<R>(id: ItemId, options: WaitOptions): Promise<JobOutcome<R>> {
     checkCall(id, options, 'reading the result of');
     const keys = this.#keys;
-    const request = txnOf({ success: [get(keys.result(id)), get(keys.item(id), { keysOnly: true })] });
+    const places = placesOf(keys, id).map((key) => get(key, { keysOnly: true }));
+    const request = txnOf({ success: [get(keys.result(id)), ...places] });
     const { replies } = await this.#client.store.txn(request, { timeoutMs: defaultTimeoutMs, ...options });
-    const [result, item] = replies.map(firstOf);
+    const [result, ...items] = replies.map(firstOf);
     if (result !== undefined) return this.#outcomeOf<R>(result);
-    return { status: item === undefined ? 'gone' : 'pending' };
+    return { status: items.some((item) => item !== undefined) ? 'pending' : 'gone' };
   }
 
   async wait<R>(id: ItemId, options: WaitForResultOptions): Promise<R> {

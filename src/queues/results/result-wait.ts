@@ -8,6 +8,7 @@
  * done. The item: wait for the watch. Neither: it ended without a result, or the result has expired. A deletion of `i/X` asks
  * for another read: then there is a result, or there will never be one.
  *
+ * - *The item may be delayed*: what is said of `i/X` is said of `N/X` too; it is at one of them at each revision.
  * - *It cannot be missed*: a result of before the read is read, if it has not expired; one of after it is above the revisions of
  *   both watches. And an end without a result (deleted by somebody else, not asked for) is told by the deletion.
  * - *Watch cut or compacted*: when both stand again, read again. Nothing is told while one is cut.
@@ -22,6 +23,7 @@ import type { HubItem, Subscription } from '../../watch/index.js';
 import { firstOf } from '../dispatch/transactions.js';
 import { isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
+import { placesOf } from '../reading/item.js';
 
 const retryDelay = { firstMs: 50, longestMs: 2_000 };
 const callTimeoutMs = 10_000;
@@ -39,6 +41,7 @@ export class ResultWait {
   readonly #ended = new AbortController();
   readonly #open = new Set<string>();
   readonly #watched: readonly string[];
+  readonly #places: readonly string[];
   #isLooking = false;
   #looksAgain = false;
   #progressRevision = 0;
@@ -48,7 +51,8 @@ export class ResultWait {
   constructor(parts: ResultWaitParts) {
     const { keys, id, onProgress } = parts;
     this.#parts = parts;
-    this.#watched = [keys.result(id), keys.item(id), ...(onProgress ? [keys.progressOf(id)] : [])];
+    this.#places = placesOf(keys, id);
+    this.#watched = [keys.result(id), ...this.#places, ...(onProgress ? [keys.progressOf(id)] : [])];
   }
 
   /** The result's key. Rejects with `no-result`, with `aborted` or `timeout` of `options`, or as the watch ended. */
@@ -70,8 +74,8 @@ export class ResultWait {
   }
 
   #subscribe(key: string): Subscription {
-    const { client, keys, id } = this.#parts;
-    const without = key === keys.item(id) ? (['put'] as const) : (['delete'] as const);
+    const { client } = this.#parts;
+    const without = this.#places.includes(key) ? (['put'] as const) : (['delete'] as const);
     return client.hub.subscribe({ key, without }, (item) => this.#onItem(key, item));
   }
 
@@ -121,16 +125,17 @@ export class ResultWait {
     const { client, keys, id } = this.#parts;
     const backoff = new Backoff(client.runtime, retryDelay);
     const { signal } = this.#ended;
+    const places = this.#places.map((key) => get(key, { keysOnly: true }));
     const request = txnOf({
-      success: [get(keys.result(id)), get(keys.item(id), { keysOnly: true }), get(keys.progressOf(id))],
+      success: [get(keys.result(id)), get(keys.progressOf(id)), ...places],
     });
     while (!signal.aborted) {
       try {
         const { replies } = await client.store.txn(request, { timeoutMs: callTimeoutMs, signal });
-        const [result, item, progress] = replies.map(firstOf);
+        const [result, progress, ...items] = replies.map(firstOf);
         if (progress !== undefined) this.#tellProgress(progress);
         if (result !== undefined) this.#resolve(result);
-        else if (item === undefined) this.#reject(noResult(id));
+        else if (items.every((item) => item === undefined)) this.#reject(noResult(id));
         return;
       } catch (error) {
         if (signal.aborted) return;

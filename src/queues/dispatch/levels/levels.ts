@@ -68,12 +68,14 @@ export class Levels {
     return Math.min(...this.#levels.map((level) => level.view(seen)));
   }
 
-  /** Of each level the smallest item that may exist, unless none does, as far as this view goes. */
-  bases(): Readonly<Record<LevelName, ItemId>> {
+  /** Of each level the smallest item that may exist, `also` included, unless none does, as far as this view goes. */
+  bases(also?: ItemId): Readonly<Record<LevelName, ItemId>> {
     const smallest = this.#jobs.smallestIds();
     return Object.fromEntries(
       this.#levels.flatMap(({ name, reader: { cut } }) => {
-        const base = [smallest.get(name), cut].filter((id) => id !== undefined).sort()[0];
+        const base = [smallest.get(name), cut, also]
+          .filter((id) => id !== undefined && levelOf(id) === name)
+          .sort()[0];
         return base === undefined ? [] : [[name, base]];
       }),
     );
@@ -90,6 +92,11 @@ export class Levels {
   /** True if this new item belongs into the plan now. */
   admits(item: StoredItem): boolean {
     return this.#of(item.id)?.reader.admits(item) === true;
+  }
+
+  /** True if this item, which the plan's own write has put, belongs into the plan now. */
+  admitsFired(item: StoredItem): boolean {
+    return this.#of(item.id)?.reader.admitsFired(item) === true;
   }
 
   itemCreated(id: ItemId, revision: number, nowMs: number): void {

@@ -29,6 +29,8 @@ export class WindowReader {
   #pending: PendingWindow | undefined;
   /** Created while the rest of the queue is being read. */
   #ahead: StoredItem[] = [];
+  /** Put below the gate by this dispatcher since the current window was asked for. */
+  #fired: StoredItem[] = [];
   /** Deleted since the current window was asked for. */
   #deleted = new Set<ItemId>();
   #revision = 0;
@@ -90,6 +92,13 @@ export class WindowReader {
     return false;
   }
 
+  /** The same of one that this dispatcher has put itself, where the gate keeps others out. What the store is read for will be read. */
+  admitsFired(item: StoredItem): boolean {
+    if (this.#cut === undefined || item.id < this.#cut) return true;
+    if (this.#reading !== undefined || this.#pending !== undefined) this.#fired.push(item);
+    return false;
+  }
+
   gone(id: ItemId): void {
     if (this.#reading !== undefined || this.#pending !== undefined) this.#deleted.add(id);
   }
@@ -104,6 +113,7 @@ export class WindowReader {
     const isBeyond = bound !== undefined && (to === undefined || to > bound);
     this.#reading = { from, to: isBeyond ? bound : to, limit: this.#limit };
     this.#ahead = [];
+    this.#fired = [];
     this.#deleted.clear();
     return this.#reading;
   }
@@ -138,7 +148,7 @@ export class WindowReader {
       return [];
     }
     this.#cut = to;
-    return this.#remaining(items);
+    return this.#remaining(items, to);
   }
 
   /** The pending window was closed by a move of the gate, or refused because it is out of date and must be read again. */
@@ -147,11 +157,13 @@ export class WindowReader {
     this.#pending = undefined;
     if (pending === undefined || !moved) return [];
     this.#cut = pending.to;
-    return this.#remaining(pending.items);
+    return this.#remaining(pending.items, pending.to);
   }
 
-  #remaining(items: readonly StoredItem[]): readonly StoredItem[] {
-    return items.filter((item) => !this.#deleted.has(item.id));
+  /** What a window up to `to`, or the end, holds now. */
+  #remaining(items: readonly StoredItem[], to?: ItemId): readonly StoredItem[] {
+    const fired = this.#fired.filter(({ id }) => to === undefined || id < to);
+    return [...items, ...fired].filter((item) => !this.#deleted.has(item.id));
   }
 
   #adjust(count: number, bytes: number, more: boolean): void {

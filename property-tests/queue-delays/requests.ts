@@ -1,0 +1,117 @@
+/** Looks at what dispatchers read and write: what fires meanwhile, and what comes late. */
+
+import type { QueueKeys } from '../../src/queues/keys.js';
+import { sleep } from '../../src/runtime/index.js';
+import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import type {
+  CallOptions,
+  RangeRequest,
+  RangeResult,
+  Store,
+  TxnReply,
+  TxnRequest,
+} from '../../src/store/index.js';
+import { inRange, type Op } from '../../src/store/index.js';
+import { errandsOf } from '../queue/errands.js';
+import type { World } from '../support/world.js';
+import type { Situation } from './situations.js';
+import type { DelaysWorkload, WorkerPlan } from './workload.js';
+
+/** Longer than the next candidate waits for a sign of life. */
+const fallMs = 4_000;
+
+export class Requests {
+  readonly #world: World<DelaysWorkload>;
+  readonly #keys: QueueKeys;
+
+  constructor(world: World<DelaysWorkload>, keys: QueueKeys) {
+    this.#world = world;
+    this.#keys = keys;
+  }
+
+  reached(situation: Situation): void {
+    this.#world.reached(situation);
+  }
+
+  /** The store of a process, looked at. */
+  watched(process: SimulatedProcess, context: ProcessContext, plan?: WorkerPlan): Store {
+    const { store, runtime } = context;
+    let writes = 0;
+    let firings = 0;
+    const isFirst = context.incarnation === 0;
+    const hesitate = () => {
+      writes += 1;
+      const durationMs = isFirst ? (plan?.hesitateMs ?? 0) : 0;
+      if (durationMs === 0 || writes !== plan?.hesitateNth) return;
+      standStill(durationMs);
+    };
+    const standStill = (durationMs: number) => {
+      const { simulation } = this.#world;
+      simulation.inject({ atMs: simulation.nowMs, durationMs, kind: 'pause', target: process.index });
+    };
+    const txn = async (request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> => {
+      const errands = errandsOf(this.#keys, request).flatMap(({ errand }) =>
+        errand.type === 'dispatch' ? [errand] : [],
+      );
+      if (errands.length > 0) hesitate();
+      if (errands.some(({ gate }) => gate?.includes('/'))) this.reached('backlog mode was entered');
+      const reply = await send();
+      if (fires(this.#keys, request.success)) {
+        firings += 1;
+        if (isFirst && firings === plan?.fallsAtFiring) {
+          this.reached('a dispatcher fell as an item had fired');
+          standStill(fallMs);
+        }
+      }
+      return reply;
+    };
+    const range = async (request: RangeRequest, options?: CallOptions): Promise<RangeResult> => {
+      const answer = await store.range(request, options);
+      const isRead = (request.limit ?? 0) > 1;
+      const lateMs = plan?.slowReadsMs ?? 0;
+      if (isRead && lateMs > 0) await sleep(runtime, runtime.random() * lateMs);
+      if (isRead) this.#look(request, answer);
+      return answer;
+    };
+    return {
+      range,
+      txn: (request, options) => txn(request, () => store.txn(request, options)),
+      watch: (request) => store.watch(request),
+      leaseGrant: (request, options) => store.leaseGrant(request, options),
+      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
+      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
+      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
+      compact: (revision, options) => store.compact(revision, options),
+      status: (options) => store.status(options),
+      close: () => store.close(),
+    };
+  }
+
+  /** At an answer that has been received. */
+  #look(request: RangeRequest, { kvs, revision }: RangeResult): void {
+    const keys = this.#keys;
+    const { engine } = this.#world.simulation;
+    if (request.key.startsWith(keys.timers.key) && request.key !== keys.timers.key && kvs.length > 0) {
+      this.reached('timers were left in the store and read later');
+    }
+    if (request.key.startsWith(keys.freshDelays.key) && kvs.length > 0) {
+      this.reached('delays that nobody had stamped were read');
+    }
+    if (!request.key.startsWith(keys.items.key)) return;
+    const [gate] = engine.range({ key: keys.gate }).kvs;
+    const place = Buffer.from(gate?.value ?? []).toString('latin1');
+    const newer = engine.range({ ...request, limit: 0, minCreateRevision: revision + 1, keysOnly: true }).kvs;
+    if (newer.some(({ key }) => keys.nameIn(keys.items, key) < place)) {
+      this.reached('an item fired into a window that was being read');
+    }
+  }
+}
+
+function fires(keys: QueueKeys, ops: readonly Op[]): boolean {
+  return ops.some((op) => {
+    if (op.type !== 'txn') return false;
+    return op.success.some((each) => each.type === 'delete' && inRange(keys.timers, each.key))
+      ? op.success.some((each) => each.type === 'put' && inRange(keys.items, each.key))
+      : fires(keys, op.success);
+  });
+}
