@@ -9,6 +9,7 @@ import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
 import { queueDelaysProperty } from './queue-delays.js';
 import { queueOutcomesProperty } from './queue-outcomes.js';
+import { queuePriorityProperty } from './queue-priority.js';
 import { queueProducersProperty } from './queue-producers.js';
 import { queueRulesProperty } from './queue-rules.js';
 import { readWriteProperty } from './read-write.js';
@@ -38,6 +39,7 @@ export const properties: readonly Property[] = [
   queueDelaysProperty,
   queueOutcomesProperty,
   queueProducersProperty,
+  queuePriorityProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -9,6 +9,7 @@ import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
 import { queueDelaysMutants } from './queue-delays.js';
 import { queueOutcomesMutants } from './queue-outcomes.js';
+import { queuePriorityMutants } from './queue-priority.js';
 import { queueProducersMutants } from './queue-producers.js';
 import { queueRulesMutants } from './queue-rules.js';
 import { readWriteMutants } from './read-write.js';
@@ -32,4 +33,5 @@ export const mutants: readonly Mutant[] = [
   ...queueDelaysMutants,
   ...queueOutcomesMutants,
   ...queueProducersMutants,
+  ...queuePriorityMutants,
 ];

@@ -71,7 +71,7 @@ function errandOf(keys: QueueKeys, { compare, success }: TxnRequest): Errand | u
   if (item !== undefined) return { type: 'enqueue', first: keys.nameIn(keys.items, item.key) };
   const [first] = compare;
   if (first?.target === 'create' && inRange(keys.candidates, first.key) && first.operand > 0) {
-    const gate = puts.find(({ key }) => key === keys.gate);
+    const gate = puts.find(({ key }) => keys.levelOfGate(key) !== undefined);
     const assigns = puts.some(({ key }) => inRange(keys.records, key));
     const takesBack = puts.some(({ key }) => inRange(keys.generations, key));
     const isDispatch =

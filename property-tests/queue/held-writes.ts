@@ -1,4 +1,4 @@
-import type { ItemId } from '../../src/queues/keys.js';
+import { type ItemId, levelOf } from '../../src/queues/keys.js';
 import { type Runtime, sleep } from '../../src/runtime/index.js';
 
 /** A write that a process has made and not sent. */
@@ -30,7 +30,7 @@ export class HeldWrites {
 
   /** Lets the writes go that a move of the gate would pass, and gives them a start. */
   async letGo(gate: ItemId, runtime: Runtime): Promise<void> {
-    const passed = [...this.#writes].filter(({ first }) => first <= gate);
+    const passed = [...this.#writes].filter(({ first }) => levelOf(first) === levelOf(gate) && first <= gate);
     for (const held of passed) {
       this.#writes.delete(held);
       held.send();

@@ -1,7 +1,14 @@
 /** The producers and workers of a run, each a process of its own that may crash and start anew at any moment. */
 import type { EnqueueCall } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
-import { FifoQueue, type Job, Worker, type WorkerEvent } from '../../src/queues/index.js';
+import {
+  type ItemOptions,
+  type Job,
+  type Queue,
+  type QueueKind,
+  Worker,
+  type WorkerEvent,
+} from '../../src/queues/index.js';
 import { type Runtime, sleep } from '../../src/runtime/index.js';
 import { Client } from '../../src/session/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
@@ -28,10 +35,21 @@ const longestHurryMs = 1_200;
 
 type Call = { -readonly [Field in keyof EnqueueCall]: EnqueueCall[Field] };
 
+/** The kind of queue that the processes use, and how. */
+export interface Flavour {
+  readonly kind: QueueKind;
+  readonly open: (client: Client, name: string) => Queue<string>;
+  /** By up to this, what workers' watches of the queue tell comes late. Default: 0. */
+  readonly watchLagMs?: number;
+  /** With what the items of a call are enqueued. Default: with nothing. */
+  readonly optionsOf?: (count: number, runtime: Runtime) => readonly ItemOptions[];
+}
+
 /** What happened in the processes of a run, as they saw it. */
 export class Scene {
   readonly world: World<QueueWorkload>;
   readonly traffic: Traffic;
+  readonly #flavour: Flavour;
   readonly calls: Call[] = [];
   readonly handled: HandledJob[] = [];
   readonly producers: SimulatedProcess[] = [];
@@ -39,9 +57,10 @@ export class Scene {
   isHealed = false;
   #moments = 0;
 
-  constructor(world: World<QueueWorkload>, traffic: Traffic) {
+  constructor(world: World<QueueWorkload>, traffic: Traffic, flavour: Flavour) {
     this.world = world;
     this.traffic = traffic;
+    this.#flavour = flavour;
   }
 
   startProducer(plan: ProducerPlan): void {
@@ -53,14 +72,16 @@ export class Scene {
         durationMs: context.incarnation === 0 ? plan.cutOffMs : 0,
         holdsUp: plan.laggard,
       });
-      const queue = new FifoQueue<string>(client, queueName);
+      const queue = this.#flavour.open(client, queueName);
       const producer = `${name}.${context.incarnation}`;
       while (sent < plan.items && !(this.isHealed && !process.isCore)) {
         const burst = Math.min(plan.burst, plan.items - sent);
         const payloads = Array.from({ length: burst }, (_, n) => payloadOf(plan, name, sent + n));
         sent += burst;
         const groups = plan.inOne ? [payloads] : payloads.map((payload) => [payload]);
-        await Promise.all(groups.map((group) => this.#enqueue(queue, producer, group, plan.patienceMs)));
+        await Promise.all(
+          groups.map((group) => this.#enqueue(queue, group, { ...plan, ...context, producer })),
+        );
         if (plan.gapMs > 0) await sleep(context.runtime, plan.gapMs);
       }
       await queue.close();
@@ -77,8 +98,9 @@ export class Scene {
         ...{ at: plan.hesitateAt, kind: plan.hesitateBy, nth: plan.hesitateNth },
         durationMs: context.incarnation === 0 ? plan.hesitateMs : 0,
         holdsUp: plan.laggard,
+        watchLagMs: this.isHealed ? 0 : (this.#flavour.watchLagMs ?? 0),
       });
-      const queue = new FifoQueue<string>(client, queueName);
+      const queue = this.#flavour.open(client, queueName);
       let closeAfterMs = context.incarnation === 0 ? plan.closeAfterMs : 0;
       for (;;) {
         const worker = new Worker(queue, (job, { signal }) => this.#handle(plan, context, job, signal), {
@@ -129,17 +151,19 @@ export class Scene {
   }
 
   async #enqueue(
-    queue: FifoQueue<string>,
-    producer: string,
+    queue: Queue<string>,
     payloads: readonly string[],
-    patienceMs: number,
+    { producer, patienceMs, runtime }: { producer: string; patienceMs: number; runtime: Runtime },
   ): Promise<void> {
-    const calls = payloads.map((payload): Call => {
-      return { payload, producer, calledAt: this.#moment(), outcome: 'pending' };
+    const options = this.#flavour.optionsOf?.(payloads.length, runtime) ?? [];
+    const calls = payloads.map((payload, index): Call => {
+      const mayBeHeld = options[index]?.key !== undefined;
+      return { payload, producer, calledAt: this.#moment(), mayBeHeld, outcome: 'pending' };
     });
     this.calls.push(...calls);
     try {
-      const enqueued = await queue.enqueueMany(payloads, { timeoutMs: patienceMs });
+      const each = (_: string, index: number) => options[index] ?? {};
+      const enqueued = await queue.enqueueMany(payloads, { timeoutMs: patienceMs, each });
       calls.forEach((call, index) => {
         Object.assign(call, { id: enqueued[index]?.id, outcome: 'enqueued' });
       });

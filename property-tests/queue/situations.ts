@@ -1,5 +1,5 @@
 /** Counts what befell the queue's requests and watches, looking at them as they leave a process and come back. */
-import type { QueueKeys } from '../../src/queues/keys.js';
+import { levelOf, placeOf, type QueueKeys, revisionOf } from '../../src/queues/keys.js';
 import { type Runtime, sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import {
@@ -64,6 +64,8 @@ export interface Mishap {
    * takes back, comes late.
    */
   readonly holdsUp?: boolean;
+  /** What its watch of the queue tells comes late by up to this. */
+  readonly watchLagMs?: number;
 }
 
 /** What is going on in all processes at the same time. */
@@ -165,7 +167,8 @@ class Look {
     if (isOfItems) this.#befall('window');
     const result = await read();
     if (isOfItems) await this.#comeLate();
-    const isLastWindow = request.rangeEnd === items.rangeEnd && limit > 1 && result.kvs.length < limit;
+    const { rangeEnd } = this.#keys.itemsBetween(this.#keys.nameIn(items, request.key), undefined);
+    const isLastWindow = request.rangeEnd === rangeEnd && limit > 1 && result.kvs.length < limit;
     if (this.#inBacklog && isLastWindow) {
       this.#inBacklog = false;
       this.#traffic.reached('backlog mode left');
@@ -222,6 +225,9 @@ class Look {
           }
           cutAt = undefined;
         }
+        const { watchLagMs = 0 } = look.#mishap ?? {};
+        if (item.type === 'events' && watchLagMs > 0)
+          await sleep(look.#runtime, look.#runtime.random() * watchLagMs);
         yield item;
       }
     }
@@ -267,14 +273,14 @@ class Look {
 
   #gateMoved(to: string): void {
     const { engine } = this.#world.simulation;
-    const [gate] = engine.range({ key: this.#keys.gate }).kvs;
+    const [gate] = engine.range({ key: this.#keys.gateOf(levelOf(to)) }).kvs;
     if (gate === undefined) return;
     if (textOf(gate.value) < to) {
       this.#traffic.reached('the gate was not moved past an item that came after the reading');
       return;
     }
     // A place in the middle of the items that wait: the rest stays in the store.
-    if (!to.includes('/')) {
+    if (to === placeOf(revisionOf(to), levelOf(to))) {
       if (!this.#inBacklog) this.#traffic.reached('the gate followed the newest items');
     } else if (!this.#inBacklog) {
       this.#inBacklog = true;

@@ -66,6 +66,11 @@ export {
   type ToldWait,
 } from './queue-outcomes.js';
 export {
+  checkQueuePriority,
+  type QueuePriorityCheck,
+  type QueuePriorityCounts,
+} from './queue-priority.js';
+export {
   checkQueueProducers,
   type LetterCall,
   type ProducerCall,

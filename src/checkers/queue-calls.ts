@@ -1,4 +1,5 @@
 /** Whether what producers were told of their calls is true, and whether items lie in the order of the calls. */
+import { type LevelName, levelOf } from '../queues/keys.js';
 import type { EnqueueCall, SeenItem } from './queue.js';
 import { broken } from './sentences.js';
 
@@ -7,7 +8,7 @@ interface Placed {
   readonly item: SeenItem;
 }
 
-/** Throws QUEUE-1, QUEUE-2 and QUEUE-4. */
+/** Throws QUEUE-1, QUEUE-2 and QUEUE-4, or in place of that QUEUE-21 where there are levels. */
 export function checkCalls(calls: readonly EnqueueCall[], items: readonly SeenItem[]): void {
   const byPayload = new Map<string, SeenItem>();
   for (const item of items) {
@@ -38,7 +39,14 @@ export function checkCalls(calls: readonly EnqueueCall[], items: readonly SeenIt
       );
     }
   }
-  checkOrder(placed);
+  const byLevel = new Map<LevelName, Placed[]>();
+  for (const one of placed) {
+    const level = levelOf(one.item.id);
+    const same = byLevel.get(level);
+    if (same === undefined) byLevel.set(level, [one]);
+    else same.push(one);
+  }
+  for (const ofLevel of byLevel.values()) checkOrder(ofLevel);
 }
 
 /** A call is before another if it had returned when the other began, or if one producer made both, in that order. */
@@ -55,7 +63,7 @@ function checkOrder(placed: readonly Placed[]): void {
   for (const own of byProducer.values()) checkBefore(own, own, ({ call }) => call.calledAt);
 }
 
-/** Throws QUEUE-4 if one of `later` is not behind all of `earlier` that ended before it was called. */
+/** Throws if one of `later` is not behind all of `earlier` that ended before it was called. */
 function checkBefore(
   later: readonly Placed[],
   earlier: readonly Placed[],
@@ -78,14 +86,16 @@ function checkBefore(
   }
 }
 
-/** The revision in which it was first given out; infinity if it never was. */
-function givenAt({ item }: Placed): number {
+/** The revision in which it was first given out; infinity if it never was, and 0 if that is not judged. */
+function givenAt({ call, item }: Placed): number {
+  if (call.mayBeHeld) return 0;
   return item.firstAssigned ?? Number.POSITIVE_INFINITY;
 }
 
 function outOfOrder(before: Placed, after: Placed): never {
   const calls = `${before.call.producer} called at ${before.call.calledAt}, ${after.call.producer} at ${after.call.calledAt}`;
-  broken('QUEUE-4', `${describe(before.item)} is before ${describe(after.item)} (${calls})`);
+  const order = levelOf(after.item.id) === '' ? 'QUEUE-4' : 'QUEUE-21';
+  broken(order, `${describe(before.item)} is before ${describe(after.item)} (${calls})`);
 }
 
 function describe({ id, payload, create, firstAssigned }: SeenItem): string {

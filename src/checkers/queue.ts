@@ -2,7 +2,7 @@
  * Whether a queue did with its items what it promises, by a replay of its whole history in the order of revisions, and
  * whether its producers were told the truth. The queue's keys and records are told in `queues/keys.ts`.
  */
-import { type ItemId, QueueKeys } from '../queues/keys.js';
+import { type ItemId, type LevelName, levelOf, QueueKeys, type QueueKind } from '../queues/keys.js';
 import { decodeItem, decodeRecord } from '../queues/records/index.js';
 import {
   type HistoryEntry,
@@ -25,6 +25,8 @@ export interface EnqueueCall {
   readonly calledAt: number;
   readonly returnedAt?: number;
   readonly id?: ItemId;
+  /** A rule may hold its item back: when it is first given out is not judged. Default false. */
+  readonly mayBeHeld?: boolean;
   readonly outcome: 'pending' | 'enqueued' | 'not-applied' | 'unknown';
 }
 
@@ -32,6 +34,8 @@ export interface QueueCheck {
   readonly history: History;
   /** The prefix of the queue's keys: `client.keys.prefix('queue', name)`. */
   readonly prefix: Key;
+  /** Default: 'fifo'. */
+  readonly kind?: QueueKind;
   /**
    * A prefix of keys that nothing else writes. Every handler, as it completes a job, writes the job's payload under it as the
    * key, and as the value the job's generation.
@@ -76,11 +80,12 @@ export interface SeenItem {
  * - QUEUE-6: a job given out in another generation than its present one, one generation given out twice, or acknowledged by
  *   another holder than the present one;
  * - QUEUE-7: a job given to a worker that is not present;
- * - QUEUE-8: an item at or below the gate, or a gate that does not move up.
+ * - QUEUE-8: an item at or below the gate, or a gate that does not move up; in a queue that has levels, those of each;
+ * - QUEUE-21: in a queue that has levels, what QUEUE-4 is for, among the items of a level.
  */
 export function checkQueue(options: QueueCheck): QueueCounts {
   const { history, calls, drained = false } = options;
-  const replay = new QueueReplay(new QueueKeys(options.prefix), options.effects);
+  const replay = new QueueReplay(new QueueKeys(options.prefix, options.kind), options.effects);
   for (const entry of history.entries) replay.step(entry);
   checkCalls(calls, replay.items());
   if (drained) checkDrained(replay.left());
@@ -115,7 +120,7 @@ class QueueReplay {
   readonly #given = new Set<string>();
   readonly #present = new Set<Key>();
   readonly #effectOf = new Map<Key, number>();
-  #gate = '';
+  readonly #gates = new Map<LevelName, ItemId>();
   readonly #counts = { acknowledged: 0, takenBack: 0, gateMoves: 0, records: 0, assignments: 0 };
 
   constructor(keys: QueueKeys, effects: Key) {
@@ -159,7 +164,8 @@ class QueueReplay {
       else this.#present.delete(kv.key);
     }
     for (const { type, kv } of mine) {
-      if (type === 'put' && kv.key === keys.gate) this.#gateMoved(textOf(kv.value), revision);
+      const level = type === 'put' ? keys.levelOfGate(kv.key) : undefined;
+      if (level !== undefined) this.#gateMoved(level, textOf(kv.value), revision);
     }
   }
 
@@ -168,10 +174,11 @@ class QueueReplay {
     const before = this.#all.get(id);
     if (before)
       broken('QUEUE-3', `item ${id} of revision ${before.create} comes back at revision ${revision}`);
-    if (this.#gate === '' || id <= this.#gate) {
+    const gate = this.#gates.get(levelOf(id));
+    if (gate === undefined || id <= gate) {
       broken(
         'QUEUE-8',
-        `item ${id} appears at revision ${revision}, and the gate was at ${this.#gate || 'no place'}`,
+        `item ${id} appears at revision ${revision}, and the gate was at ${gate ?? 'no place'}`,
       );
     }
     const payload: unknown = JSON.parse(textOf(decodeItem(value).payload));
@@ -265,10 +272,11 @@ class QueueReplay {
     this.#counts.takenBack += 1;
   }
 
-  #gateMoved(gate: string, revision: number): void {
-    if (gate <= this.#gate)
-      broken('QUEUE-8', `the gate moves from ${this.#gate} to ${gate} at revision ${revision}`);
-    if (this.#gate !== '') this.#counts.gateMoves += 1;
-    this.#gate = gate;
+  #gateMoved(level: LevelName, to: ItemId, revision: number): void {
+    const gate = this.#gates.get(level);
+    if (gate !== undefined && to <= gate)
+      broken('QUEUE-8', `the gate moves from ${gate} to ${to} at revision ${revision}`);
+    if (gate !== undefined) this.#counts.gateMoves += 1;
+    this.#gates.set(level, to);
   }
 }

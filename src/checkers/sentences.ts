@@ -111,6 +111,10 @@ export const invariants = {
     'A result that was asked for is put as its job ends, and says how; no wait misses it or is told that there is none while there may be one.',
   'QUEUE-19':
     'What is enqueued with an acknowledgement is in its queues exactly if that is applied, once, and only where it is let in.',
+  'QUEUE-20':
+    'No item is first given out while a more urgent one waits that no rule holds back and that is older than what its dispatcher has seen.',
+  'QUEUE-21':
+    'Items of one priority are first given out in the order of the calls where one returned before the other began.',
   'QUEUE-22': 'No delayed item is given out before its delay is over.',
   'QUEUE-23':
     'A delayed item is in the queue until it ends, once, and enters it with the id, the place and the value that it was given; its delay goes on under every dispatcher.',

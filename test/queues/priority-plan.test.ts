@@ -165,6 +165,26 @@ it('QUEUE-21 leaves all of a less urgent level in the store, also what is being 
   expect(left).toBeUndefined();
 });
 
+it('QUEUE-21 leaves each of several less urgent levels in the store, and reads them all again', () => {
+  const least = '1f/';
+  const plan = loaded([urgent, usual, least], 1, 4);
+  for (const _ of [urgent, usual, least]) read(plan, 10);
+  created(plan, 20, item(urgent, 12));
+  expect(give(plan)).toEqual([id(urgent, 12)]);
+  created(plan, 21, item(usual, 13), item(least, 14), item(least, 15));
+  created(plan, 22, ...[16, 17, 18].map((n) => item(urgent, n)));
+  give(plan);
+  for (const n of [12, 16, 17]) {
+    change(plan, 22 + n, { type: 'item-gone', id: id(urgent, n) });
+    give(plan);
+  }
+  expect(read(plan, 40, [item(urgent, 18)])).toBe(urgent);
+  change(plan, 41, { type: 'item-gone', id: id(urgent, 17) });
+  expect(give(plan)).toEqual([id(urgent, 18)]);
+  expect(read(plan, 42, [item(usual, 13)])).toBe(usual);
+  expect(read(plan, 42, [item(least, 14), item(least, 15)])).toBe(least);
+});
+
 it('reads what is more urgent though memory is full of what is less urgent and comes back', () => {
   const plan = loaded([urgent, usual], 3, 4);
   read(plan, 10);
