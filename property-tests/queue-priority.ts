@@ -2,7 +2,7 @@
  * A queue with priorities, under all that befalls a queue without (queue.ts): producers put items of several priorities, some of
  * which are used for the first time while others wait, and dispatchers read some levels while the watch tells of others.
  */
-import { checkQueuePriority } from '../src/checkers/index.js';
+import { checkQueuePriority, checkQueueRules } from '../src/checkers/index.js';
 import { PriorityQueue } from '../src/queues/index.js';
 import type { Runtime } from '../src/runtime/index.js';
 import type { Flavour } from './queue/processes.js';
@@ -30,6 +30,7 @@ function flavourOf({ priorities, alike, keyed, watchLagMs }: PriorityWorkload): 
 
 function run(world: World<PriorityWorkload>): Promise<void> {
   return runQueue(world, flavourOf(world.workload), (history, prefix) => {
+    checkQueueRules({ history, prefix });
     const counts = checkQueuePriority({ history, prefix });
     for (const [situation, times] of situationsIn(counts)) world.reached(situation, times);
   });
@@ -45,6 +46,7 @@ export const queuePriorityProperty: Property<PriorityWorkload> = {
     'QUEUE-6',
     'QUEUE-7',
     'QUEUE-8',
+    'QUEUE-10',
     'QUEUE-20',
     'QUEUE-21',
   ],
