@@ -7,6 +7,7 @@ import { lanesProperty } from './lanes.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
+import { queueConditionsProperty } from './queue-conditions.js';
 import { queueDelaysProperty } from './queue-delays.js';
 import { queueOutcomesProperty } from './queue-outcomes.js';
 import { queuePriorityProperty } from './queue-priority.js';
@@ -40,6 +41,7 @@ export const properties: readonly Property[] = [
   queueOutcomesProperty,
   queueProducersProperty,
   queuePriorityProperty,
+  queueConditionsProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -7,6 +7,7 @@ import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
+import { queueConditionsMutants } from './queue-conditions.js';
 import { queueDelaysMutants } from './queue-delays.js';
 import { queueOutcomesMutants } from './queue-outcomes.js';
 import { queuePriorityMutants } from './queue-priority.js';
@@ -34,4 +35,5 @@ export const mutants: readonly Mutant[] = [
   ...queueOutcomesMutants,
   ...queueProducersMutants,
   ...queuePriorityMutants,
+  ...queueConditionsMutants,
 ];

@@ -56,6 +56,11 @@ export {
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
+export {
+  checkQueueConditions,
+  type QueueConditionsCheck,
+  type QueueConditionsCounts,
+} from './queue-conditions.js';
 export { checkQueueDelays, type QueueDelaysCheck, type QueueDelaysCounts } from './queue-delays.js';
 export {
   checkQueueOutcomes,

@@ -118,6 +118,12 @@ export const invariants = {
   'QUEUE-22': 'No delayed item is given out before its delay is over.',
   'QUEUE-23':
     'A delayed item is in the queue until it ends, once, and enters it with the id, the place and the value that it was given; its delay goes on under every dispatcher.',
+  'QUEUE-25':
+    'Nothing of a condition queue is given out that is not released, and nothing comes to be among what was released.',
+  'QUEUE-26':
+    'A release meets a state in which its condition holds, and is of just what that asks for; while the condition holds, it follows.',
+  'QUEUE-27':
+    'An item is given out only when the tasks that its own comes after were completed; no task waits for itself.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

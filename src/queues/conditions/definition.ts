@@ -91,6 +91,17 @@ export function itemsAskedFor(condition: QueueCondition): {
   };
 }
 
+/** How many items every batch has; undefined if that depends on which items there are, or on what else is true. */
+export function batchSizeOf(condition: QueueCondition): number | undefined {
+  if (condition.type === 'size') return condition.count;
+  if (condition.type !== 'all') return undefined;
+  const { sizes } = itemsAskedFor(condition);
+  const isOfItems = (part: QueueCondition): boolean => part.type === 'present' || part.type === 'any';
+  const isSimple = (part: QueueCondition): boolean =>
+    part.type === 'all' ? part.of.every(isSimple) : !isOfItems(part);
+  return isSimple(condition) ? sizes.at(-1) : undefined;
+}
+
 export function checkGateValue(value: unknown): asserts value is GateValue {
   const isFine =
     value === null ||

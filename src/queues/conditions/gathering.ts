@@ -12,11 +12,12 @@
  *
  * **Why the condition holds at that revision**: it was judged by a state no older than v, and all that could make it false, or the
  * batch another one, is compared: items that came (`i/`), items that were cancelled (`x/<id>` stands until this dispatcher itself deletes
- * it, which is after it has seen it), items that were purged, gates, the definition. Facts about tasks only become true. A
+ * it, which is after it was told; and of what it was told it takes back what it saw before), items that were purged, gates, the definition. Facts about tasks only become true. A
  * condition that speaks of no items needs no compare of theirs.
  *
  * **Counting.** How many have gathered is read once, then kept by the watch. Where the n-th of them stands is read, keys only,
- * when there are n: one read for each batch. Items of tasks that the condition wants present are known by their ids.
+ * when there are n: one read for each batch. If batches are all of one size, those that have gathered by then go together, up to
+ * 1,000 items: in one revision as they would in several. Items of tasks that the condition wants present are known by their ids.
  *
  * - *Release refused*: something has come between. It is judged again when the watch has brought it; what producers had on its
  *   way below `upTo` is finite, since whatever they send later has larger keys.
@@ -28,7 +29,7 @@ import { type ItemId, placeOf } from '../keys.js';
 import type { ItemTraits } from '../records/index.js';
 import type { GateValue, QueueCondition } from './condition.js';
 import type { Released } from './condition-keys.js';
-import { type Definition, itemsAskedFor } from './definition.js';
+import { batchSizeOf, type Definition, itemsAskedFor } from './definition.js';
 import { nothing, reach } from './evaluate.js';
 import { lacking } from './task-graph.js';
 
@@ -61,6 +62,7 @@ export interface GatheredLook {
 }
 
 export interface GatheredSight {
+  readonly from: ItemId;
   readonly revision: number;
   readonly count: number;
   /** The places right behind them; absent where there are fewer. */
@@ -86,6 +88,8 @@ export class Gathering {
   readonly #definedAt: number;
   readonly #loadedAt: number;
   readonly #sizes: readonly number[];
+  /** If every batch has as many items. */
+  readonly #batch: number | undefined;
   readonly #present: Map<ItemId, string>;
   readonly #wanted: ReadonlySet<string>;
   readonly #gates: Map<string, GateValue | undefined>;
@@ -103,6 +107,8 @@ export class Gathering {
   /** Of items that came and went while a look is under way. */
   #deltas: { readonly revision: number; readonly by: 1 | -1 }[] | undefined;
   #sight: GatheredSight | undefined;
+  /** Since the last release was planned. Of what that released, and then it was not among what gathers. */
+  #someWent = false;
   /** A release was refused, and what refused it is still to come. */
   #awaited = 0;
   #seen = 0;
@@ -116,6 +122,7 @@ export class Gathering {
     this.#loadedAt = revision;
     this.#seen = revision;
     this.#sizes = asked.sizes;
+    this.#batch = this.#when && batchSizeOf(this.#when);
     this.#wanted = new Set(asked.tasks);
     this.#present = new Map(present);
     this.#gates = new Map(gates);
@@ -165,6 +172,9 @@ export class Gathering {
     if (!this.#isGathered(id) || revision <= this.#loadedAt) return;
     this.#present.delete(id);
     this.#counted(revision, -1);
+    this.#someWent = true;
+    // Once this dispatcher knows of it, nothing in the store need tell of it any more.
+    if (this.#sight !== undefined && this.#sight.revision < revision) this.#sight = undefined;
   }
 
   /** Everything up to this revision was told. */
@@ -184,24 +194,28 @@ export class Gathering {
     const isBlind = this.#isBlind && !this.#awaits;
     if (this.#count !== undefined && !isBlind) return undefined;
     this.#deltas = [];
-    return { from: this.#from, sizes: isBlind ? this.#sizes.filter((size) => this.#isReached(size)) : [] };
+    const sizes = this.#sizes.filter((size) => this.#isReached(size));
+    return { from: this.#from, sizes: isBlind ? [...new Set([...sizes, ...this.#severalBatches()])] : [] };
   }
 
   /** Undefined: history was compacted under it. */
   looked(sight: GatheredSight | undefined): void {
     const deltas = this.#deltas ?? [];
     this.#deltas = undefined;
-    if (sight === undefined) return;
+    // What was released meanwhile is in it, and counted.
+    if (sight === undefined || sight.from !== this.#from) return;
     const since = deltas.filter(({ revision }) => revision > sight.revision);
     this.#count = since.reduce((sum, { by }) => sum + by, sight.count);
     this.#countedAt = sight.revision;
-    this.#sight = sight.places.size > 0 ? sight : undefined;
+    const isStale = since.some(({ by }) => by < 0);
+    this.#sight = sight.places.size > 0 && !isStale ? sight : undefined;
   }
 
   /** The release to write now, for the state that the watch has brought. */
   nextRelease(): PlannedRelease | undefined {
     const from = this.#bound;
     const place = this.#reach();
+    this.#someWent = false;
     if (from === undefined || place === undefined || this.#awaits) return undefined;
     const sight = this.#sight;
     const known = { from, definedAt: this.#definedAt };
@@ -215,8 +229,10 @@ export class Gathering {
     }
     if (this.#isBlind) return undefined;
     const revision = Math.min(this.#seen, sight?.revision ?? this.#seen);
-    const counts = [...(sight?.places ?? [])].filter(([, at]) => at === place).map(([count]) => count);
-    return { ...known, upTo: place, revision, isExact: true, count: counts[0] };
+    const places = [...(sight?.places ?? [])];
+    const [count, upTo = place] =
+      (this.#batch === undefined ? undefined : places.at(-1)) ?? places.find(([, at]) => at === place) ?? [];
+    return { ...known, upTo, revision, isExact: true, count };
   }
 
   released({ upTo, revision, count }: PlannedRelease, isDone: boolean): void {
@@ -228,7 +244,8 @@ export class Gathering {
     this.#bound = upTo;
     if (upTo === undefined) return;
     this.#from = upTo;
-    this.#count = count === undefined || this.#count === undefined ? undefined : this.#count - count;
+    const before = this.#someWent ? undefined : this.#count;
+    this.#count = before === undefined || count === undefined ? undefined : before - count;
     for (const id of this.#present.keys()) if (id < upTo) this.#present.delete(id);
   }
 
@@ -248,6 +265,14 @@ export class Gathering {
   #counted(revision: number, by: 1 | -1): void {
     if (this.#count !== undefined && revision > this.#countedAt) this.#count += by;
     this.#deltas?.push({ revision, by });
+  }
+
+  /** As many batches as there are may go at once, if they are of one size. */
+  #severalBatches(): readonly number[] {
+    const batch = this.#batch;
+    if (batch === undefined) return [];
+    const batches = Math.floor(Math.min(this.#count ?? 0, itemsAtOnce) / batch);
+    return batches > 1 ? [batches * batch] : [];
   }
 
   #isReached(size: number): boolean {
@@ -288,6 +313,8 @@ export class Gathering {
   }
 }
 
+/** Of batches that are released in one revision. */
+const itemsAtOnce = 1_000;
 const always: QueueCondition = { type: 'all', of: [] };
 /** Farther than every place: it was not looked at. */
 const somewhere: ItemId = '~';

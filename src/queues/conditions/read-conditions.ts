@@ -125,7 +125,9 @@ async function seen(keys: QueueKeys, look: GatheredLook, read: Read): Promise<Ga
       if (sizes.has(passed)) places.set(passed, behind(keys.nameIn(keys.items, key)));
     }
     const last = page.kvs.at(-1);
-    if (passed >= most || last === undefined || !page.more) return { revision, count, places };
+    if (passed >= most || last === undefined || !page.more) {
+      return { from: look.from, revision, count, places };
+    }
     const limit = Math.min(most - passed, itemsPerPage);
     page = await read({ key: `${last.key}\0`, rangeEnd, keysOnly: true, limit, revision });
     if (page === undefined) return undefined;
