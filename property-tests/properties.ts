@@ -13,6 +13,7 @@ import { queueOutcomesProperty } from './queue-outcomes.js';
 import { queuePriorityProperty } from './queue-priority.js';
 import { queueProducersProperty } from './queue-producers.js';
 import { queueRulesProperty } from './queue-rules.js';
+import { queueSchedulesProperty } from './queue-schedules.js';
 import { readWriteProperty } from './read-write.js';
 import { semaphoreProperty } from './semaphore.js';
 import { sessionProperty } from './session.js';
@@ -37,6 +38,7 @@ export const properties: readonly Property[] = [
   electionProperty,
   queueProperty,
   queueRulesProperty,
+  queueSchedulesProperty,
   queueDelaysProperty,
   queueOutcomesProperty,
   queueProducersProperty,

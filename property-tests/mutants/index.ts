@@ -13,6 +13,7 @@ import { queueOutcomesMutants } from './queue-outcomes.js';
 import { queuePriorityMutants } from './queue-priority.js';
 import { queueProducersMutants } from './queue-producers.js';
 import { queueRulesMutants } from './queue-rules.js';
+import { queueSchedulesMutants } from './queue-schedules.js';
 import { readWriteMutants } from './read-write.js';
 import { semaphoreMutants } from './semaphore.js';
 import { sessionMutants } from './session.js';
@@ -31,6 +32,7 @@ export const mutants: readonly Mutant[] = [
   ...electionMutants,
   ...queueMutants,
   ...queueRulesMutants,
+  ...queueSchedulesMutants,
   ...queueDelaysMutants,
   ...queueOutcomesMutants,
   ...queueProducersMutants,

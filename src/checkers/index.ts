@@ -85,6 +85,11 @@ export {
 } from './queue-producers.js';
 export { checkQueueRules, type QueueRulesCheck, type QueueRulesCounts } from './queue-rules.js';
 export {
+  checkQueueSchedules,
+  type QueueSchedulesCheck,
+  type QueueSchedulesCounts,
+} from './queue-schedules.js';
+export {
   checkReadWrite,
   type ReadWriteCheck,
   type ReadWriteCounts,

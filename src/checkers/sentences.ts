@@ -118,6 +118,8 @@ export const invariants = {
   'QUEUE-22': 'No delayed item is given out before its delay is over.',
   'QUEUE-23':
     'A delayed item is in the queue until it ends, once, and enters it with the id, the place and the value that it was given; its delay goes on under every dispatcher.',
+  'QUEUE-24':
+    'A tick of a schedule is decided once, with one item or, where it was missed, as was asked for.',
   'QUEUE-25':
     'Nothing of a condition queue is given out that is not released, and nothing comes to be among what was released.',
   'QUEUE-26':

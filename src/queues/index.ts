@@ -28,6 +28,9 @@ export type {
   RateLimit,
 } from './records/index.js';
 export type { CancelOptions, JobOutcome, WaitForResultOptions } from './results/job-outcomes.js';
+export type { MissedTicks } from './schedules/due.js';
+export { type Schedule, type ScheduleOptions, Schedules } from './schedules/schedules.js';
+export type { ScheduleRule } from './schedules/ticks.js';
 export type { BatchContext, BatchHandler } from './worker/batches.js';
 export { type CompleteOptions, type CompleteReply, Job } from './worker/job.js';
 export { JobRejected } from './worker/job-rejected.js';

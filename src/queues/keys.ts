@@ -16,6 +16,7 @@
  * | `i/<level>/<R>/<producer>/<n>` | an item of a queue that has levels |
  * | `q/rel`, `q/gate/<name>`, `q/task/<name>`, `q/purged` | of a condition queue: up to where items are released, and by what |
  * | `n/<id>` | an item with a delay that no dispatcher has seen yet: how many ms (queues of kind `delay`, as all that is about timers) |
+ * | `s/<name>` | a schedule, and up to where its ticks are decided |
  * | `w/<worker>` | a worker's presence, leased; its create revision tells one life of the worker from another |
  * | `x/<id>` | the item was cancelled: whoever works on it is to be told |
  * | `N/<id>` | an item whose delay is not over |
@@ -28,7 +29,7 @@
  * Everything that the dispatcher watches (`e/` to `x/`) is one range, so one watch gives it every change in revision
  * order. What it writes most (records and beats) and what is none of its business (upper case) lies outside.
  */
-import { hexRevision, type Key, type KeyRange, prefixRange } from '../store/index.js';
+import { hexRevision, type Key, type KeyRange, keyOf, prefixRange } from '../store/index.js';
 
 const counterDigits = 10;
 /** A revision, the name of a producer (both 16 digits), a number, and what is between. */
@@ -66,6 +67,7 @@ export class QueueKeys {
   readonly freshDelays: Required<KeyRange>;
   readonly delayed: Required<KeyRange>;
   readonly timers: Required<KeyRange>;
+  readonly schedules: Required<KeyRange>;
   readonly generations: Required<KeyRange>;
   readonly presences: Required<KeyRange>;
   readonly candidates: Required<KeyRange>;
@@ -94,6 +96,7 @@ export class QueueKeys {
     this.freshDelays = prefixRange(`${prefix}n/`);
     this.delayed = prefixRange(`${prefix}N/`);
     this.timers = prefixRange(`${prefix}T/`);
+    this.schedules = prefixRange(`${prefix}s/`);
     this.generations = prefixRange(`${prefix}g/`);
     this.presences = prefixRange(`${prefix}w/`);
     this.candidates = prefixRange(`${prefix}e/`);
@@ -159,6 +162,10 @@ export class QueueKeys {
   /** At a place of timers/timer-place.ts. */
   timer(place: string): Key {
     return `${this.timers.key}${place}`;
+  }
+
+  schedule(name: string): Key {
+    return `${this.schedules.key}${keyOf(name)}`;
   }
 
   generation(id: ItemId): Key {

@@ -23,6 +23,7 @@ import {
   JobOutcomes,
   type WaitForResultOptions,
 } from './results/job-outcomes.js';
+import { Schedules } from './schedules/schedules.js';
 import { delayFor } from './timers/delay-option.js';
 
 export interface QueueOptions<T> {
@@ -116,6 +117,16 @@ export abstract class Queue<T> implements AsyncDisposable {
   /** Pause and resume, closed for new items, limits: for the whole queue. */
   get controls(): QueueControls {
     return new QueueControls(this.client, this.#keys);
+  }
+
+  /** What puts items at times, by wall clock. Throws `invalid-argument` for a queue of kind `condition`. */
+  get schedules(): Schedules<T> {
+    if (this.kind === 'condition')
+      throw invalidArgument('schedules of a condition queue', 'a queue of another kind');
+    return new Schedules(this.client, this.#keys, {
+      encode: (payload, options) => this.encodeItem(payload, options),
+      decode: (payload) => this.decode(payload),
+    });
   }
 
   /**

@@ -42,5 +42,5 @@ export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
     'node:util',
     'node:zlib',
   ],
-  queues: ['p-queue', '@standard-schema/spec'],
+  queues: ['p-queue', '@standard-schema/spec', 'croner'],
 };

@@ -14,13 +14,14 @@
  *   `unknown` join is resolved by resigning whatever may be there. What cannot be deleted now is in the background.
  */
 import { QuorateError } from '../../errors.js';
-import { Backoff, type Runtime, sleep, waitFor } from '../../runtime/index.js';
+import { Backoff, linkedSignal, type Runtime, sleep, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { compare, get, type KeyValue, put, remove, type TxnRequest, txnOf } from '../../store/index.js';
 import type { HubItem } from '../../watch/index.js';
 import { asQuorateError } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
+import { Ticker } from '../schedules/ticker.js';
 import { CandidateLine } from './candidate-line.js';
 import { Dispatcher } from './dispatcher.js';
 import { LeaderMonitor } from './leader-monitor.js';
@@ -205,11 +206,18 @@ export class Candidacy {
   }
 
   async #dispatch(term: Term, signal: AbortSignal): Promise<void> {
-    const { client, keys, mirror, onChange } = this.#options;
+    const { client, keys, mirror, onChange, onError } = this.#options;
     onChange({ dispatching: true, term: term.revision });
+    const over = new AbortController();
+    const until = linkedSignal(signal, over.signal);
+    const ticker = new Ticker({ client, keys, term, onError });
+    const ticking = keys.kind === 'condition' ? undefined : ticker.run(until.signal);
     try {
       await new Dispatcher({ client, keys, term, mirror }).run(signal);
     } finally {
+      over.abort();
+      until.unlink();
+      await ticking;
       onChange({ dispatching: false, term: term.revision });
     }
   }

@@ -5,4 +5,5 @@ export * from './control.js';
 export * from './dead-letter.js';
 export * from './item.js';
 export * from './presence.js';
+export * from './schedule.js';
 export * from './take-back.js';

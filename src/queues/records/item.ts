@@ -25,6 +25,9 @@ export interface ItemTraits {
   readonly attempts?: number;
   /** What its handler returns is kept for so many milliseconds. */
   readonly resultMs?: number;
+  /** The schedule that put it, and the moment that it was for. */
+  readonly schedule?: string;
+  readonly tickMs?: number;
   /** Of a condition queue: the task that it is. */
   readonly task?: string;
 }
@@ -68,12 +71,15 @@ export function decodeItem(bytes: Uint8Array): StoredValue {
 }
 
 /** Only what this version knows, and of the right types. */
-export function checkedTraits({ key, group, attempts, resultMs, task }: Partial<ItemTraits>): ItemTraits {
+export function checkedTraits(traits: Partial<ItemTraits>): ItemTraits {
+  const { key, group, attempts, resultMs, task, schedule, tickMs } = traits;
   return {
     ...(typeof key === 'string' ? { key } : {}),
     ...(typeof group === 'string' ? { group } : {}),
     ...(Number.isSafeInteger(attempts) ? { attempts: attempts as number } : {}),
     ...(Number.isSafeInteger(resultMs) ? { resultMs: resultMs as number } : {}),
     ...(typeof task === 'string' ? { task } : {}),
+    ...(typeof schedule === 'string' ? { schedule } : {}),
+    ...(Number.isSafeInteger(tickMs) ? { tickMs: tickMs as number } : {}),
   };
 }

@@ -50,6 +50,8 @@ export class Job<T> {
   readonly enqueuedRevision: number;
   /** Of a condition queue: the task that it was enqueued as. */
   readonly task: string | undefined;
+  /** If a schedule put the item: which, and the moment that it was for, in wall time. */
+  readonly tick: { readonly schedule: string; readonly atMs: number } | undefined;
   /**
    * Aborted when this worker may no longer hold the job: its session was lost, it is being closed, or the job was cancelled
    * (`job-cancelled`).
@@ -70,7 +72,9 @@ export class Job<T> {
     this.attempt = failures + 1;
     this.generation = generation;
     this.enqueuedRevision = create;
-    this.task = held.assigned.traits?.task;
+    const { task, schedule, tickMs } = held.assigned.traits ?? {};
+    this.task = task;
+    this.tick = schedule === undefined ? undefined : { schedule, atMs: tickMs ?? 0 };
     this.signal = signal;
     this.#parts = parts;
     this.#held = held;
