@@ -30,8 +30,8 @@ function flavourOf({ priorities, alike, keyed, watchLagMs }: PriorityWorkload): 
 
 function run(world: World<PriorityWorkload>): Promise<void> {
   return runQueue(world, flavourOf(world.workload), (history, prefix) => {
-    checkQueueRules({ history, prefix });
     const counts = checkQueuePriority({ history, prefix });
+    checkQueueRules({ history, prefix });
     for (const [situation, times] of situationsIn(counts)) world.reached(situation, times);
   });
 }

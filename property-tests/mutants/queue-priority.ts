@@ -13,7 +13,7 @@ export const queuePriorityMutants: readonly Mutant[] = [
     story:
       'Tempting: the most urgent item in memory is the next. What is more urgent may be in the store still',
     killedBy,
-    invariant: 'QUEUE-20',
+    invariant: 'QUEUE-20, not live',
   },
   {
     name: 'read-before-the-watch-told',
@@ -23,7 +23,7 @@ export const queuePriorityMutants: readonly Mutant[] = [
     story:
       'Tempting: what was read may go at once. The watch lags behind the reading, and what is more urgent and older is not known yet',
     killedBy,
-    invariant: 'QUEUE-20',
+    invariant: 'QUEUE-20, not live',
   },
   {
     name: 'first-use-of-a-level-unheard',
@@ -32,7 +32,7 @@ export const queuePriorityMutants: readonly Mutant[] = [
     replace: 'if (isPut && kv.version === 0 && inRange(keys.levelGates, kv.key)) {',
     story: 'Brokers whose priorities are fixed when a queue is declared: one that is used later is nobody’s',
     killedBy,
-    invariant: 'QUEUE-20',
+    invariant: 'QUEUE-20, QUEUE-21, not live',
   },
   {
     name: 'one-gate-for-all-levels',
@@ -42,7 +42,7 @@ export const queuePriorityMutants: readonly Mutant[] = [
     story:
       'Tempting: one compare for a group. Its other levels have gates of their own, which may have passed it',
     killedBy,
-    invariant: 'QUEUE-8',
+    invariant: 'QUEUE-8, QUEUE-21, QUEUE-20, QUEUE-1, not live',
   },
   {
     name: 'closed-by-the-gate-of-another-level',
@@ -52,7 +52,7 @@ export const queuePriorityMutants: readonly Mutant[] = [
     story:
       'Tempting: one place from which on the queue is open. Where another level stands says nothing of this one',
     killedBy,
-    invariant: 'QUEUE-21, QUEUE-1, QUEUE-8',
+    invariant: 'QUEUE-21, QUEUE-20, QUEUE-1, QUEUE-8, not live',
   },
   {
     name: 'one-base-for-all-levels',
@@ -62,7 +62,7 @@ export const queuePriorityMutants: readonly Mutant[] = [
     story:
       'Tempting: the beat tells of the head of the queue. The heads of other levels are above it and below their gates',
     killedBy,
-    invariant: 'QUEUE-1',
+    invariant: 'QUEUE-1, QUEUE-21, QUEUE-20, not live',
   },
   {
     name: 'memory-full-of-the-less-urgent',
@@ -72,6 +72,6 @@ export const queuePriorityMutants: readonly Mutant[] = [
     story:
       'Tempting: one bound for memory. Full of what may not go before the urgent is read, it lets nothing urgent be read',
     killedBy,
-    invariant: 'QUEUE-1',
+    invariant: 'QUEUE-1, not live',
   },
 ];
