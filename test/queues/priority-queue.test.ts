@@ -38,10 +38,15 @@ describeStores('priority queue', (server) => {
   it('takes full groups of all priorities at once, with idempotency keys', async () => {
     const { queue } = await setUp();
     const payloads = Array.from({ length: 600 }, (_, n) => String(n));
-    const each = (payload: string) => ({ priority: Number(payload) % 32, idempotencyKey: payload });
-    const groups = await Promise.all([1, 2, 3].map(() => queue.enqueueMany(payloads, { each })));
-    expect(new Set(groups.flat().map(({ id }) => id)).size).toBe(600);
-    expect(await queue.size()).toBe(600);
+    const each = (payload: string) => ({
+      priority: Math.floor(Number(payload)) % 32,
+      idempotencyKey: payload,
+    });
+    const others = payloads.map((payload) => `${payload}.5`);
+    const batches = [payloads, others, payloads];
+    const groups = await Promise.all(batches.map((batch) => queue.enqueueMany(batch, { each })));
+    expect(new Set(groups.flat().map(({ id }) => id)).size).toBe(1_200);
+    expect(await queue.size()).toBe(1_200);
   });
 
   it('puts follow-ups where they belong, and none where that is no priority', async () => {
@@ -63,6 +68,23 @@ describeStores('priority queue', (server) => {
     await worker.close();
     expect(refused).toMatchObject([{ code: 'invalid-argument' }, { code: 'invalid-argument' }]);
     expect(await workedOff(queue)).toEqual(['b:0', 'a:3', 'c:3', 'd:16']);
+  });
+
+  it('takes as many follow-ups as there may be, of all priorities, in one revision', async () => {
+    const { client, queue } = await setUp();
+    const source = new FifoQueue<string>(client, 'source');
+    await source.enqueue('x');
+    const revisions = new Set<number>();
+    const worker = new Worker(source, async (job) => {
+      const enqueue = Array.from({ length: 60 }, (_, n) => followUp(queue, `${n}`, { priority: n % 32 }));
+      const { enqueued } = await job.complete({ enqueue });
+      for (const { revision } of enqueued) revisions.add(revision);
+    });
+    await worker.start();
+    await expect.poll(() => source.size()).toBe(0);
+    await worker.close();
+    expect(revisions.size).toBe(1);
+    expect(await queue.size()).toBe(60);
   });
 
   it('brings a dead letter back with its priority', async () => {
