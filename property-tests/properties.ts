@@ -7,6 +7,7 @@ import { lanesProperty } from './lanes.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
+import { queueBoundsProperty } from './queue-bounds.js';
 import { queueConditionsProperty } from './queue-conditions.js';
 import { queueDelaysProperty } from './queue-delays.js';
 import { queueOutcomesProperty } from './queue-outcomes.js';
@@ -44,6 +45,7 @@ export const properties: readonly Property[] = [
   queueProducersProperty,
   queuePriorityProperty,
   queueConditionsProperty,
+  queueBoundsProperty,
 ];
 
 /** A full run is no proof with fewer. */

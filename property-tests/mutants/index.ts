@@ -7,6 +7,7 @@ import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
 import { queueMutants } from './queue.js';
+import { queueBoundsMutants } from './queue-bounds.js';
 import { queueConditionsMutants } from './queue-conditions.js';
 import { queueDelaysMutants } from './queue-delays.js';
 import { queueOutcomesMutants } from './queue-outcomes.js';
@@ -38,4 +39,5 @@ export const mutants: readonly Mutant[] = [
   ...queueProducersMutants,
   ...queuePriorityMutants,
   ...queueConditionsMutants,
+  ...queueBoundsMutants,
 ];

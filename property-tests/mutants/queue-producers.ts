@@ -91,8 +91,8 @@ const ofGroups: readonly Mutant[] = [
   {
     name: 'group-with-those-who-left',
     file: pipeline,
-    find: "const live = group.filter((submission) => submission.state !== 'over');",
-    replace: 'const live = group;',
+    find: "const live: Submission[] = preparation.group.filter(({ state }) => state !== 'over');",
+    replace: 'const live: Submission[] = [...preparation.group];',
     story:
       'Found here: a group was sent again with the item of a caller that had given up meanwhile, and had been told that it was not applied',
     killedBy,

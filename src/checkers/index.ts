@@ -57,10 +57,17 @@ export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mut
 export type { LeaderReport } from './observed-leaders.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
 export {
+  type BoundedCall,
+  checkQueueBounds,
+  type QueueBoundsCheck,
+  type QueueBoundsCounts,
+} from './queue-bounds.js';
+export {
   checkQueueConditions,
   type QueueConditionsCheck,
   type QueueConditionsCounts,
 } from './queue-conditions.js';
+
 export { checkQueueDelays, type QueueDelaysCheck, type QueueDelaysCounts } from './queue-delays.js';
 export {
   checkQueueOutcomes,

@@ -126,6 +126,10 @@ export const invariants = {
     'A release meets a state in which its condition holds, and is of just what that asks for; while the condition holds, it follows.',
   'QUEUE-27':
     'An item is given out only when the tasks that its own comes after were completed; no task waits for itself.',
+  'QUEUE-28':
+    'In a bounded queue items and unspent credit never grow above the bound, every item is paid for in its revision, and what makes room is nothing that somebody works on, and nothing that comes after an item which nobody was given yet.',
+  'QUEUE-29':
+    'A producer is told that a bounded queue is full only if it was so meanwhile; one that waits gets in once there is room, in the order of its calls.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

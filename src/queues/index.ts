@@ -23,6 +23,7 @@ export {
 export type {
   DeadLetterCause,
   ItemTraits,
+  QueueBound,
   QueueControl,
   QueueLimits,
   RateLimit,

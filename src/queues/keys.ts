@@ -8,13 +8,14 @@
  * | `e/<worker>` | a candidate for dispatcher, leased; its create revision is the term |
  * | `g/<id>` | how often the item was taken back: the *version* is the generation, the value counts failures |
  * | `h` | the gate: no item at or below it can be created any more |
- * | `h/ctl` | what operators have decided: paused, closed, limits |
+ * | `h/ctl` | what operators have decided: paused, closed, limits, bound |
  * | `h/p/<level>` | the gate of one level, where a queue has levels; `h` then only says that there is a queue |
  * | `h/kind` | what kind of queue this is, written with the gate when the first object uses it, and never changed |
  * | `h/def` | what a condition queue waits for |
  * | `i/<R>/<producer>/<n>` | an item; what follows `i/` is its id |
  * | `i/<level>/<R>/<producer>/<n>` | an item of a queue that has levels |
  * | `q/rel`, `q/gate/<name>`, `q/task/<name>`, `q/purged` | of a condition queue: up to where items are released, and by what |
+ * | `j/<producer>/…` | in a bounded queue: that a producer is present, what was granted to it, what it has used (bounds/credit-keys.ts) |
  * | `n/<id>` | an item with a delay that no dispatcher has seen yet: how many ms (queues of kind `delay`, as all that is about timers) |
  * | `s/<name>` | a schedule, and up to where its ticks are decided |
  * | `w/<worker>` | a worker's presence, leased; its create revision tells one life of the worker from another |
@@ -70,6 +71,7 @@ export class QueueKeys {
   readonly schedules: Required<KeyRange>;
   readonly generations: Required<KeyRange>;
   readonly presences: Required<KeyRange>;
+  readonly accounts: Required<KeyRange>;
   readonly candidates: Required<KeyRange>;
   readonly records: Required<KeyRange>;
   readonly cancellations: Required<KeyRange>;
@@ -77,7 +79,7 @@ export class QueueKeys {
   readonly progress: Required<KeyRange>;
   readonly results: Required<KeyRange>;
   readonly idempotency: Required<KeyRange>;
-  /** Cancellations, candidates, control, delays, generations, gates, items and presences: what a dispatcher must see change in one order. */
+  /** Accounts, cancellations, candidates, control, delays, generations, gates, items and presences: what a dispatcher must see change in one order. */
   readonly watched: Required<KeyRange>;
 
   constructor(prefix: Key, kind: QueueKind = 'fifo', definition: QueueKeys['definition'] = {}) {
@@ -99,6 +101,7 @@ export class QueueKeys {
     this.schedules = prefixRange(`${prefix}s/`);
     this.generations = prefixRange(`${prefix}g/`);
     this.presences = prefixRange(`${prefix}w/`);
+    this.accounts = prefixRange(`${prefix}j/`);
     this.candidates = prefixRange(`${prefix}e/`);
     this.records = prefixRange(`${prefix}a/`);
     this.cancellations = prefixRange(`${prefix}x/`);
@@ -114,7 +117,7 @@ export class QueueKeys {
     return new QueueKeys(this.prefix, this.kind, definition);
   }
 
-  /** What a dispatcher is expected to take note of: items, and delays, or what a condition rests on. */
+  /** What a dispatcher is expected to take note of: items and accounts, and delays, or what a condition rests on. */
   get news(): Required<KeyRange> {
     return this.newsFrom('');
   }
@@ -124,8 +127,8 @@ export class QueueKeys {
     const last = {
       condition: this.conditions,
       delay: this.freshDelays,
-      fifo: this.items,
-      priority: this.items,
+      fifo: this.accounts,
+      priority: this.accounts,
     };
     return { key: this.item(start), rangeEnd: last[this.kind].rangeEnd };
   }

@@ -3,6 +3,7 @@ import { invalidArgument, QuorateError } from '../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { type Codec, jsonCodec } from '../store/index.js';
+import { checkedBound } from './bounds/check-bound.js';
 import { TaskCheck } from './conditions/known-names.js';
 import { QueueControls } from './control/queue-controls.js';
 import { DeadLetters } from './dead-letters/dead-letters.js';
@@ -16,7 +17,7 @@ import { checkItemOptions, type ItemOptions, idempotencyKeyOf, traitsOf } from '
 import { Producer } from './producer/producer.js';
 import type { Draft, Enqueued } from './producer/submission.js';
 import { readHeads } from './reading/head.js';
-import { decodeItem, encodeItem, type ItemTraits } from './records/index.js';
+import { decodeItem, encodeItem, type ItemTraits, type QueueBound } from './records/index.js';
 import {
   type CancelOptions,
   type JobOutcome,
@@ -37,6 +38,14 @@ export interface QueueOptions<T> {
   schema?: StandardSchemaV1<unknown, T> | undefined;
   /** Of what handlers return, where results are asked for. Default: JSON. */
   resultCodec?: Codec<unknown> | undefined;
+  /**
+   * How many items the queue holds at most, those being worked on included, for a queue of which nobody has decided that: it is
+   * kept in the store, and holds for all, from the first `enqueue` of an object that says so until `controls.setBound` changes it.
+   * Default: as many as come.
+   */
+  maxLength?: number | undefined;
+  /** What becomes of an item for which there is no room. See {@link QueueBound}. Default `wait`. */
+  whenFull?: QueueBound['whenFull'] | undefined;
   /** How long an `idempotencyKey` is remembered, from the call that put its item. At least 1,000. Default 5 minutes. */
   idempotencyWindowMs?: number | undefined;
 }
@@ -107,7 +116,8 @@ export abstract class Queue<T> implements AsyncDisposable {
     this.#keys = new QueueKeys(client.keys.prefix('queue', name), kind, this.definition);
     this.#tasks = new TaskCheck(kind, this.definition);
     this.#payloads = new Payloads({ queueName: name, codec, schema });
-    this.#producer = new Producer({ client, keys: this.#keys, queueName: name });
+    const bound = boundOf(options, kind);
+    this.#producer = new Producer({ client, keys: this.#keys, queueName: name, bound });
     this.#windowMs = idempotencyWindowMs;
     this.#outcomes = new JobOutcomes({ client, keys: this.#keys, codec: this.resultCodec });
     const parts = { client, queueName: name, keys: this.#keys };
@@ -133,7 +143,7 @@ export abstract class Queue<T> implements AsyncDisposable {
    * Puts one item at the tail. Default time limit 10 s.
    *
    * Errors: `invalid-argument` (options, or a payload that the schema refuses: `details.issues`), `codec` (the codec threw),
-   * `request-too-large`, `queue-closed` (by an operator, or {@link drain}), `closed`, `aborted` and `timeout` (of `options`;
+   * `request-too-large`, `queue-closed` (by an operator, or {@link drain}), `over-limit` (a bounded queue has no room, and nobody is to wait), `closed`, `aborted` and `timeout` (of `options`;
    * outcome `unknown` if the item was already on its way, in which case it is in the queue once or not at all), and what
    * the store answers.
    */
@@ -328,4 +338,15 @@ export abstract class Queue<T> implements AsyncDisposable {
       return { value: encodeItem(bytes, atMs, traits), ...entering };
     };
   }
+}
+
+function boundOf(
+  { maxLength, whenFull }: Pick<QueueOptions<unknown>, 'maxLength' | 'whenFull'>,
+  kind: QueueKind,
+): QueueBound | undefined {
+  if (maxLength === undefined) {
+    if (whenFull === undefined) return undefined;
+    throw invalidArgument('whenFull without maxLength', 'both, or none');
+  }
+  return checkedBound({ maxLength, whenFull: whenFull ?? 'wait' }, kind) ?? undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * Key `h/ctl`, unleased: one document `{paused, closed, limits}`; none is as one that allows everything.
+ * Key `h/ctl`, unleased: one document `{paused, closed, limits, bound}`; none is as one that allows everything.
  *
  * - **Change** `IF mod(h/ctl) = as read THEN put h/ctl ELSE get h/ctl`, again with what was found there if others were faster: a
  *   change of one thing leaves the others as they are. A change that changes nothing writes nothing.
@@ -12,9 +12,10 @@ import { invalidArgument } from '../../errors.js';
 import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, put } from '../../store/index.js';
+import { checkedBound } from '../bounds/check-bound.js';
 import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
-import { encodeControl, type QueueControl, type QueueLimits } from '../records/index.js';
+import { encodeControl, type QueueBound, type QueueControl, type QueueLimits } from '../records/index.js';
 import { checkedLimits } from './check-limits.js';
 import { observeControls, statusOf } from './observe-controls.js';
 
@@ -108,7 +109,31 @@ export class QueueControls {
     return this.#change('setting the limits of a queue', { limits: checkedLimits(limits) }, options);
   }
 
-  async #change(doing: string, change: Partial<QueueControl>, options: WaitOptions): Promise<QueueStatus> {
+  /**
+   * Makes this the number of items that the queue holds, and what becomes of those for which there is no room; null: as many as
+   * come. Whoever waits for room learns of it. What is above a smaller one stays, and nothing enters before it has gone.
+   *
+   * `invalid-argument` says what is accepted; `drop-oldest` is not for a `ConditionQueue`, whose items are counted.
+   */
+  async setBound(bound: QueueBound | null, options: WaitOptions = {}): Promise<QueueStatus> {
+    return this.#change(
+      'setting the bound of a queue',
+      () => ({ bound: checkedBound(bound, this.#keys.kind) }),
+      options,
+    );
+  }
+
+  /** The same, unless somebody has decided already. */
+  async decideBound(bound: QueueBound, options: WaitOptions = {}): Promise<QueueStatus> {
+    const decide = (control: QueueControl) => (control.bound === undefined ? { bound } : {});
+    return this.#change('setting the bound of a queue', decide, options);
+  }
+
+  async #change(
+    doing: string,
+    change: Partial<QueueControl> | ((before: QueueControl) => Partial<QueueControl>),
+    options: WaitOptions,
+  ): Promise<QueueStatus> {
     checkWaitOptions(options, doing);
     const { runtime, store } = this.#client;
     const { control: key } = this.#keys;
@@ -117,7 +142,8 @@ export class QueueControls {
     let kv = (await store.range({ key }, left.forRead())).kvs[0];
     for (;;) {
       const before = statusOf(kv);
-      const control = { ...controlIn(before), ...change };
+      const former = controlIn(before);
+      const control = { ...former, ...(typeof change === 'function' ? change(former) : change) };
       const bytes = encodeControl(control);
       if (kv !== undefined && Buffer.compare(bytes, kv.value) === 0) return before;
       const asRead = compare.mod(key, 'equal', before.revision);
@@ -131,6 +157,6 @@ export class QueueControls {
   }
 }
 
-function controlIn({ paused, closed, limits }: QueueStatus): QueueControl {
-  return { paused, closed, limits };
+function controlIn({ paused, closed, limits, bound }: QueueStatus): QueueControl {
+  return { paused, closed, limits, ...(bound === undefined ? {} : { bound }) };
 }

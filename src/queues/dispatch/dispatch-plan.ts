@@ -28,6 +28,8 @@
  * the generation (which only grows), or by the id (items never come back once deleted).
  */
 
+import { CreditPlan, creditLimits } from '../bounds/credit-plan.js';
+import { oldestOf } from '../bounds/oldest.js';
 import { type GatheredLook, Gathering } from '../conditions/gathering.js';
 import type { ItemId } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
@@ -82,6 +84,7 @@ export class DispatchPlan {
   readonly #heartbeat = new Heartbeat();
   readonly #rules = new FleetRules();
   readonly #cancellations = new Cancellations();
+  readonly #credit = new CreditPlan(creditLimits);
   /** Of a condition queue. */
   #gathering: Gathering | undefined;
   #isOutdated = false;
@@ -117,6 +120,9 @@ export class DispatchPlan {
         this.#levels.heardNews();
         this.#gathering?.heard(this.#seen);
         return;
+      case 'accounts':
+        this.#credit.received(input);
+        return;
       case 'looked':
         this.#gathering?.looked(input.sight);
         return;
@@ -141,6 +147,7 @@ export class DispatchPlan {
     const cancellations = this.#cancellations.plan(mostTold, this.#workers);
     const release = this.#gathering?.nextRelease();
     const gate = release === undefined ? this.#levels.nextGate(this.#seen, nowMs) : undefined;
+    const credit = isFull ? undefined : this.#planCredit();
     // With the gate go new bases: an old one may lie above an item that the gate is about to pass, or that fires.
     const waiting = this.#isWaiting();
     const pulseMs = this.#timers?.pulseMs(nowMs);
@@ -154,15 +161,21 @@ export class DispatchPlan {
           })
         : undefined;
     const isIdle = takeBack === undefined && assignments.length === 0 && cancellations.length === 0;
-    if (isIdle && timers === undefined && gate === undefined && beat === undefined) return undefined;
+    const isAtRest = timers === undefined && credit === undefined && gate === undefined && beat === undefined;
+    if (isIdle && isAtRest) return undefined;
     this.#writing = true;
     const under = { control: this.#rules.mod, definedAt: this.#gathering?.definedAt };
-    return { assignments, ...under, cancellations, takeBack, timers, gate, beat, release };
+    return { assignments, ...under, cancellations, takeBack, timers, gate, credit, beat, release };
   }
 
   /** The window to read now; undefined while one is under way or none is wanted. */
   nextRead(): WindowRead | undefined {
     return this.#levels.nextRead(this.#seen);
+  }
+
+  /** True if the accounts of a bounded queue are to be read now. */
+  nextReadsAccounts(): boolean {
+    return this.#credit.startReading();
   }
 
   /** True once what the plan was made for has changed: it is to be loaded anew. */
@@ -202,6 +215,7 @@ export class DispatchPlan {
     const { mirror } = this.#limits;
     this.#timers = state.hasTimers ? new TimerPlan({ mirror, queueMs: timeMs, nowMs: timeAtMs }) : undefined;
     this.#controlled(state.control, state.revision, nowMs);
+    if (state.hasAccounts) this.#credit.setNeeded();
     for (const worker of state.workers) this.#workers.add(worker);
     for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
     for (const [id, jobs] of state.records) {
@@ -221,6 +235,15 @@ export class DispatchPlan {
   }
 
   #change(change: QueueChange, revision: number, nowMs: number): void {
+    if (change.type === 'credit') {
+      // A candidate that sees it waits for a sign of life.
+      this.#heartbeat.itemCreated(revision);
+      this.#credit.change(change.change, revision);
+      return;
+    }
+    if (change.type === 'item-created' || change.type === 'item-gone') {
+      this.#credit.change({ type: change.type }, revision);
+    }
     if (change.type === 'item-created') {
       this.#heartbeat.itemCreated(revision);
       if (this.#jobs.get(change.item.id) === undefined && this.#levels.admits(change.item)) {
@@ -309,6 +332,7 @@ export class DispatchPlan {
     if (!this.#rules.learn(seen, asOf, nowMs)) return;
     this.#jobs.setGroupLimits((group) => this.#rules.limitOf(group));
     this.#workers.setStartsOnly(this.#rules.startsOnly);
+    this.#credit.setBound(seen.control.bound ?? undefined);
   }
 
   #cancelled(id: ItemId, reason: Uint8Array): void {
@@ -329,6 +353,10 @@ export class DispatchPlan {
     const last = jobs.length === worker.inHand.size;
     for (const job of jobs) this.#jobs.move(job, { status: 'taking-back', worker });
     return { worker: worker.id, jobs: jobs.map(assignedJob), last };
+  }
+
+  #planCredit(): PlannedWrite['credit'] {
+    return this.#credit.next(this.#seen, this.#rules.mod, (most) => oldestOf(this.#jobs.idle(), most));
   }
 
   /** The first ready jobs, in runs to the workers with the smallest share of their capacity in use. */
@@ -355,7 +383,12 @@ export class DispatchPlan {
   #written(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {
     this.#assigned(write, outcome, nowMs);
     this.#cancellations.told(write.cancellations.map(({ id }) => id));
-    const { takeBack, gate, release } = write;
+    const { takeBack, gate, release, credit } = write;
+    if (credit !== undefined) {
+      const isGiven = outcome.creditGiven === true;
+      this.#credit.answered(credit, isGiven, outcome.revision);
+      for (const { id } of isGiven ? credit.drops : []) this.#itemGone(id);
+    }
     if (release !== undefined) {
       this.#gathering?.released(release, outcome.released === true);
       this.#levels.setBound(this.#gathering?.bound);
@@ -415,6 +448,7 @@ export class DispatchPlan {
       this.#jobs.readyCount > 0 ||
       this.#jobs.delayedCount > 0 ||
       this.#levels.hasMore ||
+      this.#credit.isWaiting ||
       this.#gathering?.isWaiting === true
     );
   }

@@ -26,6 +26,7 @@ import {
   txnOf,
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
+import { accountsIn } from '../bounds/credit-keys.js';
 import type { GatheredLook, LoadedConditions } from '../conditions/gathering.js';
 import { conditionReads, lookAt, presentTasks, storedConditions } from '../conditions/read-conditions.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
@@ -163,6 +164,7 @@ export class Dispatcher {
         { type: 'range', ...keys.generations },
         { type: 'range', ...keys.records },
         { type: 'range', ...keys.cancellations },
+        { type: 'range', ...keys.accounts, keysOnly: true, limit: 1 },
         ...(keys.kind === 'condition' ? conditionReads(keys) : []),
       ]),
     );
@@ -170,8 +172,9 @@ export class Dispatcher {
       this.#end();
       return undefined;
     }
-    const [admission = [], beats = [], presences = [], generations = [], recordKvs = [], cancelled = []] =
+    const [admission = [], beats = [], presences = [], generations = [], recordKvs = [], ...others] =
       reply.replies.map((part) => (part.type === 'range' ? part.kvs : []));
+    const [cancelled = [], accounts = []] = others;
     const under = (key: Key) => admission.find((kv) => kv.key === key);
     if (under(keys.gate) === undefined) {
       // Nobody has put anything yet. Who does will find the gate, or finds it made by another meanwhile.
@@ -198,6 +201,7 @@ export class Dispatcher {
       records,
       existing: await this.#existing(records),
       cancelled: new Map(cancelled.map(({ key, value }) => [keys.nameIn(keys.cancellations, key), value])),
+      hasAccounts: accounts.length > 0,
     };
   }
 
@@ -237,6 +241,9 @@ export class Dispatcher {
     const read = plan.nextRead();
     if (read !== undefined) {
       void this.#readWindow(plan, read, this.#load).catch((error: unknown) => this.#end(error));
+    }
+    if (plan.nextReadsAccounts()) {
+      void this.#readAccounts(plan, this.#load).catch((error: unknown) => this.#end(error));
     }
     const look = plan.nextLook();
     if (look !== undefined)
@@ -293,6 +300,25 @@ export class Dispatcher {
       },
       this.#runtime.monotonicMs(),
     );
+    this.#advance();
+  }
+
+  /** Of a bounded queue: etcd counts its items one by one, once a term. */
+  async #readAccounts(plan: DispatchPlan, load: number): Promise<void> {
+    const keys = this.#keys;
+    const reply = await this.#send(
+      txnOf({
+        success: [
+          { type: 'range', ...keys.accounts },
+          { type: 'range', ...keys.items, countOnly: true },
+        ],
+      }),
+    );
+    const [accounts, items] = reply?.replies ?? [];
+    if (accounts?.type !== 'range' || items?.type !== 'range' || load !== this.#load) return;
+    const { revision } = reply as TxnReply;
+    const state = { revision, live: items.count, accounts: accountsIn(keys, accounts.kvs) };
+    plan.apply({ type: 'accounts', ...state }, this.#runtime.monotonicMs());
     this.#advance();
   }
 

@@ -1,5 +1,6 @@
 /** What goes into the dispatcher's plan and what comes out of it: plain data, so that a run can be replayed. */
 
+import type { CreditChange, CreditWrite, StoredAccount } from '../bounds/credit-messages.js';
 import type {
   ConditionChange,
   GatheredSight,
@@ -46,6 +47,8 @@ export type QueueChange =
   /** Nothing of it was there before. */
   | { readonly type: 'level-opened'; readonly level: LevelStart }
   | { readonly type: 'condition'; readonly change: ConditionChange }
+  /** Of an account of a bounded queue. */
+  | { readonly type: 'credit'; readonly change: CreditChange }
   /** In the revision in which the item goes. */
   | { readonly type: 'cancelled'; readonly id: ItemId; readonly reason: Uint8Array };
 
@@ -69,6 +72,8 @@ export interface LoadedState {
   readonly cancelled: ReadonlyMap<ItemId, Uint8Array>;
   /** Of a condition queue. */
   readonly conditions?: LoadedConditions | undefined;
+  /** Producers of a bounded queue have accounts. */
+  readonly hasAccounts?: boolean;
 }
 
 /** Read items from `from`, up to `to` or the end of the level, at most `limit`. */
@@ -88,6 +93,13 @@ export type PlanInput =
       readonly items: readonly StoredItem[];
       readonly next: ItemId | undefined;
       readonly bytes: number;
+    }
+  /** Of a bounded queue: all accounts, and the number of items at the same revision. */
+  | {
+      readonly type: 'accounts';
+      readonly revision: number;
+      readonly live: number;
+      readonly accounts: readonly StoredAccount[];
     }
   /** All of revisions up to `revision`, each change with its own. */
   | {
@@ -136,6 +148,7 @@ export interface PlannedWrite {
   readonly takeBack: TakeBackOfLost | undefined;
   readonly timers: TimerWrite | undefined;
   readonly gate: GateMove | undefined;
+  readonly credit?: CreditWrite | undefined;
   readonly beat: Beat | undefined;
   /** Of a condition queue. Does not meet a gate. */
   readonly release: PlannedRelease | undefined;
@@ -166,4 +179,5 @@ export interface WriteOutcome {
   readonly timers?: TimerOutcome | undefined;
   readonly gateMoved: boolean;
   readonly released?: boolean;
+  readonly creditGiven?: boolean;
 }

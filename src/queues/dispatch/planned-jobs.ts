@@ -147,6 +147,11 @@ export class PlannedJobs {
     }
   }
 
+  /** Those that nobody works on. */
+  *idle(): Iterable<PlannedJob> {
+    for (const job of this.#jobs.values()) if (!('worker' in job.place)) yield job;
+  }
+
   /** The smallest id of each level that has a job here. */
   smallestIds(): ReadonlyMap<LevelName, ItemId> {
     const smallest = new Map<LevelName, ItemId>();

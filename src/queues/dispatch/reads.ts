@@ -1,6 +1,7 @@
 /** What the dispatcher reads and watches, turned into the words of its plan. Malformed values are read as empty ones. */
 import type { KeyEvent, KeyValue } from '../../store/index.js';
 import { inRange, textOf } from '../../store/index.js';
+import { creditChangeOf } from '../bounds/credit-keys.js';
 import { conditionChangeOf } from '../conditions/read-conditions.js';
 import { levelOf, type QueueKeys } from '../keys.js';
 import {
@@ -79,6 +80,10 @@ export function changeOf(keys: QueueKeys, event: KeyEvent): QueueChange | undefi
   if (inRange(keys.presences, kv.key)) {
     if (!isPut) return { type: 'worker-gone', worker: keys.nameIn(keys.presences, kv.key) };
     return { type: 'worker-present', worker: workerOf(keys, kv) };
+  }
+  if (inRange(keys.accounts, kv.key)) {
+    const credit = creditChangeOf(keys, event);
+    return credit && { type: 'credit', change: credit };
   }
   if (isPut && kv.version === 1 && inRange(keys.levelGates, kv.key)) {
     const gate = textOf(kv.value);

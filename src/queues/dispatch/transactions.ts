@@ -11,6 +11,7 @@
  *   delete x/<id>}`.
  * - *Stamps and firings* of timers: see timers/timer-plan.ts.
  * - *Gate* `{IF create < v+1 for every item in [gate, to) THEN put h := to}`, or `h/p/<level>` if those are of a level.
+ * - *Credit* for the producers of a bounded queue: see bounds/credit-keys.ts.
  * - *Beat* `put beat`, always beside a gate: see records/beat.ts for why the bases must move with it.
  */
 import {
@@ -27,6 +28,7 @@ import {
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
+import { creditTxn } from '../bounds/credit-keys.js';
 import { release } from '../conditions/release.js';
 import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
 import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
@@ -67,6 +69,7 @@ export function requestOf(
   if (write.takeBack !== undefined) ops.push(takeBack(keys, write.takeBack));
   if (write.timers !== undefined) ops.push(timerOp(keys, write.timers));
   if (write.gate !== undefined) ops.push(moveGate(keys, write.gate));
+  if (write.credit !== undefined) ops.push(creditTxn(keys, write.credit));
   if (write.release !== undefined) ops.push(release(keys, write.release));
   if (write.beat !== undefined) ops.push(put(keys.beat, encodeBeat(write.beat)));
   if (write.cancellations.length > 0) {
@@ -140,6 +143,7 @@ export function outcomeOf(keys: QueueKeys, write: PlannedWrite, reply: TxnReply)
   const taken = write.takeBack !== undefined ? replies.shift() : undefined;
   const timers = write.timers !== undefined ? replies.shift() : undefined;
   const gate = write.gate !== undefined ? replies.shift() : undefined;
+  const credit = write.credit !== undefined ? replies.shift() : undefined;
   const released = write.release !== undefined ? replies.shift() : undefined;
   return {
     revision: reply.revision,
@@ -147,6 +151,7 @@ export function outcomeOf(keys: QueueKeys, write: PlannedWrite, reply: TxnReply)
     takenBack: takeBackResults(write.takeBack, taken),
     timers: write.timers && timerOutcome(keys, write.timers, timers, reply.revision),
     gateMoved: gate?.type === 'txn' && gate.succeeded,
+    creditGiven: credit?.type === 'txn' && credit.succeeded,
     released: released?.type === 'txn' && released.succeeded,
   };
 }

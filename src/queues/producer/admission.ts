@@ -9,13 +9,15 @@ import { invalidArgument, QuorateError } from '../../errors.js';
 import { compare, type KeyValue, put, type TxnRequest, textOf, txnOf } from '../../store/index.js';
 import { addDefinition, isDefined, putDefinition } from '../conditions/stored-definition.js';
 import { type LevelName, placeOf, type QueueKeys, type QueueKind } from '../keys.js';
-import { decodeControl } from '../records/index.js';
+import { decodeControl, type QueueBound } from '../records/index.js';
 
 export interface AdmissionReading {
   /** Gates that are not there yet, that of the queue first: {@link createGates} comes first, if there are any. */
   readonly missing: readonly LevelName[];
   /** The revision that last wrote the control, 0 if nothing has. */
   readonly control: number;
+  /** Null: it was decided that there is none. Undefined: nobody has decided. */
+  readonly bound: QueueBound | null | undefined;
 }
 
 /**
@@ -31,11 +33,12 @@ export function admissionOf(
   const missing = [...new Set(['', ...levels])].filter((level) => !found.has(keys.gateOf(level)));
   if (!missing.includes('')) checkKind(keys, found.get(keys.kindKey));
   if (!isDefined(keys, found.get(keys.definitionKey)) && !missing.includes('')) missing.unshift('');
-  const control = found.get(keys.control);
-  if (control !== undefined && decodeControl(control.value).closed) {
+  const stored = found.get(keys.control);
+  const control = stored && decodeControl(stored.value);
+  if (control?.closed) {
     throw new QuorateError('queue-closed', `${keys.prefix} was closed by an operator, and lets nothing in`);
   }
-  return { missing, control: control?.modRevision ?? 0 };
+  return { missing, control: stored?.modRevision ?? 0, bound: control?.bound };
 }
 
 /** Throws `invalid-argument` if the queue, which exists, is of another kind than the object that uses it. */

@@ -10,6 +10,8 @@
  * Transaction, on a lane of this object, one group in flight: see `group-request.ts`. A queue that operators have closed
  * (`h/ctl`, read with the gate and compared by the group) lets nothing in.
  *
+ * In a bounded queue a group takes as much as its credit allows, and pays in its own revision: see bounds/.
+ *
  * - *Reply lost*: the lane finds out whether the group was applied, and never applies it twice; what the conditions in it
  *   came to is worked out from the state before it.
  * - *This process pauses between read and commit*: the dispatcher's gate has moved on, or operators have closed the queue; the
@@ -25,10 +27,14 @@
 import type { Lane } from '../../commit/index.js';
 import { QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
 import type { LeaseId, Store } from '../../store/index.js';
+import { type Behind, Entrance, mayAdmitAgain } from '../bounds/entrance.js';
+import { QueueControls } from '../control/queue-controls.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { itemId, type LevelName, type QueueKeys } from '../keys.js';
+import type { QueueBound } from '../records/index.js';
 import { admissionOf, createGates } from './admission.js';
 import { groupRequest, itemsPerGroup, type Reading } from './group-request.js';
 import type { Submission } from './submission.js';
@@ -40,18 +46,22 @@ const laneTimeoutMs = 60_000;
 
 /** What a group is made with. */
 interface Preparation {
+  readonly group: readonly Submission[];
   readonly reading: Reading;
   /** By how long what is on them is kept. */
   readonly leases: ReadonlyMap<number, LeaseId>;
 }
 
 export class EnqueuePipeline {
+  readonly #client: Client;
   readonly #runtime: Runtime;
   readonly #store: Store;
   readonly #lane: Lane;
   readonly #keys: QueueKeys;
   readonly #leases: ExpiringLeases;
   readonly #producer: string;
+  readonly #bound: QueueBound | undefined;
+  readonly #entrance: Entrance;
   readonly #closed = sharedController();
   readonly #pending: Submission[] = [];
   #pendingItems = 0;
@@ -60,20 +70,26 @@ export class EnqueuePipeline {
   #lastRevision = 0;
   #running = false;
   #onFull: (() => void) | undefined;
+  #run: Promise<void> | undefined;
 
   constructor(options: {
-    runtime: Runtime;
-    store: Store;
+    client: Client;
     lane: Lane;
     keys: QueueKeys;
     leases: ExpiringLeases;
+    /** Becomes that of the queue, if nobody has decided yet. */
+    bound: QueueBound | undefined;
   }) {
-    this.#runtime = options.runtime;
-    this.#store = options.store;
+    const { client, keys } = options;
+    this.#client = client;
+    this.#runtime = client.runtime;
+    this.#store = client.store;
     this.#lane = options.lane;
-    this.#keys = options.keys;
+    this.#keys = keys;
     this.#leases = options.leases;
-    this.#producer = options.runtime.newId();
+    this.#bound = options.bound;
+    this.#producer = client.runtime.newId();
+    this.#entrance = new Entrance({ client, keys, closed: this.#closed.signal });
   }
 
   submit(submission: Submission): void {
@@ -88,7 +104,9 @@ export class EnqueuePipeline {
     if (this.#running) return;
     this.#running = true;
     // A microtask later, so that calls of the same turn travel together.
-    queueMicrotask(() => void this.#run());
+    queueMicrotask(() => {
+      this.#run = this.#enterAll();
+    });
   }
 
   /** Refuses what is not sent yet, with `closed`; what is sent gets its answer. */
@@ -100,11 +118,18 @@ export class EnqueuePipeline {
     this.#onFull?.();
   }
 
+  /** Gives back what it has in a bounded queue, when what was sent has its answer. For after the closing. */
+  async leave(): Promise<void> {
+    if (!this.#entrance.isInUse) return;
+    await this.#run;
+    await this.#entrance.close();
+  }
+
   #isFull(): boolean {
     return this.#pendingItems >= itemsPerGroup || this.#pendingBytes >= bytesPerGroup;
   }
 
-  async #run(): Promise<void> {
+  async #enterAll(): Promise<void> {
     let commit: Promise<void> | undefined;
     while (this.#pending.length > 0 || commit !== undefined) {
       // A full group is read for while the one before it commits; others go on gathering meanwhile.
@@ -117,9 +142,13 @@ export class EnqueuePipeline {
         if (this.#pending.length === 0) continue;
       }
       const group = this.#take();
-      const preparation = await this.#prepare(group);
+      const preparation = await this.#prepare(group, commit);
       await commit;
-      commit = preparation === undefined ? undefined : this.#commit(group, preparation).catch(failing(group));
+      commit = preparation === undefined ? undefined : this.#commit(preparation).catch(failing(group));
+      if (!this.#entrance.isInUse) continue;
+      await commit;
+      commit = undefined;
+      await this.#entrance.nobodyWaits(() => this.#pending.length === 0);
     }
     this.#running = false;
   }
@@ -144,9 +173,38 @@ export class EnqueuePipeline {
   }
 
   /** What the group is made with; undefined if nobody waits for the group any more, or nothing is let in. */
-  async #prepare(group: readonly Submission[]): Promise<Preparation | undefined> {
-    const [reading, leases] = await Promise.all([this.#read(group), this.#leasesFor(group)]);
-    return reading && { reading, leases };
+  async #prepare(group: readonly Submission[], before?: Promise<void>): Promise<Preparation | undefined> {
+    for (;;) {
+      const [reading, leases] = await Promise.all([this.#read(group), this.#leasesFor(group)]);
+      if (reading?.bound === undefined) return reading && { group, reading, leases };
+      // What it spends must be known first.
+      await before;
+      const { bound } = reading;
+      const admitted = await this.#retrying(group, mayAdmitAgain, () =>
+        this.#entrance.admit(group, bound, this.#behind()),
+      );
+      if (admitted === 'again') continue;
+      if (this.#closed.signal.aborted) for (const submission of group) submission.reject(closedError());
+      if (admitted === undefined || admitted.length === 0) return undefined;
+      this.#putBack(group, admitted);
+      return { group: admitted, reading, leases };
+    }
+  }
+
+  /** Those of the group that come behind what was admitted. */
+  #putBack(group: readonly Submission[], admitted: readonly Submission[]): void {
+    const last = admitted.at(-1);
+    const rest = last === undefined ? [] : group.slice(group.indexOf(last) + 1);
+    this.#pending.unshift(...rest);
+    for (const { drafts, bytes } of rest) {
+      this.#pendingItems += drafts.length;
+      this.#pendingBytes += bytes;
+    }
+  }
+
+  #behind(): Behind {
+    const front = this.#pending.find(({ state }) => state === 'pending');
+    return { front, next: front?.drafts.length ?? 0, wanted: Math.min(this.#pendingItems, itemsPerGroup) };
   }
 
   /** The leases that conditions of the group write on, asked for beside the read. Who does not get one is told why. */
@@ -174,20 +232,27 @@ export class EnqueuePipeline {
     return this.#retrying(group, isPassingRead, async () => {
       for (;;) {
         const { revision, kvs } = await this.#store.range(this.#keys.admission);
-        const { missing, control } = admissionOf(this.#keys, kvs, levels);
-        if (missing.length === 0) return { revision, control };
-        const { succeeded } = await this.#store.txn(createGates(this.#keys, revision, missing));
-        if (succeeded) return { revision, control };
+        const { missing, control, bound } = admissionOf(this.#keys, kvs, levels);
+        const isMade =
+          missing.length === 0 ||
+          (await this.#store.txn(createGates(this.#keys, revision, missing))).succeeded;
+        if (bound === undefined && this.#bound !== undefined) await this.#decide(this.#bound);
+        else if (isMade) return { revision, control, bound: bound ?? undefined };
       }
     });
   }
 
-  async #commit(group: readonly Submission[], first: Preparation): Promise<void> {
+  /** Nobody has said how many items the queue holds: this object does, unless another is faster. */
+  async #decide(bound: QueueBound): Promise<void> {
+    await new QueueControls(this.#client, this.#keys).decideBound(bound);
+  }
+
+  async #commit(first: Preparation): Promise<void> {
     const backoff = new Backoff(this.#runtime, retryDelay);
     let preparation: Preparation | undefined = first;
     while (preparation !== undefined) {
       // Made anew for each attempt: who has left meanwhile was told that nothing of his was written.
-      const live = group.filter((submission) => submission.state !== 'over');
+      const live: Submission[] = preparation.group.filter(({ state }) => state !== 'over');
       if (live.length === 0) return;
       const outcome = await this.#attempt(live, preparation);
       if (outcome === 'settled') return;
@@ -205,15 +270,20 @@ export class EnqueuePipeline {
     { reading, leases }: Preparation,
   ): Promise<'settled' | 'refused' | 'failed' | 'lease-gone'> {
     this.#lastRevision = Math.max(this.#lastRevision, reading.revision);
+    const behind = this.#behind();
+    const count = live.reduce((sum, { drafts }) => sum + drafts.length, 0);
+    const spending = reading.bound && this.#entrance.spending(count, behind);
     const { request, answer } = groupRequest({
-      ...{ keys: this.#keys, submissions: live, reading },
+      ...{ keys: this.#keys, submissions: live, reading, spending },
       nextId: (level) => this.#nextId(level),
       leaseFor: (keptMs) => leases.get(keptMs) as LeaseId,
     });
     for (const submission of live) submission.state = 'sent';
     try {
+      this.#entrance.doubt();
       const reply = await this.#lane.txn(request, { timeoutMs: laneTimeoutMs });
       if (!reply.succeeded) return 'refused';
+      if (spending !== undefined) this.#entrance.spent(spending, behind, reply.revision);
       answer(reply);
       return 'settled';
     } catch (error) {

@@ -11,6 +11,7 @@
  * first of them is sent, and those behind it are answered by what became of it: they stand right behind it in the same revision.
  */
 import {
+  type Compare,
   compare,
   get,
   type Key,
@@ -24,6 +25,7 @@ import {
   txnOf,
 } from '../../store/index.js';
 import type { ItemId, LevelName, QueueKeys } from '../keys.js';
+import type { QueueBound } from '../records/index.js';
 import { putEntry } from '../timers/entry.js';
 import type { Condition, Draft, Enqueued, Submission } from './submission.js';
 
@@ -37,6 +39,7 @@ export interface Reading {
   readonly revision: number;
   /** The revision that last wrote the control. */
   readonly control: number;
+  readonly bound?: QueueBound | undefined;
 }
 
 export interface GroupRequest {
@@ -54,8 +57,10 @@ export function groupRequest(options: {
   reading: Reading;
   nextId: (level: LevelName) => ItemId;
   leaseFor: (keptMs: number) => LeaseId;
+  /** What pays for it in a bounded queue. */
+  spending?: { readonly compare: readonly Compare[]; readonly ops: readonly Op[] } | undefined;
 }): GroupRequest {
-  const { keys, submissions, reading, nextId, leaseFor } = options;
+  const { keys, submissions, reading, nextId, leaseFor, spending } = options;
   const blocks = new Blocks();
   const deciding = new Map<Key, ResultIn>();
   const smallest = new Map<LevelName, ItemId>();
@@ -105,8 +110,9 @@ export function groupRequest(options: {
     compare: [
       ...[...smallest].map(([level, id]) => compare.value(keys.gateOf(level), 'less', id)),
       compare.mod(keys.control, 'equal', reading.control),
+      ...(spending?.compare ?? []),
     ],
-    success: blocks.ops(),
+    success: [...blocks.ops(), ...(spending?.ops ?? [])],
     failure: [get(keys.gate)],
   });
   const answer = (reply: TxnReply) => {

@@ -5,6 +5,7 @@ import type { Client } from '../../session/index.js';
 import { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
+import type { QueueBound } from '../records/index.js';
 import { EnqueuePipeline } from './enqueue-pipeline.js';
 import type { Draft, Enqueued } from './submission.js';
 import { WaitingCall } from './waiting-call.js';
@@ -24,15 +25,23 @@ export class Producer {
   readonly #client: Client;
   readonly #keys: QueueKeys;
   readonly #queueName: string;
+  readonly #bound: QueueBound | undefined;
   #opened: Promise<Opened> | undefined;
   /** Resolves when every call so far has been submitted, or has ended; undefined if that is so. */
   #turns: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: { client: Client; keys: QueueKeys; queueName: string }) {
+  /** `bound`: for a queue of which nobody has decided how many items it holds. */
+  constructor(options: {
+    client: Client;
+    keys: QueueKeys;
+    queueName: string;
+    bound?: QueueBound | undefined;
+  }) {
     this.#client = options.client;
     this.#keys = options.keys;
     this.#queueName = options.queueName;
+    this.#bound = options.bound;
   }
 
   get doing(): string {
@@ -68,6 +77,7 @@ export class Producer {
     this.#closed = true;
     const opened = await this.#opened?.catch(() => undefined);
     opened?.pipeline.close();
+    await opened?.pipeline.leave();
     await opened?.lane.close();
   }
 
@@ -108,7 +118,8 @@ export class Producer {
     const open = async () => {
       const lane = await store.openLane();
       const leases = new ExpiringLeases(store, runtime);
-      return { lane, pipeline: new EnqueuePipeline({ runtime, store, lane, leases, keys: this.#keys }) };
+      const parts = { client: this.#client, keys: this.#keys, bound: this.#bound };
+      return { lane, pipeline: new EnqueuePipeline({ ...parts, lane, leases }) };
     };
     if (this.#opened === undefined) {
       const opening = open();

@@ -45,6 +45,8 @@ export interface Submission {
   readonly bytes: number;
   /** `'over'` once nobody waits for it any more. */
   state: 'pending' | 'sent' | 'over';
+  /** Called when that is so. */
+  onOver?: (() => void) | undefined;
   /** One result for each draft, undefined where a condition declined it and nothing stands in. */
   resolve(results: readonly (Enqueued | undefined)[]): void;
   reject(error: QuorateError): void;

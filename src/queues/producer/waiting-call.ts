@@ -101,6 +101,7 @@ export class WaitingCall {
   #answered(submission: Submission): void {
     if (submission.state === 'over') return;
     submission.state = 'over';
+    submission.onOver?.();
     this.#missing -= 1;
     if (this.#missing > 0) return;
     const failure = this.#failure;
@@ -118,7 +119,10 @@ export class WaitingCall {
   #end(settle: () => void): void {
     if (this.#over) return;
     this.#over = true;
-    for (const part of this.#parts) part.state = 'over';
+    for (const part of this.#parts) {
+      part.state = 'over';
+      part.onOver?.();
+    }
     this.#timer?.cancel();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     settle();

@@ -19,6 +19,13 @@ export interface QueueLimits {
   readonly rate?: RateLimit;
 }
 
+/** How many items a queue holds, those being worked on included, and what becomes of one that finds no room. */
+export interface QueueBound {
+  readonly maxLength: number;
+  /** `wait`: for its turn and room. `refuse`: it is not let in. `drop-oldest`: the oldest that nobody works on makes room. */
+  readonly whenFull: 'wait' | 'refuse' | 'drop-oldest';
+}
+
 /** What operators have decided for the queue: one document, changed by compare-and-set. */
 export interface QueueControl {
   /** Nothing is given out. */
@@ -26,6 +33,8 @@ export interface QueueControl {
   /** Nothing is let in. */
   readonly closed: boolean;
   readonly limits: QueueLimits;
+  /** Null: that there is none. Absent: nobody has decided yet. */
+  readonly bound?: QueueBound | null;
 }
 
 export const openControl: QueueControl = { paused: false, closed: false, limits: {} };
@@ -37,11 +46,14 @@ export function encodeControl(control: QueueControl): Uint8Array {
 /** A document that cannot be read, or only in part, is refused: nobody knows what it was to prevent. */
 export function decodeControl(bytes: Uint8Array): QueueControl {
   const value = parsed('control', () => JSON.parse(textOf(bytes)) as Partial<QueueControl>);
-  const { paused = false, closed = false, limits = {} } = value;
+  const { paused = false, closed = false, limits = {}, bound } = value;
   if (Array.isArray(value) || typeof paused !== 'boolean' || typeof closed !== 'boolean') {
     throw malformed('control');
   }
-  return { paused, closed, limits: limitsOf(limits) };
+  const control = { paused, closed, limits: limitsOf(limits) };
+  if (bound === undefined) return control;
+  if (bound !== null && !isBound(bound)) throw malformed('control');
+  return { ...control, bound };
 }
 
 function limitsOf(limits: QueueLimits | null): QueueLimits {
@@ -68,6 +80,16 @@ function isGroups(groups: unknown): boolean {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+export const waysWhenFull: readonly string[] = [
+  'wait',
+  'refuse',
+  'drop-oldest',
+] satisfies QueueBound['whenFull'][];
+
+function isBound({ maxLength, whenFull }: Partial<QueueBound>): boolean {
+  return isCount(maxLength) && maxLength > 0 && waysWhenFull.includes(String(whenFull));
 }
 
 function isRate(rate: RateLimit | null | undefined): rate is RateLimit {

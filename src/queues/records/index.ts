@@ -2,6 +2,7 @@
 export * from './assignment.js';
 export * from './beat.js';
 export * from './control.js';
+export * from './credit.js';
 export * from './dead-letter.js';
 export * from './item.js';
 export * from './presence.js';

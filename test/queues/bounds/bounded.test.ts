@@ -1,0 +1,129 @@
+import { expect, it } from 'vitest';
+import { FifoQueue, Worker } from '../../../src/queues/index.js';
+import { QueueKeys } from '../../../src/queues/keys.js';
+import { testClients } from '../../support/clients.js';
+import { describeStores } from '../../support/stores.js';
+
+describeStores('a bounded queue', (server) => {
+  it('QUEUE-28 holds so many items, and QUEUE-29 lets others in as those go, in the order of their calls', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<number>(client, 'q', { maxLength: 3 });
+    const entered: number[] = [];
+    const calls = Array.from({ length: 10 }, (_, n) => queue.enqueue(n).then(() => entered.push(n)));
+    await expect.poll(() => entered).toEqual([0, 1, 2]);
+    expect(await queue.size()).toBe(3);
+    let most = 0;
+    const done: number[] = [];
+    await using worker = new Worker(queue, async (job) => {
+      most = Math.max(most, await queue.size());
+      done.push(job.payload);
+    });
+    await worker.start();
+    await Promise.all(calls);
+    await expect.poll(() => done).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(most).toBeLessThanOrEqual(3);
+    await queue.close();
+    const { accounts } = new QueueKeys(client.keys.prefix('queue', 'q'));
+    expect((await client.store.range(accounts)).count).toBe(0);
+  });
+
+  it('QUEUE-29 refuses what finds no room, and lets it in when there is some', async () => {
+    const client = await testClients(server).open();
+    await using queue = new FifoQueue<number>(client, 'q', { maxLength: 2, whenFull: 'refuse' });
+    await queue.enqueueMany([0, 1]);
+    await expect(queue.enqueue(2)).rejects.toMatchObject({ code: 'over-limit', outcome: 'not-applied' });
+    await expect(queue.enqueueMany([2, 3, 4])).rejects.toMatchObject({ code: 'over-limit' });
+    expect(await queue.cancel((await queue.peek())?.id ?? '')).toBe(true);
+    await queue.enqueue(3);
+    expect(await queue.size()).toBe(2);
+  });
+
+  it('QUEUE-28 drops the oldest that nobody works on, where that is so decided', async () => {
+    const client = await testClients(server).open();
+    await using queue = new FifoQueue<number>(client, 'q', { maxLength: 3, whenFull: 'drop-oldest' });
+    for (let n = 0; n < 10; n += 1) await queue.enqueue(n);
+    expect(await queue.size()).toBe(3);
+    const done: number[] = [];
+    await using worker = new Worker(queue, (job) => done.push(job.payload));
+    await worker.start();
+    await expect.poll(() => done).toEqual([7, 8, 9]);
+  });
+
+  it('QUEUE-29 what one process holds and does not use is another’s when it is wanted', async () => {
+    const clients = testClients(server);
+    await using a = new FifoQueue<number>(await clients.open(), 'q', { maxLength: 8 });
+    await using b = new FifoQueue<number>(await clients.open(), 'q');
+    await a.enqueue(0);
+    await b.enqueue(1);
+    await Promise.all([2, 3, 4, 5].map((n) => b.enqueue(n)));
+    await Promise.all([6, 7].map((n) => a.enqueue(n)));
+    expect(await a.size()).toBe(8);
+    await expect(b.enqueue(8, { timeoutMs: 60 })).rejects.toMatchObject({
+      code: 'timeout',
+      outcome: 'not-applied',
+    });
+    await a.purge();
+    // Who has given up waits for nothing any more.
+    await a.enqueueMany([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(await b.size()).toBe(8);
+  });
+
+  it('QUEUE-29 a bound that is changed or taken away is told to those who wait', async () => {
+    const client = await testClients(server).open();
+    await using queue = new FifoQueue<number>(client, 'q');
+    await queue.controls.setBound({ maxLength: 1, whenFull: 'wait' });
+    await queue.enqueue(0);
+    const second = queue.enqueue(1);
+    const third = queue.enqueue(2);
+    await queue.controls.setBound({ maxLength: 2, whenFull: 'wait' });
+    await second;
+    expect(await queue.size()).toBe(2);
+    await queue.controls.setBound(null);
+    await third;
+    await queue.enqueueMany([3, 4, 5]);
+    expect(await queue.size()).toBe(6);
+    await queue.controls.setBound({ maxLength: 4, whenFull: 'refuse' });
+    await expect(queue.enqueue(6)).rejects.toMatchObject({ code: 'over-limit' });
+    expect(await queue.controls.read()).toMatchObject({ bound: { maxLength: 4, whenFull: 'refuse' } });
+    await queue.controls.setLimits({ concurrency: 3 });
+    expect(await queue.controls.read()).toMatchObject({
+      bound: { maxLength: 4 },
+      limits: { concurrency: 3 },
+    });
+  });
+
+  it('an object that names a bound decides it once, and not against an operator', async () => {
+    const client = await testClients(server).open();
+    const named = () => new FifoQueue<number>(client, 'q', { maxLength: 5, whenFull: 'refuse' });
+    await using first = named();
+    await first.enqueue(0);
+    expect(await first.controls.read()).toMatchObject({ bound: { maxLength: 5, whenFull: 'refuse' } });
+    await first.controls.setBound(null);
+    await using second = named();
+    await second.enqueue(1);
+    expect(await first.controls.read()).toMatchObject({ bound: null });
+  });
+
+  it('what is longer than the queue is refused at once', async () => {
+    const client = await testClients(server).open();
+    await using queue = new FifoQueue<number>(client, 'q', { maxLength: 2 });
+    await expect(queue.enqueueMany([0, 1, 2])).rejects.toMatchObject({ code: 'over-limit' });
+    await queue.enqueueMany([0, 1]);
+  });
+
+  it('refuses bad bounds', async () => {
+    const client = await testClients(server).open();
+    const refused = expect.objectContaining({ code: 'invalid-argument' });
+    for (const maxLength of [0, -1, 1.5, Number.NaN, '5', null, Number.POSITIVE_INFINITY]) {
+      expect(() => new FifoQueue(client, 'q', { maxLength: maxLength as number })).toThrow(refused);
+    }
+    expect(() => new FifoQueue(client, 'q', { whenFull: 'wait' })).toThrow(refused);
+    expect(() => new FifoQueue(client, 'q', { maxLength: 1, whenFull: 'burst' as 'wait' })).toThrow(refused);
+    const { controls } = new FifoQueue(client, 'q');
+    for (const bound of [undefined, 5, {}, { maxLength: 5 }, { whenFull: 'wait' }]) {
+      await expect(controls.setBound(bound as unknown as null)).rejects.toMatchObject({
+        code: 'invalid-argument',
+      });
+    }
+  });
+});
