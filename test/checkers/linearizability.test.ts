@@ -289,14 +289,11 @@ describe('at length', () => {
       2_000_000,
     ],
   ])('%s', (_what, operations, mostSteps) => {
-    const began = performance.now();
     const { verdict, steps } = checkLinearizable(registerModel, operations);
-    const tookMs = performance.now() - began;
     expect({ verdict, isCheap: steps < mostSteps }, `${steps} steps`).toEqual({
       verdict: 'linearizable',
       isCheap: true,
     });
-    expect(tookMs).toBeLessThan(5_000);
   });
 
   it('finds the one read that is wrong among ten thousand calls', () => {

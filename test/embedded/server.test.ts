@@ -91,7 +91,7 @@ describe('closing', () => {
     await keepAlive.next();
     const begin = performance.now();
     await Promise.all([server.close(), server.close()]);
-    expect(performance.now() - begin).toBeLessThan(2_000);
+    expect(performance.now() - begin).toBeLessThan(10_000);
     for (const stream of [watch, keepAlive]) {
       expect(await stream.ended).toMatchObject({
         code: status.UNAVAILABLE,
@@ -108,7 +108,7 @@ describe('closing', () => {
     for (let i = 0; i < 40; i += 1) await put(client, 'k', Buffer.alloc(256 * 1024));
     const begin = performance.now();
     await server.close();
-    expect(performance.now() - begin).toBeLessThan(2_000);
+    expect(performance.now() - begin).toBeLessThan(10_000);
   });
 });
 
