@@ -1,6 +1,6 @@
 /** Looks at what dispatchers read and write: what fires meanwhile, and what comes late. */
 
-import type { QueueKeys } from '../../src/queues/keys.js';
+import type { ItemId, QueueKeys } from '../../src/queues/keys.js';
 import { sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import type {
@@ -56,7 +56,7 @@ export class Requests {
       if (errands.length > 0) hesitate();
       if (errands.some(({ gate }) => gate?.includes('/'))) this.reached('backlog mode was entered');
       const reply = await send();
-      if (fires(this.#keys, request.success)) {
+      if (firedIn(this.#keys, request.success).some((id) => id < this.#gate())) {
         firings += 1;
         if (isFirst && firings === plan?.fallsAtFiring) {
           this.reached('a dispatcher fell as an item had fired');
@@ -87,6 +87,11 @@ export class Requests {
     };
   }
 
+  #gate(): ItemId {
+    const [gate] = this.#world.simulation.engine.range({ key: this.#keys.gate }).kvs;
+    return Buffer.from(gate?.value ?? []).toString('latin1');
+  }
+
   /** At an answer that has been received. */
   #look(request: RangeRequest, { kvs, revision }: RangeResult): void {
     const keys = this.#keys;
@@ -98,8 +103,7 @@ export class Requests {
       this.reached('delays that nobody had stamped were read');
     }
     if (!request.key.startsWith(keys.items.key)) return;
-    const [gate] = engine.range({ key: keys.gate }).kvs;
-    const place = Buffer.from(gate?.value ?? []).toString('latin1');
+    const place = this.#gate();
     const newer = engine.range({ ...request, limit: 0, minCreateRevision: revision + 1, keysOnly: true }).kvs;
     if (newer.some(({ key }) => keys.nameIn(keys.items, key) < place)) {
       this.reached('an item fired into a window that was being read');
@@ -107,11 +111,14 @@ export class Requests {
   }
 }
 
-function fires(keys: QueueKeys, ops: readonly Op[]): boolean {
-  return ops.some((op) => {
-    if (op.type !== 'txn') return false;
-    return op.success.some((each) => each.type === 'delete' && inRange(keys.timers, each.key))
-      ? op.success.some((each) => each.type === 'put' && inRange(keys.items, each.key))
-      : fires(keys, op.success);
+/** The items that fire in a write. */
+function firedIn(keys: QueueKeys, ops: readonly Op[]): readonly ItemId[] {
+  return ops.flatMap((op) => {
+    if (op.type !== 'txn') return [];
+    const isFiring = op.success.some((each) => each.type === 'delete' && inRange(keys.timers, each.key));
+    if (!isFiring) return firedIn(keys, op.success);
+    return op.success.flatMap((each) =>
+      each.type === 'put' && inRange(keys.items, each.key) ? [keys.nameIn(keys.items, each.key)] : [],
+    );
   });
 }

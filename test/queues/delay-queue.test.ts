@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { DelayQueue, Worker } from '../../src/queues/index.js';
+import { DelayQueue, FifoQueue, followUp, PriorityQueue, Worker } from '../../src/queues/index.js';
 import { QueueKeys } from '../../src/queues/keys.js';
 import { systemRuntime } from '../../src/runtime/index.js';
 import { testClients } from '../support/clients.js';
@@ -36,5 +36,123 @@ describeStores('delay queue', (server) => {
     for (const range of [keys.delayed, keys.freshDelays, keys.timers, keys.items]) {
       expect((await client.store.range({ ...range, countOnly: true })).count).toBe(0);
     }
+  });
+
+  it('QUEUE-17 QUEUE-18 cancels delayed items, stamped or not, and tells who waits for them', async () => {
+    const client = await testClients(server).open();
+    const queue = new DelayQueue<string>(client, 'later');
+    const keys = new QueueKeys(client.keys.prefix('queue', 'later'), 'delay');
+    const [fresh, stamped, kept] = await queue.enqueueMany(['fresh', 'stamped', 'kept'], {
+      delayMs: 300_000,
+      resultMs: 60_000,
+    });
+    if (!fresh || !stamped || !kept) throw new Error('three items');
+    expect(await queue.result(fresh.id)).toEqual({ status: 'pending' });
+    expect(await queue.cancel(fresh.id, { reason: 'no more' })).toBe(true);
+    expect(await queue.cancel(fresh.id)).toBe(false);
+    expect(await queue.result(fresh.id)).toEqual({ status: 'cancelled', reason: 'no more' });
+    const worker = new Worker(queue, () => {});
+    await worker.start();
+    await expect
+      .poll(async () => (await client.store.range({ ...keys.timers, countOnly: true })).count)
+      .toBe(2);
+    const told = queue.waitForResult(stamped.id).catch((error: unknown) => error);
+    expect(await queue.cancel(stamped.id)).toBe(true);
+    expect(await told).toMatchObject({ code: 'job-cancelled' });
+    await expect
+      .poll(async () => (await client.store.range({ ...keys.timers, countOnly: true })).count)
+      .toBe(1);
+    expect(await queue.delayedSize()).toBe(1);
+    expect(await queue.peek()).toBeUndefined();
+    await worker.close();
+  });
+
+  it('QUEUE-18 a wait without a result ends when its delayed item is cancelled, and not when it fires', async () => {
+    const client = await testClients(server).open();
+    const queue = new DelayQueue<string>(client, 'later');
+    const [cancelled, fired] = await queue.enqueueMany(['cancelled', 'fired'], {
+      each: (payload) => ({
+        delayMs: payload === 'fired' ? 200 : 300_000,
+        resultMs: payload === 'fired' ? 60_000 : undefined,
+      }),
+    });
+    if (!cancelled || !fired) throw new Error('two items');
+    const none = queue.waitForResult(cancelled.id).catch((error: unknown) => error);
+    const result = queue.waitForResult(fired.id);
+    const worker = new Worker(queue, (job) => `${job.payload} and done`);
+    await worker.start();
+    expect(await result).toBe('fired and done');
+    await queue.cancel(cancelled.id);
+    expect(await none).toMatchObject({ code: 'no-result' });
+    await worker.close();
+  });
+
+  it('QUEUE-23 is purged with its delayed items, stamped or not, and nothing is left of them', async () => {
+    const client = await testClients(server).open();
+    const queue = new DelayQueue<number>(client, 'later');
+    const keys = new QueueKeys(client.keys.prefix('queue', 'later'), 'delay');
+    await queue.enqueueMany([1, 2, 3], { delayMs: 300_000 });
+    const worker = new Worker(queue, () => {});
+    await worker.start();
+    await expect
+      .poll(async () => (await client.store.range({ ...keys.timers, countOnly: true })).count)
+      .toBe(3);
+    await worker.close();
+    await queue.enqueueMany([4, 5], { delayMs: 300_000 });
+    await queue.enqueue(6);
+    expect((await queue.purge()).removed).toBe(6);
+    for (const range of [keys.delayed, keys.freshDelays, keys.timers, keys.items]) {
+      expect((await client.store.range({ ...range, countOnly: true })).count).toBe(0);
+    }
+  });
+
+  it('is drained of its delayed items, and lets in what it had taken', async () => {
+    const client = await testClients(server).open();
+    const queue = new DelayQueue<string>(client, 'later');
+    const seen: string[] = [];
+    await queue.enqueueMany(['a', 'b'], { each: (payload) => ({ delayMs: payload === 'a' ? 400 : 0 }) });
+    const worker = new Worker(queue, (job) => {
+      seen.push(job.payload);
+    });
+    await worker.start();
+    await queue.drain({ timeoutMs: 10_000 });
+    expect(seen).toEqual(['b', 'a']);
+    await expect(queue.enqueue('c', { delayMs: 5 })).rejects.toMatchObject({ code: 'queue-closed' });
+    await worker.close();
+  });
+
+  it('QUEUE-14 QUEUE-19 takes idempotency keys and follow-ups with a delay', async () => {
+    const client = await testClients(server).open();
+    const first = new FifoQueue<string>(client, 'first');
+    const queue = new DelayQueue<string>(client, 'later');
+    const one = await queue.enqueue('x', { delayMs: 300_000, idempotencyKey: 'k' });
+    const again = await queue.enqueue('y', { delayMs: 5, idempotencyKey: 'k' });
+    expect(again).toMatchObject({ id: one.id, duplicate: true });
+    expect(await queue.delayedSize()).toBe(1);
+    await first.enqueue('job');
+    const worker = new Worker(first, async (job) => {
+      await job.complete({
+        enqueue: [followUp(queue, 'then', { delayMs: 300_000 }), followUp(queue, 'now')],
+      });
+    });
+    await worker.start();
+    await expect.poll(() => queue.size()).toBe(3);
+    expect(await queue.delayedSize()).toBe(2);
+    expect((await queue.peek())?.payload).toBe('now');
+    await worker.close();
+  });
+
+  it('refuses delays that are none, and other queues all', async () => {
+    const client = await testClients(server).open();
+    const queue = new DelayQueue<string>(client, 'later');
+    for (const delayMs of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '5', null, 4e11]) {
+      await expect(queue.enqueue('x', { delayMs: delayMs as number })).rejects.toMatchObject({
+        code: 'invalid-argument',
+      });
+    }
+    for (const other of [new FifoQueue<string>(client, 'f'), new PriorityQueue<string>(client, 'p')]) {
+      await expect(other.enqueue('x', { delayMs: 5 })).rejects.toMatchObject({ code: 'invalid-argument' });
+    }
+    expect(await queue.size()).toBe(0);
   });
 });

@@ -25,8 +25,11 @@ export class NearTimers {
   #isReading = false;
   #together = fewestAtFirst;
 
-  get hasRoom(): boolean {
-    return this.#near.size < this.#together * 2;
+  /** For one that is due by then: what is due later keeps none out that is due now. */
+  hasRoom(byMs: number): boolean {
+    let count = 0;
+    for (const { dueMs } of this.#near.values()) if (dueMs <= byMs) count += 1;
+    return count < this.#together * 2;
   }
 
   get isEmpty(): boolean {
@@ -55,6 +58,7 @@ export class NearTimers {
     if (this.#isReading) return undefined;
     const unread = [...this.#near.values()].filter(({ found }) => found === undefined);
     if (unread.length === 0) return undefined;
+    unread.sort((a, b) => a.dueMs - b.dueMs);
     this.#isReading = true;
     return { type: 'values', ids: unread.slice(0, this.#together).map(({ id }) => id) };
   }

@@ -74,10 +74,12 @@ export class TimerPlan {
   /** What to read now; undefined if nothing more is. One of each type is under way at a time. */
   nextRead(nowMs: number): TimerRead | undefined {
     const queueMs = nowMs + this.#toQueueMs;
-    while (this.#near.hasRoom) {
-      const timer = this.#held.takeDue(queueMs + leadMs);
-      if (timer === undefined) break;
-      this.#near.add(timer);
+    for (const byMs of [queueMs, queueMs + leadMs]) {
+      while (this.#near.hasRoom(byMs)) {
+        const timer = this.#held.takeDue(byMs);
+        if (timer === undefined) break;
+        this.#near.add(timer);
+      }
     }
     return this.#near.next() ?? this.#held.next(queueMs) ?? this.#fresh.next();
   }
@@ -117,10 +119,11 @@ export class TimerPlan {
 
   /** When to ask for a read and a write again though nothing has happened; undefined: not before something does. */
   wakeAtMs(): number | undefined {
-    const held = this.#near.hasRoom ? this.#held.firstHeldMs : undefined;
-    const times = [this.#near.nextDueMs, held === undefined ? undefined : held - leadMs].filter(
-      (time) => time !== undefined,
-    );
+    const held = this.#held.firstHeldMs;
+    const aheadMs = this.#near.hasRoom(Number.POSITIVE_INFINITY) ? leadMs : 0;
+    // Without room it waits for others to fire, which is an event by itself.
+    const takesMs = held === undefined || !this.#near.hasRoom(held) ? undefined : held - aheadMs;
+    const times = [this.#near.nextDueMs, takesMs].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times) - this.#toQueueMs;
   }
 

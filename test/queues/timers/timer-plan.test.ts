@@ -158,6 +158,19 @@ describe('timers of a dispatcher', () => {
     expect(store.timers.size).toBe(0);
   });
 
+  it('let none wait for those that are due later', () => {
+    const store = new Timers();
+    const timers = plan();
+    for (let n = 0; n < 400; n += 1) store.delay(`later${n}`, 900);
+    store.run(timers, 0, 100);
+    store.delay('soon', 10);
+    timers.learned({ id: 'soon', create: 401, delayMs: 10 }, 100);
+    store.run(timers, 100, 2_000);
+    expect(store.fired[0]).toEqual({ id: 'soon', atMs: 110 });
+    expect(store.fired).toHaveLength(401);
+    expect(Math.max(...store.fired.map(({ atMs }) => atMs))).toBeLessThan(920);
+  });
+
   it('put large values alone', () => {
     const store = new Timers();
     const timers = plan();
