@@ -94,12 +94,21 @@ export const queueConditionsMutants: readonly Mutant[] = [
     invariant: 'QUEUE-26',
   },
   {
+    name: 'successor-without-gates',
+    file: 'src/queues/conditions/read-conditions.ts',
+    find: '    if (name !== undefined) gates.set(name, gateValueIn(kv));\n',
+    replace: '',
+    story:
+      'celery #4207: the body of a chord that is not always called when its header is done. What came true before the watch stays unheard, and under a new dispatcher all wait for ever',
+    killedBy,
+    invariant: 'not live, QUEUE-26',
+  },
+  {
     name: 'successor-without-facts',
     file: 'src/queues/conditions/read-conditions.ts',
     find: '    if (task !== undefined) done.add(task);\n',
     replace: '',
-    story:
-      'celery #4207: the body of a chord that is not always called when its header is done. What came true before the watch stays unheard, and tasks wait for ever under a new dispatcher',
+    story: 'The same of tasks: what was completed under another dispatcher is waited for again',
     killedBy,
     invariant: 'not live, QUEUE-26',
   },

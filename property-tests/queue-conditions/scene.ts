@@ -1,7 +1,8 @@
 /** The producers, workers and controllers of a run, each a process of its own that may crash and start anew at any moment. */
+
+import { Facts } from '../../src/checkers/condition-judge.js';
 import { isQuorateError } from '../../src/errors.js';
 import { releasedIn, releasedKey } from '../../src/queues/conditions/condition-keys.js';
-import { type StoredConditions, storedConditions } from '../../src/queues/conditions/read-conditions.js';
 import { ConditionQueue, type Job, Worker, type WorkerEvent } from '../../src/queues/index.js';
 import { type ItemId, QueueKeys } from '../../src/queues/keys.js';
 import { sleep } from '../../src/runtime/index.js';
@@ -169,10 +170,12 @@ export class Scene {
     }
   }
 
-  #facts(): StoredConditions {
+  /** Not as a dispatcher reads them: it may be that which is at fault. */
+  #facts(): Facts {
+    const facts = new Facts(this.keys);
     const { kvs } = this.world.simulation.engine.range(this.keys.conditions);
-    const none = { type: 'range', kvs: [], count: 0, more: false } as const;
-    return storedConditions(this.keys, [none, { ...none, kvs }]);
+    for (const kv of kvs) facts.learn({ type: 'put', kv });
+    return facts;
   }
 
   #oneOfTheGathered(chance: number): ItemId | undefined {

@@ -56,7 +56,7 @@ export interface ConditionQueueOptions<T> extends QueueOptions<T>, ConditionDefi
  * - **Session loss** does not touch it: all of it is on no lease. A dispatcher that dies is followed by one that judges by the same facts.
  * - **Cost**: an enqueue as in every queue; the definition is read along. A release is one commit; finding the n-th item and, where
  *   batches have no fixed size, counting what is left are a read each, a pass of etcd over what has gathered. Batches of one size that are
- *   there together go in one commit, up to 1,000 items. What gathers takes no memory; items of tasks that wait do. A task costs its
+ *   there together go in one commit, up to 1,000 items. What gathers takes no memory (ids of tasks that are wanted `present` do); items of tasks that wait do. A task costs its
  *   acknowledgement a second put, once for each worker. At a takeover all that has gathered is read if the condition asks for `present`.
  *
  * Algorithm: a release is a bound, guarded against late arrivals; `docs/queues.md`, `src/queues/conditions/gathering.ts`.

@@ -36,7 +36,13 @@ export function revocable(keys: QueueKeys): Required<KeyRange> {
 /** The name in the key of a gate or a task; undefined for another key. */
 export function namedIn(keys: QueueKeys, kind: 'gate' | 'task', key: Key): string | undefined {
   const range = prefixRange(`${keys.conditions.key}${kind}/`);
-  return key.startsWith(range.key) ? decodeURIComponent(key.slice(range.key.length)) : undefined;
+  if (!key.startsWith(range.key)) return undefined;
+  try {
+    return decodeURIComponent(key.slice(range.key.length));
+  } catch {
+    // Nobody of this library has put it.
+    return undefined;
+  }
 }
 
 /** Up to where items are released. */

@@ -28,59 +28,17 @@
 import { type ItemId, placeOf } from '../keys.js';
 import type { ItemTraits } from '../records/index.js';
 import type { GateValue, QueueCondition } from './condition.js';
-import type { Released } from './condition-keys.js';
 import { batchSizeOf, type Definition, itemsAskedFor } from './definition.js';
 import { nothing, reach } from './evaluate.js';
+import type {
+  ConditionChange,
+  GatheredLook,
+  GatheredSight,
+  LoadedConditions,
+  PlannedRelease,
+} from './messages.js';
+import { PresentTasks } from './present-tasks.js';
 import { lacking } from './task-graph.js';
-
-/** What is known of a condition queue, as of the revision of the load. */
-export interface LoadedConditions {
-  /** Undefined: nobody has said yet what it waits for. Then nothing is released. */
-  readonly definition: Definition | undefined;
-  /** The revision that wrote it, 0 if none has. */
-  readonly definedAt: number;
-  readonly released: Released;
-  readonly gates: ReadonlyMap<string, GateValue | undefined>;
-  readonly done: ReadonlySet<string>;
-  /** Gathered items of tasks that the condition wants present. */
-  readonly present: ReadonlyMap<ItemId, string>;
-  /** No item is below it. */
-  readonly start: ItemId;
-}
-
-/** What the watch brings. */
-export type ConditionChange =
-  | { readonly type: 'defined' }
-  | { readonly type: 'gate'; readonly name: string; readonly value: GateValue | undefined }
-  | { readonly type: 'task-done'; readonly task: string }
-  | { readonly type: 'purged' | 'released' };
-
-/** Count the items from `from` on, and say where the n-th of them stands for each n of `sizes`, all at one revision. */
-export interface GatheredLook {
-  readonly from: ItemId;
-  readonly sizes: readonly number[];
-}
-
-export interface GatheredSight {
-  readonly from: ItemId;
-  readonly revision: number;
-  readonly count: number;
-  /** The places right behind them; absent where there are fewer. */
-  readonly places: ReadonlyMap<number, ItemId>;
-}
-
-export interface PlannedRelease {
-  readonly from: ItemId;
-  /** Undefined: everything, for good. */
-  readonly upTo: ItemId | undefined;
-  /** What the condition rests on must not have changed since. */
-  readonly revision: number;
-  readonly definedAt: number;
-  /** Which items are released is part of the condition. */
-  readonly isExact: boolean;
-  /** How many they are, where that is known. */
-  readonly count: number | undefined;
-}
 
 export class Gathering {
   readonly #definition: Definition | undefined;
@@ -90,8 +48,8 @@ export class Gathering {
   readonly #sizes: readonly number[];
   /** If every batch has as many items. */
   readonly #batch: number | undefined;
-  readonly #present: Map<ItemId, string>;
-  readonly #wanted: ReadonlySet<string>;
+  readonly #present: PresentTasks;
+  readonly #asksForItems: boolean;
   readonly #gates: Map<string, GateValue | undefined>;
   readonly #done: Set<string>;
   /** Nothing from here on is released; undefined: everything is. */
@@ -123,8 +81,8 @@ export class Gathering {
     this.#seen = revision;
     this.#sizes = asked.sizes;
     this.#batch = this.#when && batchSizeOf(this.#when);
-    this.#wanted = new Set(asked.tasks);
-    this.#present = new Map(present);
+    this.#present = new PresentTasks(asked.tasks, present);
+    this.#asksForItems = asked.sizes.length > 0 || asked.tasks.length > 0;
     this.#gates = new Map(gates);
     this.#done = new Set(done);
     this.#bound = released.upTo;
@@ -164,13 +122,13 @@ export class Gathering {
   itemCreated(id: ItemId, traits: ItemTraits | undefined, revision: number): void {
     if (!this.#isGathered(id) || revision <= this.#loadedAt) return;
     this.#highest = later(this.#highest, behind(id));
-    if (traits?.task !== undefined && this.#wanted.has(traits.task)) this.#present.set(id, traits.task);
+    this.#present.add(id, traits?.task);
     this.#counted(revision, 1);
   }
 
   itemGone(id: ItemId, revision: number): void {
     if (!this.#isGathered(id) || revision <= this.#loadedAt) return;
-    this.#present.delete(id);
+    this.#present.remove(id);
     this.#counted(revision, -1);
     this.#someWent = true;
     // Once this dispatcher knows of it, nothing in the store need tell of it any more.
@@ -220,7 +178,7 @@ export class Gathering {
     const sight = this.#sight;
     const known = { from, definedAt: this.#definedAt };
     if (this.#isLatching) {
-      const isExact = this.#sizes.length > 0 || this.#wanted.size > 0;
+      const isExact = this.#asksForItems;
       return { ...known, upTo: undefined, revision: this.#seen, isExact, count: undefined };
     }
     if (place === nothing) {
@@ -246,7 +204,7 @@ export class Gathering {
     this.#from = upTo;
     const before = this.#someWent ? undefined : this.#count;
     this.#count = before === undefined || count === undefined ? undefined : before - count;
-    for (const id of this.#present.keys()) if (id < upTo) this.#present.delete(id);
+    this.#present.removeBelow(upTo);
   }
 
   get #isLatching(): boolean {
@@ -298,18 +256,13 @@ export class Gathering {
         if (!this.#isReached(size)) return undefined;
         return this.#isLatching ? nothing : (this.#sight?.places.get(size) ?? somewhere);
       },
-      behindTask: (task) => this.#behindTask(task),
+      behindTask: (task) => {
+        const first = this.#present.first(task);
+        return first && behind(first);
+      },
       isDone: (task) => this.#done.has(task),
       gateValue: (name) => this.#gates.get(name),
     });
-  }
-
-  #behindTask(task: string): ItemId | undefined {
-    let first: ItemId | undefined;
-    for (const [id, name] of this.#present) {
-      if (name === task && (first === undefined || id < first)) first = id;
-    }
-    return first === undefined ? undefined : behind(first);
   }
 }
 

@@ -14,13 +14,8 @@ import { decodeItem } from '../records/index.js';
 import type { GateValue } from './condition.js';
 import { gateValueIn, namedIn, purgedKey, releasedIn, releasedKey } from './condition-keys.js';
 import { type Definition, decodeDefinition, itemsAskedFor } from './definition.js';
-import {
-  behind,
-  type ConditionChange,
-  type GatheredLook,
-  type GatheredSight,
-  type LoadedConditions,
-} from './gathering.js';
+import { behind } from './gathering.js';
+import type { ConditionChange, GatheredLook, GatheredSight, LoadedConditions } from './messages.js';
 
 const itemsPerPage = 1_000;
 

@@ -1,7 +1,7 @@
 import { compare, nested, put, type TxnOp } from '../../store/index.js';
 import type { QueueKeys } from '../keys.js';
 import { encodeReleased, releasedKey, revocable } from './condition-keys.js';
-import type { PlannedRelease } from './gathering.js';
+import type { PlannedRelease } from './messages.js';
 
 /** The release of what has gathered below `upTo`; what each compare is for is told in gathering.ts. */
 export function release(

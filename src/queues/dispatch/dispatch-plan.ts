@@ -30,7 +30,8 @@
 
 import { CreditPlan, creditLimits } from '../bounds/credit-plan.js';
 import { oldestOf } from '../bounds/oldest.js';
-import { type GatheredLook, Gathering } from '../conditions/gathering.js';
+import { Gathering } from '../conditions/gathering.js';
+import type { GatheredLook } from '../conditions/messages.js';
 import type { ItemId } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
 import type { TimerRead } from '../timers/messages.js';

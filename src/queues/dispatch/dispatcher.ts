@@ -27,7 +27,7 @@ import {
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { accountsIn } from '../bounds/credit-keys.js';
-import type { GatheredLook, LoadedConditions } from '../conditions/gathering.js';
+import type { GatheredLook, LoadedConditions } from '../conditions/messages.js';
 import { conditionReads, lookAt, presentTasks, storedConditions } from '../conditions/read-conditions.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';

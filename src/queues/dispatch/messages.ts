@@ -6,7 +6,7 @@ import type {
   GatheredSight,
   LoadedConditions,
   PlannedRelease,
-} from '../conditions/gathering.js';
+} from '../conditions/messages.js';
 import type { ItemId } from '../keys.js';
 import type { LevelStart } from '../reading/starts.js';
 import type { AssignedJob, Beat, ItemTraits, TakeBack } from '../records/index.js';

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkedDefinition } from '../../../src/queues/conditions/definition.js';
-import {
-  behind,
-  type GatheredSight,
-  Gathering,
-  type PlannedRelease,
-} from '../../../src/queues/conditions/gathering.js';
+import { behind, Gathering } from '../../../src/queues/conditions/gathering.js';
+import type { GatheredSight, PlannedRelease } from '../../../src/queues/conditions/messages.js';
 import {
   all,
   any,
