@@ -216,3 +216,45 @@ it('QUEUE-8 tells in its beat where each level begins', () => {
   created(other, 20, item(usual, 12), item(usual, 14));
   expect(other.nextWrite(0)?.beat?.bases).toEqual({ [usual]: id(usual, 12) });
 });
+
+it('a job whose assignment is refused goes back behind those of its level that the same write left in the store', () => {
+  const plan = loaded([urgent, usual], 10, 4);
+  const keyed = (level: string, n: number, key: string) => ({ ...item(level, n), traits: { key } });
+  read(plan, 10);
+  read(plan, 10);
+  const [first, alone] = [keyed(usual, 11, 'a'), keyed(urgent, 12, 'b')];
+  created(plan, 11, first);
+  created(plan, 12, alone);
+  expect(give(plan)).toEqual([alone.id, first.id]);
+  const [behind, free] = [keyed(usual, 13, 'a'), item(usual, 19)];
+  const blocked = [14, 15, 16, 17, 18].map((n) => keyed(urgent, n, 'b'));
+  created(plan, 13, behind);
+  for (const each of blocked) created(plan, each.create, each);
+  created(plan, 20, free);
+  const write = plan.nextWrite(0);
+  if (write === undefined) throw new Error('the free one is to be given out');
+  expect(given(write)).toEqual([free.id]);
+  const refused = { accepted: false, workersGone: ['w'], itemsGone: [] } as const;
+  plan.apply({ type: 'written', write, outcome: { ...accepted, revision: 21, assignment: refused } }, 0);
+  change(
+    plan,
+    22,
+    { type: 'worker-present', worker: { ...worker, id: 'v', create: 22, slots: 10, concurrency: 10 } },
+    ...[first, alone, ...blocked].map(({ id }) => ({ type: 'item-gone' as const, id })),
+  );
+  const order: ItemId[] = [];
+  for (let step = 0; step < 8; step += 1) {
+    const next = plan.nextWrite(0);
+    order.push(...given(next));
+    const taken = (next?.takeBack?.jobs ?? []).map(() => ({ type: 'gone' as const }));
+    if (next !== undefined) {
+      const outcome = { ...accepted, revision: 23, takenBack: taken };
+      plan.apply({ type: 'written', write: next, outcome }, 0);
+    }
+    const wanted = plan.nextRead();
+    if (wanted === undefined) continue;
+    const inLevel = [behind, free].filter(({ id }) => id.startsWith(wanted.from.slice(0, 3)));
+    plan.apply({ type: 'window', read: wanted, revision: 23, items: inLevel, next: undefined, bytes: 0 }, 0);
+  }
+  expect(order).toEqual([behind.id, free.id]);
+});

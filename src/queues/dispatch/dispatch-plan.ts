@@ -419,8 +419,10 @@ export class DispatchPlan {
         // It may have been finished or returned already, and the watch have been faster than the reply.
         if (job?.generation !== generation || place?.status !== 'assigning' || place.worker.id !== name)
           continue;
-        const next = assignment.accepted ? { status: 'assigned' as const, worker: place.worker } : undefined;
-        this.#jobs.move(job, next ?? { status: 'ready' });
+        if (assignment.accepted) this.#jobs.move(job, { status: 'assigned', worker: place.worker });
+        // What was before it may have been left in the store by this very write, and is to be read again before it.
+        else if (this.#levels.isUnread(id)) this.#jobs.remove(job);
+        else this.#jobs.move(job, { status: 'ready' });
       }
     }
     const given = write.assignments.flatMap(({ jobs }) => jobs.map(({ id }) => id));

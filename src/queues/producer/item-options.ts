@@ -4,7 +4,10 @@ import { type ItemTraits, longestTraitsBytes } from '../records/index.js';
 
 /** What may be said of an item as it is enqueued. */
 export interface ItemOptions {
-  /** Ordering key: of the items that share one, one is worked on at a time, in queue order, and through retries. */
+  /**
+   * Ordering key: of the items that share one, one is worked on at a time, in queue order, and through retries. What comes to stand
+   * before one that waits for its retry, being more urgent or its delay being over, goes before it.
+   */
   key?: string | undefined;
   /** A group whose concurrency is limited together. */
   group?: string | undefined;

@@ -94,6 +94,12 @@ export class Levels {
     return this.#of(item.id)?.reader.admits(item) === true;
   }
 
+  /** True if this item, if it is there, is (still, or again) to be read. */
+  isUnread(id: ItemId): boolean {
+    const cut = this.#of(id)?.reader.cut;
+    return cut !== undefined && id >= cut;
+  }
+
   /** True if this item, which the plan's own write has put, belongs into the plan now. */
   admitsFired(item: StoredItem): boolean {
     return this.#of(item.id)?.reader.admitsFired(item) === true;
