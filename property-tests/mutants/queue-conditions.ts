@@ -74,6 +74,16 @@ export const queueConditionsMutants: readonly Mutant[] = [
     invariant: 'QUEUE-25',
   },
   {
+    name: 'released-before-it-was-counted',
+    file: gathering,
+    find: 'if (this.#isUncounted || this.#isBlind) return undefined;',
+    replace: 'if (this.#isBlind) return undefined;',
+    story:
+      'Seen here in review: a count that is not known yet was taken for none, and of two parts of which either will do the farther one decided',
+    killedBy,
+    invariant: 'QUEUE-26',
+  },
+  {
     name: 'look-from-before-the-release',
     file: gathering,
     find: 'if (sight === undefined || sight.from !== this.#from) return;',

@@ -74,6 +74,8 @@ const condition: fc.Arbitrary<QueueCondition> = fc.constantFrom(
   ...[
     all(present('t0'), size(3)),
     any(present('t1'), size(4)),
+    any(size(2), present('t2', 't3')),
+    any(size(3), present('t0', 't2')),
     any(done('t1'), size(4)),
     all(done('t0'), size(2)),
   ],

@@ -103,6 +103,7 @@ export class Gathering {
 
   /** Something is about to be read or released. */
   get isWaiting(): boolean {
+    if (this.#bound !== undefined && this.#isUncounted) return true;
     const place = this.#bound === undefined ? undefined : this.#reach();
     if (place !== nothing || this.#isLatching) return place !== undefined;
     return this.#count !== 0;
@@ -185,7 +186,7 @@ export class Gathering {
       if ((this.#count ?? 0) === 0 || this.#highest <= from) return undefined;
       return { ...known, upTo: this.#highest, revision: this.#seen, isExact: false, count: undefined };
     }
-    if (this.#isBlind) return undefined;
+    if (this.#isUncounted || this.#isBlind) return undefined;
     const revision = Math.min(this.#seen, sight?.revision ?? this.#seen);
     const places = [...(sight?.places ?? [])];
     const [count, upTo = place] =
@@ -235,6 +236,11 @@ export class Gathering {
 
   #isReached(size: number): boolean {
     return size <= (this.#count ?? 0);
+  }
+
+  /** Whether a size is reached is not known yet: what else holds may reach farther than that. */
+  get #isUncounted(): boolean {
+    return this.#sizes.length > 0 && this.#count === undefined;
   }
 
   /** It holds, and how far it reaches depends on places that were not looked at. */

@@ -155,6 +155,28 @@ describe('Gathering', () => {
     expect(plan.nextRelease()?.upTo).toBe(behind(id(2)));
   });
 
+  it('QUEUE-26 releases by no farther part while it is not known whether a size is reached', () => {
+    const plan = gathering({ when: any(size(3), present('t')) }, [[9, 't']]);
+    expect(plan.nextRelease()).toBeUndefined();
+    // Whoever takes over may have to release: the queue is not at rest.
+    expect(plan.isWaiting).toBe(true);
+    expect(plan.nextLook()).toEqual({ from: placeOf(1), sizes: [] });
+    plan.looked(undefined);
+    expect(plan.nextRelease()).toBeUndefined();
+    expect(plan.nextLook()).toEqual({ from: placeOf(1), sizes: [] });
+    plan.looked(sight(10, 5));
+    expect(plan.nextRelease()).toBeUndefined();
+    expect(plan.nextLook()).toEqual({ from: placeOf(1), sizes: [3] });
+    plan.looked(sight(10, 5, [3]));
+    expect(plan.nextRelease()?.upTo).toBe(behind(id(3)));
+  });
+
+  it('does not count first where the count changes nothing', () => {
+    const open = gathering({ when: any(size(3), present('t')), release: 'latched' }, [[9, 't']]);
+    expect(open.nextRelease()).toMatchObject({ upTo: undefined });
+    expect(gathering({ when: present('t') }, [[9, 't']]).nextRelease()?.upTo).toBe(behind(id(9)));
+  });
+
   it('releases batches of one size together, as many as there are, up to 1,000 items', () => {
     const plan = gathering({ when: all(size(4), gate('g', equals(1))) });
     plan.nextLook();
