@@ -40,7 +40,7 @@ export interface ConditionQueueOptions<T> extends QueueOptions<T>, ConditionDefi
  *
  * **Tasks**: an item that is enqueued with a `task` is given out when all predecessors of its task were completed: an item of
  * each was acknowledged, at any time, in this queue, or {@link markDone} was called. Items without predecessors go first; others pass those that
- * wait. Both together: an item is given out once it is released and its predecessors are done.
+ * wait, even if they share an ordering key. Both together: an item is given out once it is released and its predecessors are done.
  *
  * - **Order**: items are released in queue order, which is that of `FifoQueue`, and given out in it but for those whose task waits.
  * - **Guaranteed**: nothing is given out that is not released; a release is one revision, whatever its size, and nothing comes to be among

@@ -22,7 +22,8 @@
  * counted from what is in hand, which a successor counts anew from one read. A job that comes back from a worker while the
  * part of the queue before it is still unread may go again at once: when it was first given out it was the first of its key.
  * Blocked jobs stay in memory, as waiting ones do, and count towards `mirror`: when so many are blocked, what lies behind
- * them in the store is not read before some of them have gone.
+ * them in the store is not read before some of them have gone. Jobs that are held for their task do not count, since what they wait
+ * for may lie behind them: they take memory as many as they are.
  *
  * **Staleness.** A change that was overtaken by a read or by a reply of this dispatcher is told by its revision, by
  * the generation (which only grows), or by the id (items never come back once deleted).

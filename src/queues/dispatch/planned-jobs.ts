@@ -219,8 +219,11 @@ export class PlannedJobs {
   }
 }
 
-/** What is held back keeps its place in the line of its key, as what waits for its retry does. */
-function standOf({ status }: JobPlace): Stand {
-  if (status === 'held') return 'delayed';
+/**
+ * What is held for its task has no place in the line of its key: the tasks that it waits for may be behind it there. Let go, it takes
+ * its place by its id.
+ */
+function standOf({ status }: JobPlace): Stand | undefined {
+  if (status === 'held') return undefined;
   return status === 'ready' || status === 'delayed' ? status : 'in-hand';
 }

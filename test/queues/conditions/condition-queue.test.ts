@@ -207,6 +207,16 @@ describe('tasks that wait for others', () => {
     expect(queue.deadLetters).toBeInstanceOf(DeadLetters);
   });
 
+  it('hold nothing up behind them that shares their ordering key, and take their place in it when they are let go', async () => {
+    const queue = queueOf({ tasks: { pack: ['pick'] } });
+    const key = 'order';
+    await queue.enqueue('pack', { task: 'pack', key });
+    await queue.enqueue('pick', { task: 'pick', key });
+    await queue.enqueue('bill', { key });
+    await work({ concurrency: 3 });
+    await expect.poll(() => handled).toEqual(['pick', 'pack', 'bill']);
+  });
+
   it('are released first, where there is a condition too', async () => {
     const queue = queueOf({ when: size(2), tasks: { b: ['a'] } });
     await work();
