@@ -9,8 +9,8 @@ import { type BoundsWorkload, boundsWorkload } from './queue-bounds/workload.js'
 import type { Property } from './support/property.js';
 import type { World } from './support/world.js';
 
-/** As in queue.ts, which adds up what may follow one on another; and calls of twenty seconds, one burst after another. */
-const livenessMs = 8_000 + 20 * 25_000 + 60_000;
+/** As in queue.ts, which adds up what may follow one on another; and bursts of calls, one after another. */
+const livenessMs = 8_000 + 20 * 8_000 + 60_000;
 /** Requests may arrive so late. */
 const afterlifeMs = 7_000;
 

@@ -65,16 +65,6 @@ export const queueBoundsMutants: readonly Mutant[] = [
     invariant: 'QUEUE-28',
   },
   {
-    name: 'drop-whatever-has-become-of-it',
-    file: creditKeys,
-    find: "      compare.create(keys.item(id), 'equal', create),\n",
-    replace: '',
-    story:
-      'The oldest has been acknowledged meanwhile: nothing makes room, and another is let in all the same',
-    killedBy,
-    invariant: 'QUEUE-28',
-  },
-  {
     name: 'drop-the-newest',
     file: 'src/queues/bounds/oldest.ts',
     find: 'return level === otherLevel ? id < other : level > otherLevel;',
@@ -111,15 +101,6 @@ export const queueBoundsMutants: readonly Mutant[] = [
     story: 'A producer without credit says that the queue is full, and it is empty',
     killedBy,
     invariant: 'QUEUE-29',
-  },
-  {
-    name: 'refused-though-others-hold-what-they-do-not-use',
-    file: plan,
-    find: 'if (lack > this.#free.count) this.#takeBack(lack - this.#free.count, account);',
-    replace: '',
-    story: 'Credit lent to a producer that rests is never seen again',
-    killedBy,
-    invariant: 'not live',
   },
   {
     name: 'taken-away-bound-told-to-nobody',

@@ -59,7 +59,8 @@ const producer: fc.Arbitrary<ProducerPlan> = fc.record(
     burst: fc.integer({ min: 1, max: 6 }),
     most: fc.constantFrom(1, 1, 3),
     gapMs: fc.constantFrom(0, 30, 300),
-    patienceMs: fc.constantFrom(20_000, 5_000, 400),
+    // An hour is longer than any run: who waits so long must get in.
+    patienceMs: fc.constantFrom(3_600_000, 3_600_000, 400),
     holdMs: fc.constantFrom(0, 0, 300, 1_500),
     losesReply: fc.constantFrom(0, 1, 3),
     muteAfterMs: fc.constantFrom(0, 0, 1_000),

@@ -39,6 +39,8 @@ const mirror = 20_000;
 export interface Spending {
   /** What is used then, in all. */
   readonly used: number;
+  /** The demand that it carries. */
+  readonly ask: number;
   readonly compare: readonly Compare[];
   readonly ops: readonly Op[];
 }
@@ -159,6 +161,7 @@ export class CreditAccount {
     const demand: Demand = { used: total, next, wanted, ask };
     return {
       used: total,
+      ask,
       compare: [
         compare.mod(used, 'equal', this.#demandMod),
         compare.value(granted, 'greater', leastGrant(total)),
@@ -168,9 +171,9 @@ export class CreditAccount {
   }
 
   /** They have entered. */
-  spent({ used }: Spending, next: number, revision: number): void {
+  spent({ used, ask }: Spending, next: number, revision: number): void {
     this.#isInDoubt = false;
-    if (next > 0) this.#ask += 1;
+    this.#ask = Math.max(this.#ask, ask);
     // A reading may have been faster than the reply.
     if (revision < this.#demandMod) return;
     this.#used = used;
