@@ -112,7 +112,9 @@ export class Look {
     const endings = endingsOf(keys, request);
     if (endings.length === 0) return send();
     if (hesitates) await sleep(context.runtime, longestHesitationMs * context.runtime.random());
-    for (const ending of endings) await this.#befall(ending);
+    for (const ending of endings) this.#befall(ending);
+    const first = endings.flatMap(({ followUps }) => followUps.slice(0, 1))[0];
+    if (first !== undefined) await this.#holdUp(first);
     try {
       const reply = await send();
       for (const { item, followUps } of endings) {
@@ -134,8 +136,8 @@ export class Look {
     }
   }
 
-  async #befall({ letter, followUps }: Ending): Promise<void> {
-    const { world, process, context, laggard, losesReply = 0 } = this.#parts;
+  #befall({ letter, followUps }: Ending): void {
+    const { world, process, losesReply = 0 } = this.#parts;
     if (letter === undefined && followUps.length === 0) return;
     this.#endings += 1;
     const { simulation } = world;
@@ -143,8 +145,12 @@ export class Look {
       const window = { atMs: simulation.nowMs, durationMs: repliesLostMs, target: process.index };
       simulation.inject({ ...window, kind: 'cut-replies' });
     }
-    const [first] = followUps;
-    if (!laggard || first === undefined) return;
+  }
+
+  /** A laggard's follow-ups come late: until the gate has passed them, or for a while. Once a request, however many ends it carries. */
+  async #holdUp(first: Key): Promise<void> {
+    const { context, laggard } = this.#parts;
+    if (!laggard) return;
     if (this.#endings % 2 === 0) {
       await sleep(context.runtime, longestDelayMs * context.runtime.random());
       return;
