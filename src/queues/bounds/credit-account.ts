@@ -12,7 +12,7 @@
  * - *This process pauses*: credit that was given to others meanwhile is gone from `g`, which refuses the group; it asks again.
  * - *Watch cut*: `g` is read where it stands again.
  */
-import { QuorateError } from '../../errors.js';
+import { type ErrorCode, QuorateError } from '../../errors.js';
 import { linkedSignal, sharedController } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { type Compare, compare, get, type KeyValue, type Op, put, remove, txnOf } from '../../store/index.js';
@@ -34,6 +34,12 @@ import { accountKey } from './credit-keys.js';
 const callTimeoutMs = 10_000;
 /** Of the dispatcher, while a producer is it. */
 const mirror = 20_000;
+
+/** What befalls whoever dispatches and passes: it stands again, and who waits for room learns of it by its own requests. */
+const passing: readonly ErrorCode[] = [
+  ...(['unavailable', 'unreachable', 'timeout', 'compacted', 'no-space'] as const),
+  ...(['session-lost', 'fenced', 'closed', 'aborted'] as const),
+];
 
 /** The part of a group that pays for it. */
 export interface Spending {
@@ -63,6 +69,7 @@ export class CreditAccount {
   #told = 0;
   #candidacy: Promise<void> | undefined;
   readonly #waiting = new Set<() => void>();
+  readonly #warnedOf = new Set<ErrorCode>();
 
   private constructor(client: Client, keys: QueueKeys, session: Session) {
     this.#client = client;
@@ -241,9 +248,18 @@ export class CreditAccount {
     this.#candidacy = new Candidacy({
       ...{ client: this.#client, keys: this.#keys, session, worker: this.#name, mirror },
       onChange: () => {},
-      // It stands again by itself; whoever waits for room learns of trouble by its own requests.
-      onError: () => {},
+      onError: (error) => this.#troubled(error),
     }).run(this.signal);
+  }
+
+  /** It dispatches for everybody, and has no events: what does not pass by itself is not to go unheard. */
+  #troubled(error: QuorateError): void {
+    if (passing.includes(error.code) || this.#warnedOf.has(error.code)) return;
+    this.#warnedOf.add(error.code);
+    process.emitWarning(
+      `a producer of the bounded queue ${this.#keys.prefix} could not dispatch, and tries again: ${error.code}, ${error.message}`,
+      { type: 'QuorateDispatchWarning', code: 'QUORATE_DISPATCH' },
+    );
   }
 
   #watch(): Promise<void> {

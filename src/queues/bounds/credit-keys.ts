@@ -7,9 +7,10 @@
  * - `j/<producer>/u`: what it has used, in all, and its demand. Written by the producer, unleased.
  *
  * Dispatcher: `{IF mod(h/ctl) = as planned, create(h) > 0 for each that is granted something, mod(u) = as seen for each that something
- * is taken back from, create(h) = 0 for each that is
+ * is taken back from, create(h) = 0 and mod(u) = as seen for each that is
  * gone, create(i/X) = c, version(g/X) = k for each item that is dropped THEN put g, …, delete g, delete u, delete i/X, g/X, P/X}`
- * under its term.
+ * under its term. Whoever has lost its presence may still spend: a group that it had prepared may be on its way. So to forget it names
+ * what it had used, as taking back does; and is refused if it has deleted its account itself, which the watch tells.
  */
 import {
   type Compare,
@@ -23,11 +24,12 @@ import {
   type TxnOp,
 } from '../../store/index.js';
 import type { QueueKeys } from '../keys.js';
-import { decodeDemand, decodeGrant, encodeGrant } from '../records/index.js';
+import { type Demand, decodeDemand, decodeGrant, encodeGrant } from '../records/index.js';
 import type { CreditChange, CreditWrite, StoredAccount } from './credit-messages.js';
 
-/** etcd takes 128 operations on a path. */
-const dropsPerBlock = 20;
+/** Below the compares of the same write, which are the most: etcd takes 128 operations on a path. */
+const dropsPerBlock = 8;
+const nothing: Demand = { used: 0, next: 0, wanted: 0, ask: 0 };
 
 type Part = 'h' | 'g' | 'u';
 
@@ -45,7 +47,11 @@ export function creditChangeOf(keys: QueueKeys, { type, kv }: KeyEvent): CreditC
     case 'g':
       return { type: 'grant', name, grant: isPut ? lenient(() => decodeGrant(kv.value)) : undefined };
     case 'u':
-      return { type: 'demand', name, demand: isPut ? lenient(() => decodeDemand(kv.value)) : undefined };
+      // One that cannot be read is there all the same.
+      return {
+        ...{ type: 'demand', name },
+        demand: isPut ? (lenient(() => decodeDemand(kv.value)) ?? nothing) : undefined,
+      };
     default:
       return undefined;
   }
@@ -79,8 +85,11 @@ export function creditTxn(keys: QueueKeys, { control, grants, forgotten, drops }
     if (demandMod !== undefined) compares.push(compare.mod(accountKey(keys, name, 'u'), 'equal', demandMod));
     success.push(put(accountKey(keys, name, 'g'), encodeGrant(grant)));
   }
-  for (const name of forgotten) {
+  for (const { name, demandMod } of forgotten) {
     compares.push(compare.create(accountKey(keys, name, 'h'), 'equal', 0));
+    // Without a demand it can spend nothing. What is forgotten must be there: whoever plans waits for its deletion.
+    if (demandMod === 0) compares.push(compare.create(accountKey(keys, name, 'g'), 'greater', 0));
+    else compares.push(compare.mod(accountKey(keys, name, 'u'), 'equal', demandMod));
     success.push(remove(accountKey(keys, name, 'g')), remove(accountKey(keys, name, 'u')));
   }
   for (const { id, create, generation } of drops) {

@@ -31,8 +31,8 @@ export interface CreditWrite {
   /** The revision of the control that it was planned under. */
   readonly control: number;
   readonly grants: readonly PlannedGrant[];
-  /** Accounts whose producers are gone. */
-  readonly forgotten: readonly string[];
+  /** Accounts whose producers are gone, if their demands are still those of these revisions (0: there is none). */
+  readonly forgotten: readonly { readonly name: string; readonly demandMod: number }[];
   /** Jobs that make room, which nobody works on. */
   readonly drops: readonly { readonly id: ItemId; readonly create: number; readonly generation: number }[];
   /** How far the view went. */

@@ -11,7 +11,7 @@
  *   nothing: out of what is free; else of what others hold unspent, which is taken back by a compare with what they have used; else,
  *   if the oldest may be dropped, of what those take up. So two producers never wait for each other's part.
  * - **Ahead**: what nobody waits for is lent in blocks, so that a queue with room costs no grant for each call.
- * - **Gone**: the account of a producer that is no longer present is deleted, and with it what it had not spent.
+ * - **Gone**: the account of a producer that is no longer present is deleted, and with it what it had not spent, if it has not spent it since.
  *
  * Every write compares mod(h/ctl): a bound that was changed is obeyed from its revision on.
  */
@@ -30,8 +30,8 @@ export interface CreditLimits {
   readonly dropsPerWrite: number;
 }
 
-/** With the control and the term, far below etcd's 128 compares, and operations on a path. */
-export const creditLimits: CreditLimits = { grantsPerWrite: 12, dropsPerWrite: 40 };
+/** With the control, the term, and as many accounts that are forgotten: below etcd's 128 compares and operations on a path. */
+export const creditLimits: CreditLimits = { grantsPerWrite: 12, dropsPerWrite: 16 };
 
 /** A job that may be dropped. */
 export interface Droppable {
@@ -127,7 +127,7 @@ export class CreditPlan {
     control: number,
     oldest: (most: number) => readonly Droppable[],
   ): CreditWrite | undefined {
-    if (this.#asOf === undefined || Math.max(seen, this.#asOf) < this.#notBefore) return undefined;
+    if (this.#asOf === undefined || seen < this.#notBefore) return undefined;
     const gone = [...this.#accounts.values()].filter(({ here }) => !here);
     const forgotten = gone.slice(0, this.#limits.grantsPerWrite);
     // What they had not spent is free in the same revision.
@@ -135,10 +135,14 @@ export class CreditPlan {
     const round = new Round(this.#bound, this.#live, accounts, this.#limits, oldest);
     const { grants, drops } = round.run();
     if (forgotten.length === 0 && grants.length === 0 && drops.length === 0) return undefined;
-    return { control, grants, drops, seen, forgotten: forgotten.map(({ name }) => name) };
+    const asSeen = forgotten.map(({ name, demandMod }) => ({ name, demandMod }));
+    return { control, grants, drops, seen, forgotten: asSeen };
   }
 
-  /** Refused, it lacks something that the watch is about to bring. */
+  /**
+   * Refused, it lacks something that the watch is about to bring: of the control or an item it may be older than the reading of
+   * the accounts. Accepted, it has changed something that is watched.
+   */
   answered(write: CreditWrite, accepted: boolean, revision: number): void {
     this.#notBefore = accepted ? revision : write.seen + 1;
   }

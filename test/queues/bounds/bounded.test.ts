@@ -1,7 +1,11 @@
 import { expect, it } from 'vitest';
+import { QuorateError } from '../../../src/errors.js';
 import { FifoQueue, Worker } from '../../../src/queues/index.js';
 import { QueueKeys } from '../../../src/queues/keys.js';
+import { Client } from '../../../src/session/index.js';
+import type { Op } from '../../../src/store/index.js';
 import { testClients } from '../../support/clients.js';
+import { hookedStore } from '../../support/hooked-store.js';
 import { describeStores } from '../../support/stores.js';
 
 describeStores('a bounded queue', (server) => {
@@ -47,6 +51,46 @@ describeStores('a bounded queue', (server) => {
     await using worker = new Worker(queue, (job) => done.push(job.payload));
     await worker.start();
     await expect.poll(() => done).toEqual([7, 8, 9]);
+  });
+
+  it('QUEUE-28 drops more than one write can, in several, and everybody goes on', async () => {
+    const client = await testClients(server).open();
+    await using queue = new FifoQueue<number>(client, 'q', { maxLength: 60, whenFull: 'drop-oldest' });
+    const numbers = Array.from({ length: 110 }, (_, n) => n);
+    await queue.enqueueMany(numbers.slice(0, 60));
+    await queue.enqueueMany(numbers.slice(60));
+    expect(await queue.size()).toBe(60);
+    const done: number[] = [];
+    await using worker = new Worker(queue, (job) => done.push(job.payload));
+    await worker.start();
+    await expect.poll(() => done.length).toBe(60);
+    expect(done).toEqual(numbers.slice(50));
+  });
+
+  it('a producer that cannot dispatch for a reason that does not pass says so, once', async () => {
+    const hooked = hookedStore(await server.connect());
+    const client = await Client.open({ store: hooked.store, closeStore: true });
+    const countsItems = (ops: readonly Op[]): boolean =>
+      ops.some((op) => (op.type === 'txn' ? countsItems(op.success) : op.type === 'range' && op.countOnly));
+    hooked.hook = (request, send) =>
+      countsItems(request.success)
+        ? Promise.reject(new QuorateError('permission-denied', 'not for this user'))
+        : send();
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    try {
+      const queue = new FifoQueue<number>(client, 'q', { maxLength: 1 });
+      const first = queue.enqueue(0).catch((error: unknown) => error);
+      await expect.poll(() => warnings.map(({ name }) => name)).toEqual(['QuorateDispatchWarning']);
+      hooked.hook = undefined;
+      await first;
+      await queue.close();
+      expect(warnings).toHaveLength(1);
+    } finally {
+      process.off('warning', onWarning);
+      await client.close();
+    }
   });
 
   it('QUEUE-29 what one process holds and does not use is another’s when it is wanted', async () => {

@@ -130,6 +130,15 @@ describe('the plan of credit', () => {
     expect(granted(next(other, 11))).toEqual({ a: 2 });
   });
 
+  it('a write that was refused is not planned again before there is news, though the watch is behind the reading', () => {
+    const plan = planOf(wait(9), 0, [account('a', { next: 1, demandMod: 6 })]);
+    const write = next(plan, 4) as CreditWrite;
+    plan.answered(write, false, 11);
+    expect(next(plan, 4)).toBeUndefined();
+    // What it lacked may be older than the reading: of that nothing newer need ever come.
+    expect(granted(next(plan, 8))).toEqual({ a: 1 });
+  });
+
   it('QUEUE-28 counts what comes while it reads, once', () => {
     const plan = new CreditPlan({ grantsPerWrite: 12, dropsPerWrite: 2 });
     plan.change({ type: 'item-created' }, 4);
@@ -154,7 +163,7 @@ describe('the plan of credit', () => {
   it('QUEUE-28 forgets the accounts of those who are gone, and gives what they had not spent in the same write', () => {
     const dead = account('dead', { granted: 4, used: 1 }, false);
     const write = next(planOf(wait(5), 1, [dead, account('a', { next: 4 })]));
-    expect([write?.forgotten, granted(write)]).toEqual([['dead'], { a: 4 }]);
+    expect([write?.forgotten, granted(write)]).toEqual([[{ name: 'dead', demandMod: 5 }], { a: 4 }]);
     const plan = planOf(wait(5), 1, [dead, account('a', { next: 4 })]);
     plan.change({ type: 'grant', name: 'dead', grant: undefined }, 11);
     plan.change({ type: 'demand', name: 'dead', demand: undefined }, 11);
