@@ -14,7 +14,7 @@
  * | `h/def` | what a condition queue waits for |
  * | `i/<R>/<producer>/<n>` | an item; what follows `i/` is its id |
  * | `i/<level>/<R>/<producer>/<n>` | an item of a queue that has levels |
- * | `q/rel`, `q/gate/<name>`, `q/task/<name>`, `q/purged` | of a condition queue: up to where items are released, and by what |
+ * | `q/rel`, `q/gate/<name>`, `q/task/<name>`, `q/purged`, `q/defined` | of a condition queue: up to where items are released, and by what |
  * | `j/<producer>/…` | in a bounded queue: that a producer is present, what was granted to it, what it has used (bounds/credit-keys.ts) |
  * | `n/<id>` | an item with a delay that no dispatcher has seen yet: how many ms (queues of kind `delay`, as all that is about timers) |
  * | `s/<name>` | a schedule, and up to where its ticks are decided |

@@ -28,6 +28,11 @@ export function purgedKey(keys: QueueKeys): Key {
   return `${keys.conditions.key}purged`;
 }
 
+/** Written by each change of the definition, which lies outside of {@link QueueKeys.news}. */
+export function definedKey(keys: QueueKeys): Key {
+  return `${keys.conditions.key}defined`;
+}
+
 /** What a release is judged by and what can be taken back: gates, purges, releases. Facts about tasks lie behind. */
 export function revocable(keys: QueueKeys): Required<KeyRange> {
   return { key: `${keys.conditions.key}gate/`, rangeEnd: `${releasedKey(keys)}\0` };

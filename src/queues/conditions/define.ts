@@ -2,8 +2,9 @@
  * Changes to what a condition queue waits for, made by people and controllers. Each is one transaction on keys that outlive all
  * sessions.
  *
- * - **Define** read `h`, `h/def`, `h/kind`, `q/rel` at one revision; `IF mod(h/def), mod(q/rel) = as read THEN put h/def`, again if others
- *   were faster. A queue that is open for good stays so.
+ * - **Define** read `h`, `h/def`, `h/kind`, `q/rel` at one revision; `IF mod(h/def), mod(q/rel) = as read THEN put h/def, put q/defined`, again
+ *   if others were faster. A queue that is open for good stays so. `q/defined` is among the news that a dispatcher must answer: if it hangs,
+ *   the next candidate waits no longer for it.
  * - **Gate** `put q/gate/<name>`, **done** `put q/task/<name>`: last come, last served; a fact is a fact however often it is put.
  * - *Reply lost*: the exactly-once store finds out. *Dispatcher*: it sees each of these in the watch that brings the items; a
  *   release or an assignment that is under way with older knowledge is refused by its compares.
@@ -16,7 +17,7 @@ import { firstOf } from '../dispatch/transactions.js';
 import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
-import { releasedIn, releasedKey } from './condition-keys.js';
+import { definedKey, releasedIn, releasedKey } from './condition-keys.js';
 import { type Definition, encodeDefinition } from './definition.js';
 import { definitionIn } from './read-conditions.js';
 
@@ -58,7 +59,7 @@ export async function define(
           compare.mod(keys.definitionKey, 'equal', stored?.modRevision ?? 0),
           compare.mod(releasedKey(keys), 'equal', released?.modRevision ?? 0),
         ],
-        success: [put(keys.definitionKey, bytes)],
+        success: [put(keys.definitionKey, bytes), put(definedKey(keys), '')],
       };
       if ((await store.txn(txnOf(request), left.all())).succeeded) return (stored?.version ?? 0) + 1;
     }

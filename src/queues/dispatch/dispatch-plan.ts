@@ -431,6 +431,7 @@ export class DispatchPlan {
       this.#rules.given(given.length, write.control, nowMs);
       return;
     }
+    this.#isOutdated ||= assignment.isDefinedAnew === true;
     this.#cancellations.notGiven(given);
     if (assignment.control !== undefined) this.#controlled(assignment.control, outcome.revision, nowMs);
     for (const id of assignment.itemsGone) this.#itemGone(id);

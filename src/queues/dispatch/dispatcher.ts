@@ -131,9 +131,13 @@ export class Dispatcher {
       return change === undefined ? [] : [{ revision: event.kv.modRevision, change }];
     });
     plan.apply({ type: 'changes', revision, changes }, this.#runtime.monotonicMs());
-    if (plan.isOutdated && plan === this.#plan)
-      void this.#reload().catch((error: unknown) => this.#end(error));
+    this.#reloadIfOutdated(plan);
     this.#advance();
+  }
+
+  #reloadIfOutdated(plan: DispatchPlan): void {
+    if (!plan.isOutdated || plan !== this.#plan) return;
+    void this.#reload().catch((error: unknown) => this.#end(error));
   }
 
   async #reload(): Promise<void> {
@@ -280,6 +284,7 @@ export class Dispatcher {
     if (load !== this.#load) return;
     const outcome = outcomeOf(this.#keys, write, reply);
     plan.apply({ type: 'written', write, outcome }, this.#runtime.monotonicMs());
+    this.#reloadIfOutdated(plan);
   }
 
   async #readWindow(plan: DispatchPlan, read: WindowRead, load: number): Promise<void> {

@@ -172,6 +172,8 @@ export interface WriteOutcome {
         readonly itemsGone: readonly ItemId[];
         /** The control, if it was another. */
         readonly control?: SeenControl;
+        /** The definition is another: all is to be read anew. */
+        readonly isDefinedAnew?: boolean;
       };
   /** For each job of the take-back, in order. */
   readonly takenBack: readonly TakeBackResult[];

@@ -3,8 +3,9 @@
  * deleted that key, nothing of the old term is applied any more, however late it arrives. Inside, any of:
  *
  * - *Assign* `{IF mod(h/ctl) = as seen, create(w/W) = c_W for each worker, create(i/X) = c_X for each item THEN put
- *   a/W/<sequence>, … ELSE get those keys}`. One condition for all, so that no later item is given out while an earlier one
- *   is refused. What operators have decided holds from its revision on: refused, the dispatcher knows it from the reply.
+ *   a/W/<sequence>, … ELSE get those keys}`; of a condition queue also mod(h/def). One condition for all, so that no later item is
+ *   given out while an earlier one is refused. What operators have decided holds from its revision on, as a definition does: refused,
+ *   the dispatcher knows it from the reply, and plans by the new control, or reads all anew, without waiting for the watch.
  * - *Take back* from a lost worker `{IF create(w/W) = 0 THEN {IF create(i/X) = c, version(g/X) = k THEN put g/X ELSE get
  *   i/X, get g/X} for each job, [delete a/W/] ELSE get w/W}`. Its late acknowledgement then names a generation that has passed.
  * - *Tell of a cancellation* `{IF create(w/W) = c_W THEN put a/W/x/<id> with its reason, delete x/<id> ELSE
@@ -96,6 +97,7 @@ function assign(
     ),
     failure: [
       get(keys.control),
+      ...(definedAt === undefined ? [] : [get(keys.definitionKey, { keysOnly: true })]),
       ...assignments.map(({ worker }) => get(keys.presence(worker), { keysOnly: true })),
       ...jobs.map(({ id }) => get(keys.item(id), { keysOnly: true })),
     ],
@@ -171,8 +173,10 @@ function assignmentOutcome(
     for (const job of jobs) if (found.get(keys.item(job.id)) !== job.create) itemsGone.push(job.id);
   }
   const control = controlOf(controlRead);
+  const definition = others.find((kv) => kv?.key === keys.definitionKey);
+  const isDefinedAnew = write.definedAt !== undefined && (definition?.modRevision ?? 0) !== write.definedAt;
   return {
-    ...{ accepted: false, workersGone, itemsGone },
+    ...{ accepted: false, workersGone, itemsGone, isDefinedAnew },
     ...(control.mod === write.control ? {} : { control }),
   };
 }
