@@ -86,8 +86,8 @@ const noTraits: ItemTraits = {};
  *   and to each commit a second key.
  * - **Limits**: a payload of 1.5 MiB less 8 KiB.
  *
- * A queue is of one kind for good, that of the object which used it first. One of another kind is refused: `invalid-argument`, from
- * `enqueue`, `peek`, `oldestAgeMs` and `purge`, and in the `error` events of a worker.
+ * A queue is of one kind for good, that of the object which used it first: enqueued, or worked on it. One of another kind is refused:
+ * `invalid-argument`, from `enqueue`, `peek`, `oldestAgeMs`, `purge`, `drain` and changes of `controls`; a worker does not join, and is closed.
  */
 export abstract class Queue<T> implements AsyncDisposable {
   readonly name: string;

@@ -3,6 +3,7 @@
  *
  * - **Change** `IF mod(h/ctl) = as read THEN put h/ctl ELSE get h/ctl`, again with what was found there if others were faster: a
  *   change of one thing leaves the others as they are. A change that changes nothing writes nothing.
+ * - **Kind**: the first read tells it, and an object of another kind changes nothing.
  * - **Who obeys**: the dispatcher names the revision of the document in every assignment, and each enqueue in its own
  *   transaction. So a change holds from its revision on, whatever anybody knew or had on its way.
  * - *Reply lost*: the exactly-once store finds out whether this change was applied. *Compare refused*: somebody else's change
@@ -11,10 +12,12 @@
 import { invalidArgument } from '../../errors.js';
 import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { compare, get, put } from '../../store/index.js';
+import { compare, get, put, txnOf } from '../../store/index.js';
 import { checkedBound } from '../bounds/check-bound.js';
+import { firstOf } from '../dispatch/transactions.js';
 import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
+import { checkKindIn, kindReads } from '../producer/admission.js';
 import { encodeControl, type QueueBound, type QueueControl, type QueueLimits } from '../records/index.js';
 import { checkedLimits } from './check-limits.js';
 import { observeControls, statusOf } from './observe-controls.js';
@@ -39,7 +42,7 @@ const retryDelay = { firstMs: 5, longestMs: 200 };
  * - **Cost**: a read and a commit; one commit more for each other change that comes between; only the read if
  *   all is already as asked for. Nothing for each job.
  *
- * Errors of every method: `invalid-argument`, `aborted` and `timeout` (of `options`; no limit unless given; outcome `unknown` if
+ * Errors of every method: `invalid-argument` (also of every change by an object of another kind than the queue, which changes nothing), `aborted` and `timeout` (of `options`; no limit unless given; outcome `unknown` if
  * the change was on its way), and what the store answers.
  */
 export class QueueControls {
@@ -139,7 +142,9 @@ export class QueueControls {
     const { control: key } = this.#keys;
     const backoff = new Backoff(runtime, retryDelay);
     const left = new TimeLeft(runtime, options, doing);
-    let kv = (await store.range({ key }, left.forRead())).kvs[0];
+    const look = await store.txn(txnOf({ success: [get(key), ...kindReads(this.#keys)] }), left.forRead());
+    checkKindIn(this.#keys, look.replies.slice(1));
+    let kv = firstOf(look.replies[0]);
     for (;;) {
       const before = statusOf(kv);
       const former = controlIn(before);

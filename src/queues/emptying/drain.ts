@@ -1,7 +1,7 @@
 /**
  * Closes a queue for new items and waits until it is empty.
  *
- * It is closed as `queue.controls.close()` does it. Every group of items compares mod(h/ctl), so nothing enters after the
+ * It is closed as `queue.controls.close()` does it, which refuses an object of another kind before anything is changed. Every group of items compares mod(h/ctl), so nothing enters after the
  * revision that closed it. From then on items only go, and the last one is the one to wait for: items are given out in order,
  * so when it is gone all others are, but for those that took longer or came back. So: look for the last item; watch
  * its key until it is deleted; look again; until there is none.

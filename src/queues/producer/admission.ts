@@ -3,10 +3,24 @@
  *
  * A queue is made by whoever uses it first: `IF create(h) = 0 THEN put h, put h/kind`, and so is each level of a queue that has
  * levels, at once or later: `IF create(h/p/<level>) = 0 THEN put h/p/<level>`. Gates and kind are never deleted. The kind is
- * not compared by what enters, as it never changes once the gate is there.
+ * not compared by what enters, as it never changes once the gate is there. A worker that joins compares it, and makes the queue if
+ * there is none, in the same request: `IF value(h/kind) = mine THEN join ELSE {IF create(h) = 0 THEN put h, put h/kind, join ELSE get h,
+ * get h/kind}`. So no worker of another kind is ever given a job.
  */
 import { invalidArgument, QuorateError } from '../../errors.js';
-import { compare, type KeyValue, put, type TxnRequest, textOf, txnOf } from '../../store/index.js';
+import {
+  compare,
+  get,
+  type KeyValue,
+  nested,
+  type Op,
+  type OpReply,
+  put,
+  type TxnOp,
+  type TxnRequest,
+  textOf,
+  txnOf,
+} from '../../store/index.js';
 import { addDefinition, isDefined, putDefinition } from '../conditions/stored-definition.js';
 import { type LevelName, placeOf, type QueueKeys, type QueueKind } from '../keys.js';
 import { decodeControl, type QueueBound } from '../records/index.js';
@@ -49,6 +63,52 @@ export function checkKind(keys: QueueKeys, stored: KeyValue | undefined): void {
     `${keys.prefix} is a queue of kind "${kind}", not "${keys.kind}"`,
     'an object of its kind',
   );
+}
+
+/** Reads what {@link checkKindIn} looks at. */
+export function kindReads(keys: QueueKeys): readonly Op[] {
+  return [get(keys.gate, { keysOnly: true }), get(keys.kindKey)];
+}
+
+/** {@link checkKind} of the replies to {@link kindReads}; nothing, if nobody has used the queue. */
+export function checkKindIn(keys: QueueKeys, [gate, kind]: readonly (OpReply | undefined)[]): void {
+  if (kvOf(gate) !== undefined) checkKind(keys, kvOf(kind));
+}
+
+/** Does it if the queue is of this kind, or becomes so by being made. */
+export function ifOfKind(keys: QueueKeys, success: readonly Op[]): TxnOp {
+  const make = nested({
+    compare: [compare.create(keys.gate, 'equal', 0)],
+    // Every item has a larger key.
+    success: [put(keys.gate, placeOf(0)), put(keys.kindKey, keys.kind), ...putDefinition(keys), ...success],
+    failure: kindReads(keys),
+  });
+  return nested({
+    compare: [compare.value(keys.kindKey, 'equal', keys.kind)],
+    success,
+    failure: [make],
+  });
+}
+
+/** Whether {@link ifOfKind} did it; false if its kind has yet to be written down. Throws as {@link checkKind}. */
+export function wasOfKind(keys: QueueKeys, reply: OpReply | undefined): boolean {
+  if (reply?.type !== 'txn' || reply.succeeded) return true;
+  const [make] = reply.replies;
+  if (make?.type !== 'txn' || make.succeeded) return true;
+  checkKindIn(keys, make.replies);
+  return false;
+}
+
+/** For a queue that was made before there were kinds. */
+export function writeKind(keys: QueueKeys): TxnRequest {
+  return txnOf({
+    compare: [compare.create(keys.kindKey, 'equal', 0), compare.create(keys.gate, 'greater', 0)],
+    success: [put(keys.kindKey, keys.kind)],
+  });
+}
+
+function kvOf(reply: OpReply | undefined): KeyValue | undefined {
+  return reply?.type === 'range' ? reply.kvs[0] : undefined;
 }
 
 /** A gate's value is a place below every item that is put after that revision. */

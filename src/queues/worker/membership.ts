@@ -2,8 +2,9 @@
  * One life of a worker: from its presence to the end of its session, or until it leaves. A worker that lost its session
  * begins another life under another name; nothing of the old one is taken over.
  *
- * - **Join**: watch `a/<W>/`, then `IF create(anchor) = a, create(w/W) = 0 THEN put w/W leased`. The name is new and the watch
- *   stands before anything can be assigned to it, so nothing is read and nothing is missed.
+ * - **Join**: watch `a/<W>/`, then `IF create(anchor) = a, create(w/W) = 0 THEN {IF the queue is of this kind THEN put w/W leased}`
+ *   (producer/admission.ts). The name is new and the watch stands before anything can be assigned to it, so nothing is read and
+ *   nothing is missed. A queue of another kind refuses: whoever did its jobs would not write what that kind rests on.
  * - **Take**: each record that appears is a list of jobs, in queue order. Payloads too long for it are read, in one request.
  * - **Cancellation**: `a/<W>/x/X` says that item X is cancelled and gone. The job is over here, its handler's signal fires, and
  *   the key is deleted along with emptied records. Whatever this worker still sends for X is refused by its guards, told or not.
@@ -18,7 +19,7 @@
  * - *Reply to the join lost*: the exactly-once store finds out, and is waited for as long as the session lives, so that no
  *   join is applied once it was given up. If even that cannot tell, this life ends, and deletes what it may have put.
  */
-import { QuorateError } from '../../errors.js';
+import { isQuorateError, QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep, type Timer, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { compare, get, type KeyValue, put, remove, type TxnReply, textOf, txnOf } from '../../store/index.js';
@@ -30,6 +31,7 @@ import type { ExpiringLeases } from '../expiring-leases.js';
 import { isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
+import { ifOfKind, wasOfKind, writeKind } from '../producer/admission.js';
 import type { FollowUps } from '../producer/follow-up.js';
 import { decodeItem, encodePresence, returnOf } from '../records/index.js';
 import { HeldJob, type HeldJobContext } from './held-job.js';
@@ -121,7 +123,7 @@ export class Membership {
     return new ProgressReport({ store: client.store, keys: this.#keys, session, held });
   }
 
-  /** Rejects with `session-lost` or what the store answered. */
+  /** Rejects with `session-lost`, `invalid-argument` if the queue is of another kind, or what the store answered. */
   async join(): Promise<void> {
     const { session } = this;
     const onLost = () => this.end(session.signal.reason);
@@ -147,15 +149,21 @@ export class Membership {
   async #putPresence(): Promise<TxnReply> {
     const { client, session, slots } = this.#options;
     const presence = this.#keys.presence(this.worker);
+    const putPresence = put(presence, this.#presence(slots), { lease: session.leaseId });
     const request = txnOf({
       compare: [session.guard(), compare.create(presence, 'equal', 0)],
-      success: [put(presence, this.#presence(slots), { lease: session.leaseId })],
+      success: [ifOfKind(this.#keys, [putPresence])],
     });
     try {
       // Whatever else ends this life meanwhile: a deletion must not overtake what it is to delete.
       const options = { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY };
-      return await client.store.txn(request, options);
+      for (;;) {
+        const reply = await client.store.txn(request, options);
+        if (!reply.succeeded || wasOfKind(this.#keys, reply.replies[0])) return reply;
+        await client.store.txn(writeKind(this.#keys), options);
+      }
     } catch (error) {
+      if (isQuorateError(error, 'invalid-argument')) throw error;
       void leaveBehindNothing(client, session, txnOf({ success: [remove(presence)] }));
       throw error;
     }

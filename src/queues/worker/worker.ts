@@ -149,11 +149,14 @@ export class Worker<T> implements AsyncDisposable {
     return this.#listeners.add(listener);
   }
 
-  /** Resolves once the worker has joined for the first time. `signal` and `timeoutMs` end only this wait. Error: `closed`. */
+  /**
+   * Resolves once the worker has joined for the first time. `signal` and `timeoutMs` end only this wait. Errors: `closed`;
+   * `invalid-argument` if the queue is of another kind than the object, which closes the worker.
+   */
   async start(options: WaitOptions = {}): Promise<void> {
     const doing = `joining queue "${this.queue.name}"`;
     checkWaitOptions(options, doing);
-    if (this.#stopping.signal.aborted) throw closedError();
+    if (this.#stopping.signal.aborted) throw this.#stopping.signal.reason;
     if (this.#joined === undefined) {
       this.#joined = new Promise<void>((resolve, reject) => {
         const off = this.on((event) => {
@@ -161,7 +164,8 @@ export class Worker<T> implements AsyncDisposable {
           off();
           resolve();
         });
-        this.#stopping.signal.addEventListener('abort', () => reject(closedError()), { once: true });
+        const { signal } = this.#stopping;
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       });
       this.#joined.catch(() => {});
       this.#life = this.#live();
@@ -169,7 +173,10 @@ export class Worker<T> implements AsyncDisposable {
     await waitFor(this.#client.runtime, this.#joined, options, doing);
   }
 
-  /** Works until `close` is called or `signal` fires, which closes it, and resolves when it is closed. */
+  /**
+   * Works until `close` is called or `signal` fires, which closes it, and resolves when it is closed. Error: `invalid-argument` if
+   * the queue is of another kind than the object.
+   */
   async run(options: { signal?: AbortSignal } & CloseOptions = {}): Promise<void> {
     const { signal } = options;
     checkWaitOptions({ signal }, `working on queue "${this.queue.name}"`);
@@ -179,6 +186,8 @@ export class Worker<T> implements AsyncDisposable {
     try {
       this.start().catch(() => {});
       await this.#life;
+      const { reason } = this.#stopping.signal;
+      if (isOfAnotherKind(reason)) throw reason;
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
@@ -213,7 +222,7 @@ export class Worker<T> implements AsyncDisposable {
       } catch (error) {
         if (signal.aborted) break;
         this.#emitError(error);
-        if (isQuorateError(error, 'closed')) this.#stopping.abort(error);
+        if (isQuorateError(error, 'closed') || isOfAnotherKind(error)) this.#stopping.abort(error);
         await sleep(runtime, backoff.nextMs(), { signal }).catch(() => {});
       }
     }
@@ -309,6 +318,11 @@ function checkGrace({ graceMs = defaultGraceMs }: CloseOptions): number {
     checkWhole(Math.ceil(graceMs), 'graceMs', 0, Number.MAX_SAFE_INTEGER);
   }
   return graceMs;
+}
+
+/** Which it remains for good, so there is nothing to wait for. */
+function isOfAnotherKind(error: unknown): boolean {
+  return isQuorateError(error, 'invalid-argument');
 }
 
 function closedError(): QuorateError {
