@@ -4,7 +4,7 @@
  */
 import { type ItemId, QueueKeys } from '../queues/keys.js';
 import { decodeItem, decodeSchedule, type ItemTraits, type ScheduleRecord } from '../queues/records/index.js';
-import { lateAfterMs } from '../queues/schedules/due.js';
+import { firstOfDue, lateAfterMs } from '../queues/schedules/due.js';
 import { ticksOf } from '../queues/schedules/ticks.js';
 import { type HistoryEntry, inRange, type Key, type KeyEvent, textOf, textOfKey } from '../store/index.js';
 import type { History } from './history.js';
@@ -174,7 +174,8 @@ class SchedulesReplay {
       else this.counts.someForAll += 1;
     }
     const most = missed === 'skip' ? 0 : missed === 'one' ? 1 : missed.atMost;
-    return { ticks: [...late.slice(Math.max(0, late.length - most)), ...come.slice(late.length)], lastMs };
+    const all = [...late.slice(Math.max(0, late.length - most)), ...come.slice(late.length)];
+    return firstOfDue({ ticks: all, lastMs }, before.payload.length);
   }
 
   #leader(): string | undefined {

@@ -89,6 +89,22 @@ describe('QUEUE-24', () => {
     expect(check(story)).toMatchObject({ changed: 1, removed: 1, decisions: 3 });
   });
 
+  it('is kept by ticks that are decided in parts, as many as fit into a write, and broken by smaller ones', () => {
+    const large = new Uint8Array(262_144);
+    const part = (story: ScheduleStory, lastMs: number, ticks: readonly number[]) => {
+      story.record = { ...story.record, lastMs, decidedAtMs: 14_500 };
+      const value = encodeSchedule(story.record);
+      return story.step({ [keys.schedule('s')]: { value }, ...story.items(ticks, large) });
+    };
+    const story = new ScheduleStory({ payload: large });
+    part(story, 13_000, [11_000, 12_000, 13_000]);
+    part(story, 14_000, [14_000]);
+    expect(check(story)).toMatchObject({ decisions: 2, items: 4 });
+    const short = new ScheduleStory({ payload: large });
+    part(short, 12_000, [11_000, 12_000]);
+    expect(brokenBy(() => check(short))).toBe('QUEUE-24');
+  });
+
   it.each<[string, (story: ScheduleStory) => void]>([
     [
       'a tick that comes twice',

@@ -11,6 +11,10 @@ export type MissedTicks = 'skip' | 'one' | { readonly atMost: number };
 export const lateAfterMs = 5_000;
 const mostItems = 50;
 const mostOnTime = 10;
+/** A request of etcd takes 1.5 MiB, the schedule itself included. */
+const bytesTogether = 1_000_000;
+/** What an item may have beside its payload: traits and keys. */
+const largestRest = 16_000;
 
 export function checkedMissed(missed: unknown): MissedTicks {
   if (missed === undefined) return 'one';
@@ -38,6 +42,16 @@ export function dueTicks(ticks: Ticks, missed: MissedTicks, lastMs: number, nowM
   const last = onTime.at(-1) ?? late.at(-1);
   if (last === undefined) return undefined;
   return { ticks: [...(missed === 'skip' ? [] : late), ...onTime], lastMs: last };
+}
+
+/**
+ * What of it is decided by one write: its earliest ticks, as many as surely fit into one with a payload of so many bytes. The others
+ * are due then as they were before.
+ */
+export function firstOfDue(due: Due, payloadBytes: number): Due {
+  const ticks = due.ticks.slice(0, Math.max(1, Math.floor(bytesTogether / (payloadBytes + largestRest))));
+  const last = ticks.at(-1);
+  return last === undefined || ticks.length === due.ticks.length ? due : { ticks, lastMs: last };
 }
 
 function mostMissed(missed: MissedTicks): number {

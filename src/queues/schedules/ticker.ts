@@ -7,7 +7,8 @@
  * **Tick.** When a tick has come by this process's wall clock: a linearizable read of gates and control gives R, as before an enqueue, and then
  * `IF create(e/me) = term THEN {IF mod(s/<name>) = as known, value(h) < key, mod(h/ctl) = as read THEN put s/<name> := decided up to it, put i/…
  * for each tick that is to have an item ELSE get s/<name>}`. So a tick is decided once, with its items, whoever tries. Ticks of several schedules
- * that come together share a read and a group.
+ * that come together share a read and a group. Of ticks whose items are too large for one write together, the earliest are decided, and then
+ * those that are left.
  *
  * - *Reply lost*: the exactly-once store finds out; if it cannot, the schedule is read again: either it is decided, or the next attempt compares the
  *   same revision, and one of the two is refused.
@@ -38,7 +39,7 @@ import { levelFor } from '../priority/priority.js';
 import { admissionOf, createGates } from '../producer/admission.js';
 import { decodeSchedule, encodeItem, encodeSchedule, type ScheduleRecord } from '../records/index.js';
 import { putEntry } from '../timers/entry.js';
-import { type Due, dueTicks } from './due.js';
+import { type Due, dueTicks, firstOfDue } from './due.js';
 import { type Ticks, ticksOf } from './ticks.js';
 
 const retryDelay = { firstMs: 20, longestMs: 2_000 };
@@ -126,15 +127,27 @@ export class Ticker {
     const nowMs = this.#runtime.wallMs();
     const due = [...this.#schedules.values()].filter(({ nextMs }) => nextMs <= nowMs).slice(0, mostTogether);
     if (due.length > 0) return this.#tick(due, nowMs);
-    const nextMs = Math.min(...[...this.#schedules.values()].map((known) => known.nextMs));
-    return Math.max(1, Math.min(nextMs - nowMs, longestSleepMs));
+    return Math.max(1, Math.min(this.#nextMs - nowMs, longestSleepMs));
+  }
+
+  /** When the next tick comes that is not decided. */
+  get #nextMs(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { nextMs } of this.#schedules.values()) if (nextMs < first) first = nextMs;
+    return first;
   }
 
   async #readAll(): Promise<void> {
     this.#isStale = false;
-    const { kvs } = await this.#client.store.range({ ...this.#keys.schedules }, { timeoutMs: callTimeoutMs });
+    const { revision, kvs } = await this.#client.store.range(
+      { ...this.#keys.schedules },
+      { timeoutMs: callTimeoutMs },
+    );
     const found = new Set(kvs.map(({ key }) => this.#nameOf(key)));
-    for (const name of this.#schedules.keys()) if (!found.has(name)) this.#schedules.delete(name);
+    for (const [name, { mod }] of this.#schedules) {
+      // The watch may have brought one that was set after this was read.
+      if (!found.has(name) && mod <= revision) this.#schedules.delete(name);
+    }
     for (const kv of kvs) this.#learn(kv, true);
   }
 
@@ -145,7 +158,9 @@ export class Ticker {
     await Promise.all(
       due.map(async (known) => {
         const decided = dueTicks(known.ticks, known.record.missed, known.record.lastMs, nowMs);
-        if (decided !== undefined) await this.#decide(known, decided, nowMs, admission);
+        if (decided === undefined) return;
+        const first = firstOfDue(decided, known.record.payload.length);
+        await this.#decide(known, first, nowMs, admission);
       }),
     );
     return 0;

@@ -20,7 +20,8 @@ export interface Ticks {
 const longestEveryMs = 365 * 24 * 3_600_000;
 const shortestEveryMs = 1_000;
 const longestCron = 256;
-const firstWindowMs = 60_000;
+/** Of cron expressions: the last tick before this much later may be now. */
+const resolutionMs = 1_000;
 
 /** Throws `invalid-argument`; otherwise answers a rule with nothing left to defaults. */
 export function checkedRule(options: {
@@ -100,16 +101,17 @@ class CronTicks implements Ticks {
     return this.#cron.nextRun(new Date(ms))?.getTime();
   }
 
-  /** Looks back in windows that grow, so that a long absence costs no more than what is asked for. */
+  /** From the end, so that a long absence costs no more than what is asked for. */
   latest(fromMs: number, toMs: number, most: number): readonly number[] {
-    for (let windowMs = firstWindowMs; ; windowMs *= 8) {
-      const startMs = Math.max(fromMs, toMs - windowMs);
-      const ticks: number[] = [];
-      for (let tick = this.after(startMs); tick !== undefined && tick <= toMs; tick = this.after(tick)) {
-        ticks.push(tick);
-      }
-      if (ticks.length >= most || startMs === fromMs) return most === 0 ? [] : ticks.slice(-most);
+    const ticks: number[] = [];
+    let before = toMs + resolutionMs;
+    while (ticks.length < most) {
+      const [run] = this.#cron.previousRuns(1, new Date(before));
+      if (run === undefined || run.getTime() <= fromMs) break;
+      before = run.getTime();
+      if (before <= toMs) ticks.push(before);
     }
+    return ticks.reverse();
   }
 }
 

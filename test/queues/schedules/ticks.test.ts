@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { checkedMissed, dueTicks } from '../../../src/queues/schedules/due.js';
+import { Cron } from 'croner';
+import { describe, expect, it, vi } from 'vitest';
+import { checkedMissed, dueTicks, firstOfDue } from '../../../src/queues/schedules/due.js';
 import { checkedRule, ticksOf } from '../../../src/queues/schedules/ticks.js';
 
 function at(text: string): number {
@@ -34,6 +35,35 @@ describe('ticks of a schedule', () => {
       at('2024-01-01T00:00:00Z'),
       at('2025-01-01T00:00:00Z'),
     ]);
+  });
+
+  it.each([
+    ['30 2 * * *', 'Europe/Berlin', 400],
+    ['*/20 1-2 * * 0', 'America/New_York', 400],
+    ['15 */3 29-31 * *', 'Australia/Lord_Howe', 400],
+    ['*/7 * * * * *', 'America/Havana', 0.03],
+  ])('of %s in %s are the same looking back as going on', (cron, timezone, days) => {
+    const ticks = ticksOf({ cron, timezone });
+    const fromMs = at('2026-03-08T04:59:30.500Z');
+    const toMs = fromMs + days * 24 * 3_600_000;
+    const forward: number[] = [];
+    for (let tick = ticks.after(fromMs) ?? toMs; tick <= toMs; tick = ticks.after(tick) ?? toMs + 1)
+      forward.push(tick);
+    expect(forward.length).toBeGreaterThan(20);
+    expect(ticks.latest(fromMs, toMs, forward.length + 1)).toEqual(forward);
+    expect(ticks.latest(fromMs, forward.at(-1) ?? 0, 3)).toEqual(forward.slice(-3));
+  });
+
+  it('are found behind a dense part without going through it', () => {
+    const steps = vi.spyOn(Cron.prototype, 'nextRun');
+    const ticks = ticksOf({ cron: '* * 0 10 1 *', timezone: 'UTC' });
+    const last = at('2026-01-10T00:59:59Z');
+    expect(ticks.latest(at('2026-01-01T00:00:00Z'), at('2026-06-30T00:00:00Z'), 2)).toEqual([
+      last - 1_000,
+      last,
+    ]);
+    expect(steps).not.toHaveBeenCalled();
+    steps.mockRestore();
   });
 
   it.each([
@@ -76,6 +106,26 @@ describe('QUEUE-24 ticks that are due', () => {
     const rare = ticksOf({ everyMs: 60_000 });
     expect(dueTicks(rare, 'skip', 0, 70_000)).toEqual({ ticks: [], lastMs: 60_000 });
     expect(dueTicks(rare, 'one', 0, 190_000)).toEqual({ ticks: [180_000], lastMs: 180_000 });
+  });
+
+  it('are decided in parts, the earliest first, where their items are too large for one write', () => {
+    const nowMs = 100_500;
+    for (const missed of ['skip', 'one', { atMost: 50 }] as const) {
+      const whole = dueTicks(ticks, missed, 10_000, nowMs);
+      const decided: number[] = [];
+      let lastMs = 10_000;
+      for (let due = whole; due !== undefined; due = dueTicks(ticks, missed, lastMs, nowMs)) {
+        const part = firstOfDue(due, 262_144);
+        expect(part.ticks.length).toBeLessThanOrEqual(3);
+        decided.push(...part.ticks);
+        lastMs = part.lastMs;
+      }
+      expect(decided).toEqual(whole?.ticks);
+      expect(lastMs).toBe(100_000);
+      expect(whole && firstOfDue(whole, 100)).toBe(whole);
+    }
+    const none = { ticks: [], lastMs: 7_000 };
+    expect(firstOfDue(none, 262_144)).toBe(none);
   });
 
   it('are not repeated where the clock was set back', () => {
