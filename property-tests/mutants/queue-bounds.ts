@@ -93,15 +93,6 @@ export const queueBoundsMutants: readonly Mutant[] = [
     invariant: 'not live',
   },
   {
-    name: 'credit-of-the-dead-given-away-unguarded',
-    file: creditKeys,
-    find: "else compares.push(compare.mod(accountKey(keys, name, 'u'), 'equal', demandMod));",
-    replace: '',
-    story: 'A process that was thought dead goes on, and spends what another has been given',
-    killedBy,
-    invariant: 'QUEUE-28',
-  },
-  {
     name: 'refused-for-want-of-credit',
     file: entrance,
     find: 'const answer = await this.#wait(account, head, wanted);',

@@ -216,6 +216,8 @@ class Round {
   readonly #granted = new Map<Account, GrantChange>();
   readonly #free: { count: number };
   #drops: readonly Droppable[] = [];
+  /** Others hold something that this write cannot take from them any more: whether there is room is not known. */
+  #isCutShort: boolean;
 
   constructor(
     bound: QueueBound | undefined,
@@ -229,6 +231,7 @@ class Round {
     this.#oldest = oldest;
     this.#accounts = accounts;
     const unspent = this.#accounts.reduce((sum, account) => sum + unspentOf(account), 0);
+    this.#isCutShort = accounts.some((account) => !account.here && unspentOf(account) > 0);
     // Without a bound nobody needs any, and what is left from before is not to be spent under the next.
     this.#free = { count: bound === undefined ? -unspent : bound.maxLength - live - unspent };
   }
@@ -244,7 +247,7 @@ class Round {
       if (this.#serve(account)) continue;
       waits = true;
       // Whoever is first waits; to pass it would let small ones keep a large one out for ever.
-      if (this.#bound?.whenFull !== 'refuse') break;
+      if (this.#bound?.whenFull !== 'refuse' || this.#isCutShort) break;
     }
     if (!waits) this.#lend();
     return {
@@ -253,7 +256,7 @@ class Round {
     };
   }
 
-  /** Gives it all that its front lacks. False if there is not enough; it is told so if it is not to wait, or would for ever. */
+  /** Gives it all that its front lacks. False if there is not enough (yet); it is told so if it is not to wait, or would for ever. */
   #serve(account: Account): boolean {
     if (this.#bound === undefined || account.demand.next > this.#bound.maxLength) {
       this.#entry(account).answers = true;
@@ -261,6 +264,7 @@ class Round {
     }
     const lack = lackOf(account) + (account.grant.granted - this.#grantedTo(account));
     if (lack > this.#free.count) this.#takeBack(lack - this.#free.count, account);
+    if (lack > this.#free.count && this.#isCutShort) return false;
     if (lack > this.#free.count && this.#bound.whenFull === 'drop-oldest')
       this.#drop(lack - this.#free.count);
     const fits = lack <= this.#free.count;
@@ -271,17 +275,21 @@ class Round {
     return fits;
   }
 
-  /** What others have not spent, those who wait for nothing first. */
+  /** What others have not spent, those who wait for nothing first. Of who was refused just now too. */
   #takeBack(wanted: number, except: Account | undefined): void {
     const holders = this.#accounts
       .filter((account) => account.here && account !== except && unspentOf(account) > 0)
-      .filter((account) => !this.#granted.has(account))
+      .filter((account) => this.#grantedTo(account) === account.grant.granted)
       .sort((a, b) => (b.since ?? Number.POSITIVE_INFINITY) - (a.since ?? Number.POSITIVE_INFINITY) || 0);
     let missing = wanted;
     for (const holder of holders) {
-      if (missing <= 0 || this.#granted.size >= this.#limits.grantsPerWrite) return;
+      if (missing <= 0) return;
+      if (!this.#granted.has(holder) && this.#granted.size >= this.#limits.grantsPerWrite) {
+        this.#isCutShort = true;
+        return;
+      }
       const unspent = unspentOf(holder);
-      this.#granted.set(holder, { ...untouched(holder), granted: holder.demand.used, takesBack: true });
+      Object.assign(this.#entry(holder), { granted: holder.demand.used, takesBack: true });
       this.#free.count += unspent;
       missing -= unspent;
     }

@@ -15,7 +15,8 @@ const range = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 describe('the keys of credit', () => {
   it('the largest write of credit fits beside the largest assignment', () => {
-    const names = (of: string) => range(creditLimits.grantsPerWrite).map((n) => `${of}${n}`);
+    // Taken back from as many as may be, and given to one.
+    const names = (of: string) => range(creditLimits.grantsPerWrite + 1).map((n) => `${of}${n}`);
     const credit: CreditWrite = {
       ...{ control: 1, seen: 1 },
       grants: names('here').map((name) => ({ name, granted: 9, answered: 1, refused: 0, demandMod: 5 })),

@@ -78,6 +78,45 @@ describe('the plan of credit', () => {
     ]);
   });
 
+  it('QUEUE-29 refuses nobody, and drops nothing, before it has taken back what is held by more than one write takes', () => {
+    const holders = Array.from({ length: 20 }, (_, n) =>
+      account(`h${String(n).padStart(2, '0')}`, { granted: 1 }),
+    );
+    const line = [
+      account('me', { granted: 80, used: 80, next: 15, demandMod: 8 }),
+      account('behind', { next: 1, demandMod: 9 }),
+    ];
+    for (const bound of [refuse(100), drop(100)]) {
+      const plan = planOf(bound, 80, [...holders, ...line]);
+      const jobs = [job(1), job(2)];
+      const first = next(plan, 10, jobs) as CreditWrite;
+      expect(first.grants.map(({ name }) => name)).toEqual(holders.slice(0, 12).map(({ name }) => name));
+      expect(first.drops).toEqual([]);
+      plan.answered(first, true, 11);
+      for (const { name, ...grant } of first.grants) plan.change({ type: 'grant', name, grant }, 11);
+      const second = next(plan, 11, jobs) as CreditWrite;
+      expect(second.grants).toContainEqual({ name: 'me', granted: 95, answered: 1, refused: 0 });
+      expect([second.drops, second.grants.filter(({ refused }) => refused > 0)]).toEqual([[], []]);
+    }
+  });
+
+  it('QUEUE-29 refuses nobody before it has freed what more of the dead hold than one write forgets', () => {
+    const dead = Array.from({ length: 14 }, (_, n) => account(`d${n}`, { granted: 1 }, false));
+    const write = next(planOf(refuse(14), 0, [...dead, account('a', { next: 14 })]));
+    expect([write?.forgotten.length, write?.grants]).toEqual([12, []]);
+  });
+
+  it('QUEUE-29 serves who is behind out of what one holds who was refused just before', () => {
+    const line = [
+      account('a', { granted: 60, used: 50, next: 20, demandMod: 6 }),
+      account('b', { granted: 40, used: 40, next: 3, demandMod: 7 }),
+    ];
+    expect(next(planOf(refuse(100), 90, line))?.grants).toEqual([
+      { name: 'a', granted: 50, answered: 1, refused: 1, demandMod: 6 },
+      { name: 'b', granted: 43, answered: 1, refused: 0 },
+    ]);
+  });
+
   it('QUEUE-29 answers who asks for more than the queue holds, and who asks where there is no bound', () => {
     const big = account('big', { next: 10 });
     expect(next(planOf(wait(9), 0, [big]))?.grants[0]).toEqual({
