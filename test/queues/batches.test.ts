@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { MemoryServer } from '../../src/memory/index.js';
 import { FifoQueue, type Job, JobRejected, Worker, type WorkerEvent } from '../../src/queues/index.js';
 import { Gatherer } from '../../src/queues/worker/batches.js';
+import { Client } from '../../src/session/index.js';
+import { compare } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
-import { ManualRuntime, ManualTime } from '../support/manual-runtime.js';
+import { ManualRuntime, ManualTime, settle } from '../support/manual-runtime.js';
 import { describeStores } from '../support/stores.js';
 
 const quickly = { retryDelay: { firstMs: 5, longestMs: 5 } };
@@ -199,6 +202,103 @@ describeStores('batches', (server) => {
     expect(await queue.size()).toBe(3);
   });
 
+  it('QUEUE-17 a job that has failed and whose own end is then refused is given out again', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<number>(client, 'q');
+    await queue.enqueueMany([0, 1]);
+    const ends: unknown[] = [];
+    const never = { compare: [compare.create('no such key', 'greater', 0)] };
+    const worker = Worker.inBatches(
+      queue,
+      async (jobs, { fail }) => {
+        const job = jobs.find(({ payload, attempt }) => payload === 0 && attempt === 1);
+        if (job === undefined) return;
+        fail(job, new Error('bad'));
+        ends.push((await job.complete({ txn: never })).succeeded);
+      },
+      { batch: { size: 2 }, ...quickly },
+    );
+    const events = collect(worker);
+    await worker.start();
+    await expect.poll(() => queue.size()).toBe(0);
+    await worker.close();
+    expect(ends).toEqual([false]);
+    expect(events.filter(({ type }) => type === 'failed')).toMatchObject([
+      { job: { payload: 0 }, error: { message: 'bad' } },
+    ]);
+  });
+
+  it('QUEUE-17 a job that has failed and that its handler then completes is told to be completed', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<number>(client, 'q');
+    await queue.enqueue(0);
+    const worker = Worker.inBatches(
+      queue,
+      async ([job], { fail }) => {
+        if (job === undefined) return;
+        fail(job, new Error('bad'));
+        await job.complete();
+      },
+      { batch: { size: 2 }, ...quickly },
+    );
+    const events = collect(worker);
+    await worker.start();
+    await expect.poll(() => queue.size()).toBe(0);
+    await worker.close();
+    expect(typesOf(events)).toEqual(['started', 'completed', 'left']);
+  });
+
+  it('QUEUE-13 fires the signal of a batch of which one job is cancelled and the rest then ends', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<string>(client, 'q');
+    const [a] = await queue.enqueueMany(['a', 'b', 'c']);
+    const fired: boolean[] = [];
+    const worker = Worker.inBatches(
+      queue,
+      async ([first, second, third], { signal, fail }) => {
+        if (first?.payload !== 'a') return;
+        await queue.cancel(a?.id ?? '');
+        await expect.poll(() => first.signal.aborted).toBe(true);
+        fired.push(signal.aborted);
+        await second?.complete();
+        fired.push(signal.aborted);
+        if (third !== undefined) fail(third, new Error('not now'));
+        fired.push(signal.aborted);
+      },
+      { batch: { size: 3, lingerMs: 20 }, ...quickly },
+    );
+    await worker.start();
+    await expect.poll(() => queue.size()).toBe(0);
+    await worker.close();
+    expect(fired).toEqual([false, false, true]);
+  });
+
+  it('a handler that throws when all its jobs have ended is told of once', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<number>(client, 'q');
+    await queue.enqueueMany([0, 1]);
+    const thrown = new Error('the handler itself');
+    const worker = Worker.inBatches(
+      queue,
+      async (jobs, { fail }) => {
+        const [first, ...others] = jobs.filter(({ attempt }) => attempt === 1);
+        if (first === undefined) return;
+        fail(first, new Error('job'));
+        for (const job of others) await job.complete();
+        throw thrown;
+      },
+      { batch: { size: 2, lingerMs: 20 }, ...quickly },
+    );
+    const events = collect(worker);
+    await worker.start();
+    await expect.poll(() => queue.size()).toBe(0);
+    await worker.close();
+    expect(events.filter(({ type }) => type === 'error')).toMatchObject([
+      { error: { code: 'internal', cause: thrown } },
+    ]);
+    expect(events.filter(({ type }) => type === 'failed')).toMatchObject([{ error: { message: 'job' } }]);
+  });
+
   it('tells of each job that is left where a batch stalls, until one moves', async () => {
     const client = await testClients(server).open();
     const queue = new FifoQueue<number>(client, 'q');
@@ -259,6 +359,52 @@ describeStores('batches', (server) => {
     await worker.start();
     await queue.enqueueMany([0, 1]);
     await expect.poll(() => failures).toMatchObject([{ code: 'invalid-argument' }]);
+  });
+});
+
+describe('a batch that stalls', () => {
+  it('is told of only so long after the last of its jobs that failed', async () => {
+    const time = new ManualTime();
+    const runtime = new ManualRuntime({ time });
+    const client = await Client.open({ store: new MemoryServer().connect(), namespace: 'n', runtime });
+    const queue = new FifoQueue<number>(client, 'q');
+    const steps: (() => void)[] = [];
+    const worker = Worker.inBatches(
+      queue,
+      async (jobs, { fail }) => {
+        if (jobs[0]?.attempt !== 1) return;
+        for (const job of jobs) {
+          await new Promise<void>((resolve) => steps.push(resolve));
+          fail(job, new Error('bad'));
+        }
+        await new Promise<void>((resolve) => steps.push(resolve));
+      },
+      { batch: { size: 3 }, stallMs: 100, ...quickly },
+    );
+    const events = collect(worker);
+    const stalled = () => events.filter(({ type }) => type === 'stalled');
+    const until = async (isSo: () => boolean) => {
+      for (let turn = 0; turn < 1_000 && !isSo(); turn += 1) await time.advance(1);
+      expect(isSo()).toBe(true);
+    };
+    const enqueued = queue.enqueueMany([0, 1, 2]);
+    await enqueued;
+    void worker.start();
+    for (let step = 1; step <= 3; step += 1) {
+      await until(() => steps.length === step);
+      await time.advance(60);
+      steps[step - 1]?.();
+      await settle();
+    }
+    await time.advance(90);
+    expect(stalled()).toEqual([]);
+    await time.advance(20);
+    expect(stalled()).toHaveLength(3);
+    steps[3]?.();
+    const closed = worker.close();
+    await until(() => events.some(({ type }) => type === 'left'));
+    await closed;
+    await client.close();
   });
 });
 

@@ -1,5 +1,6 @@
 import { invalidArgument } from '../../errors.js';
 import type { Runtime, Timer } from '../../runtime/index.js';
+import type { HeldJob } from './held-job.js';
 import type { Job } from './job.js';
 
 /**
@@ -9,7 +10,10 @@ import type { Job } from './job.js';
 export type BatchHandler<T> = (jobs: readonly Job<T>[], context: BatchContext<T>) => unknown;
 
 export interface BatchContext<T> {
-  /** Fires when nothing is left to do: the session was lost, the worker is being closed, or each job left was cancelled. */
+  /**
+   * Fires when nothing is left to do, and not because the handler has done it all: the session was lost, the worker is being closed,
+   * or each job that did not end was cancelled.
+   */
   readonly signal: AbortSignal;
   /**
    * The handler has failed at this job, whatever becomes of the others: it is given back at once, or goes to the dead letters, as
@@ -92,16 +96,28 @@ export class Gatherer<E> {
 
 /** `fail`: called for jobs of this batch only. */
 export function contextOf<T>(
-  jobs: readonly { readonly job: Job<T>; readonly held: { readonly isSettled: boolean } }[],
+  jobs: readonly { readonly job: Job<T>; readonly held: Pick<HeldJob, 'isSettled' | 'onSettled'> }[],
   fail: (job: Job<T>, error: unknown) => void,
 ): BatchContext<T> {
   const controller = new AbortController();
-  const onAbort = (reason: unknown) => {
-    if (jobs.every(({ job, held }) => held.isSettled || job.signal.aborted)) controller.abort(reason);
+  const failed = new Set<Job<T>>();
+  let last: AbortSignal | undefined;
+  const look = () => {
+    if (last === undefined) return;
+    const isLeft = jobs.some(({ job, held }) => !held.isSettled && !failed.has(job) && !job.signal.aborted);
+    if (!isLeft) controller.abort(last.reason);
   };
-  for (const { job } of jobs) {
+  for (const { job, held } of jobs) {
     const { signal } = job;
-    signal.addEventListener('abort', () => onAbort(signal.reason), { once: true });
+    signal.addEventListener(
+      'abort',
+      () => {
+        last = signal;
+        look();
+      },
+      { once: true },
+    );
+    held.onSettled = look;
   }
   return {
     signal: controller.signal,
@@ -109,6 +125,8 @@ export function contextOf<T>(
       if (jobs.every((one) => one.job !== job))
         throw invalidArgument('fail() of a job of another batch', 'one of its own');
       fail(job, error);
+      failed.add(job);
+      look();
     },
   };
 }

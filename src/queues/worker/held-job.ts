@@ -122,7 +122,10 @@ export class HeldJob {
   /** This holder may have put `P/X`. */
   hasProgress = false;
   readonly #context: HeldJobContext;
+  /** Called once, when this worker is rid of it. */
+  onSettled: (() => void) | undefined;
   #custody: Custody = 'held';
+  #settling: Promise<unknown> | undefined;
   /** An attempt to part with it may have been applied. */
   #uncertain = false;
   #cancelled: QuorateError | undefined;
@@ -140,6 +143,11 @@ export class HeldJob {
 
   get isSettled(): boolean {
     return this.#custody !== 'held' && this.#custody !== 'settling';
+  }
+
+  /** Resolves when no transaction that parts with it is under way. */
+  async decided(): Promise<void> {
+    while (this.#custody === 'settling') await Promise.allSettled([this.#settling]);
   }
 
   /** Whether somebody wants to know how it ends. */
@@ -268,7 +276,9 @@ export class HeldJob {
   #become(custody: Custody): void {
     this.#custody = custody;
     if (custody === 'acknowledged') this.#context.facts.acknowledged(this.assigned);
-    if (this.isSettled) this.#context.onSettled(this);
+    if (!this.isSettled) return;
+    this.#context.onSettled(this);
+    this.onSettled?.();
   }
 
   /** The item and what belongs to it. */
@@ -309,6 +319,15 @@ export class HeldJob {
       throw new QuorateError('closed', `job ${this.assigned.id} is ${this.#custody} already`);
     }
     this.#custody = 'settling';
+    const settling = this.#part(options, attempt);
+    this.#settling = settling;
+    return settling;
+  }
+
+  async #part(
+    options: CallOptions,
+    attempt: (cleanUp: readonly Op[], limits: WaitOptions) => Promise<Attempt>,
+  ): Promise<TxnReply> {
     const { ledger } = this.#context;
     const cleanUp = ledger.cleanUpWith(this.record);
     const removals = cleanUp.map((record) => remove(record));

@@ -6,7 +6,7 @@ import { type BatchContext, contextOf, Gatherer } from './batches.js';
 import type { HeldJob } from './held-job.js';
 import { Job } from './job.js';
 import type { Membership } from './membership.js';
-import { type Outcome, outcomeOf, Parting } from './parting.js';
+import { failedAfterAll, type Outcome, outcomeOf, Parting } from './parting.js';
 import { StallWatch } from './stall-watch.js';
 import type { WorkerEvent } from './worker-events.js';
 import type { WorkerSettings } from './worker-options.js';
@@ -157,7 +157,9 @@ export class JobRunner<T> {
     };
     const context = contextOf<T>(prepared, (job, error) => {
       const one = left.get(job);
-      if (one !== undefined) conclude(one, { error, ofBatch: true });
+      if (one === undefined) return;
+      stall?.moved();
+      conclude(one, { error, ofBatch: true });
     });
     try {
       for (const { job } of prepared) emit({ type: 'started', job });
@@ -165,6 +167,8 @@ export class JobRunner<T> {
       // The place is free for the next handler: acknowledging takes no processor, and is shared with others.
       const allDone = prepared.every(({ job }) => job.isCompleted);
       const ended = 'error' in outcome && !allDone ? { ...outcome, ofBatch: prepared.length > 1 } : outcome;
+      if ('error' in outcome && isForNoJob(prepared, left))
+        this.#parting.report(failedAfterAll(outcome.error));
       for (const one of [...left.values()]) conclude(one, ended);
     } finally {
       stall.end();
@@ -208,4 +212,18 @@ export class JobRunner<T> {
     };
     settling.then(done, done);
   }
+}
+
+/**
+ * All jobs have ended without the error of their handler, so that it is told of none of them; and that they were taken from it does
+ * not explain it. One that it completed by itself tells of it.
+ */
+function isForNoJob<T>(
+  all: readonly Prepared<T>[],
+  left: ReadonlyMap<Job<T>, { readonly held: HeldJob }>,
+): boolean {
+  if (all.some(({ job }) => job.signal.aborted)) return false;
+  if (left.size === 0) return true;
+  const allEnded = [...left.values()].every(({ held }) => held.isSettled);
+  return all.length > 1 && allEnded && !all.every(({ job }) => job.isCompleted);
 }

@@ -34,7 +34,11 @@ export class Parting<T> {
 
   async conclude(job: Job<T>, held: HeldJob, membership: Membership, handled: Outcome): Promise<void> {
     const { emit, stopping } = this.#options;
-    await job.settled();
+    // After `fail` the handler of a batch goes on, and may be ending the job otherwise.
+    do {
+      await held.decided();
+      await job.settled();
+    } while (held.custody === 'settling');
     const isUnended = 'result' in handled && held.custody === 'held';
     const outcome = isUnended ? await acknowledge(job, handled.result) : handled;
     const error = 'error' in outcome ? outcome.error : undefined;
@@ -90,7 +94,9 @@ export class Parting<T> {
     const { runtime, settings } = this.#options;
     const { signal } = membership;
     const delayMs = settings.retryDelay.longestMs;
-    while (held.custody === 'held' && !signal.aborted) {
+    for (;;) {
+      await held.decided();
+      if (held.custody !== 'held' || signal.aborted) return;
       try {
         await held.giveBack({ ...returnOf(held.assigned), delayMs }, {});
         this.#options.emit({ type: 'returned', id: held.assigned.id });
@@ -215,6 +221,12 @@ function isOfJob(error: unknown): boolean {
 
 function failedAfterCompleting(job: Job<unknown>, cause: unknown): QuorateError {
   return new QuorateError('internal', `the handler of job ${job.id} failed after completing it`, { cause });
+}
+
+export function failedAfterAll(cause: unknown): QuorateError {
+  return new QuorateError('internal', 'the handler of a batch failed after all its jobs had ended', {
+    cause,
+  });
 }
 
 function refusedError(job: Job<unknown>): QuorateError {

@@ -115,8 +115,9 @@ export class Worker<T> implements AsyncDisposable {
    *   ordering key never meet in a batch.
    * - **Ends**: each job ends by itself: `job.complete`, `job.reject`, `fail(job, error)` of the context. What is left when the
    *   handler returns is completed, without a result; when it throws, what is left has failed, each job counting its own attempts.
-   *   So a handler that throws in the middle may do again what it has done before, for jobs that it has not completed.
-   * - **Cancelled** jobs fire their own `job.signal`; that of the context fires when nothing is left to do. On closing, and
+   *   So a handler that throws in the middle may do again what it has done before, for jobs that it has not completed. What it
+   *   throws when nothing is left is told in an `error` event.
+   * - **Cancelled** jobs fire their own `job.signal`; that of the context fires when none is left but those. On closing, and
    *   when the session is lost, all fire. Jobs that wait for their batch are given back at once.
    * - `running`, `stalled` and events count jobs, not batches. A batch is stalled when none of its jobs has told progress or ended
    *   for `stallMs`; it is told of each that is left.
