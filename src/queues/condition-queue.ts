@@ -52,7 +52,7 @@ export interface ConditionQueueOptions<T> extends QueueOptions<T>, ConditionDefi
  *   and what follows it waits until it is redriven or marked as done.
  * - **Facts only become true**: a task once completed is so for good. To run a graph again, use another queue.
  * - **Definition**: set by the first object that enqueues with one; others must have the same, or none, or are told `invalid-argument` by
- *   `enqueue`. {@link define} changes it. At most 64 KiB as JSON; cycles of tasks are refused.
+ *   `enqueue`, as is who names a task that it does not know. {@link define} changes it. At most 64 KiB as JSON; cycles of tasks are refused.
  * - **Session loss** does not touch it: all of it is on no lease. A dispatcher that dies is followed by one that judges by the same facts.
  * - **Cost**: an enqueue as in every queue; the definition is read along. A release is one commit; finding the n-th item and, where
  *   batches have no fixed size, counting what is left are a read each, a pass of etcd over what has gathered. Batches of one size that are

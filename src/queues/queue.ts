@@ -331,7 +331,9 @@ export abstract class Queue<T> implements AsyncDisposable {
       const key = idempotencyKeyOf(options);
       const condition = key === undefined ? undefined : onceWithin(this.#windowMs, this.#keys, key);
       const level = levelFor(this.kind, options.priority);
-      return { traits: traitsOf(options), condition, level, delayMs: delayFor(this.kind, options.delayMs) };
+      const { task } = options;
+      const delayMs = delayFor(this.kind, options.delayMs);
+      return { traits: traitsOf(options), condition, level, task, delayMs };
     });
     return (bytes, index) => {
       const { traits, ...entering } = known[index] ?? {};

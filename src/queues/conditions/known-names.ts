@@ -1,7 +1,8 @@
 import { invalidArgument } from '../../errors.js';
-import { checkName } from '../../store/index.js';
-import type { QueueKind } from '../keys.js';
+import { checkName, type KeyValue } from '../../store/index.js';
+import type { QueueKeys, QueueKind } from '../keys.js';
 import { type Definition, decodeDefinition, type KnownNames, knownNames } from './definition.js';
+import { definitionIn } from './read-conditions.js';
 
 /** Throws `invalid-argument` for a name that the definition, if it is known, does not have: nobody would wait for it. */
 export function checkTaskName(definition: Definition | undefined, task: unknown): void {
@@ -15,7 +16,7 @@ export function checkGateName(definition: Definition | undefined, gate: unknown)
   if (definition !== undefined) checkKnown(knownNames(definition).gates, 'gate', gate);
 }
 
-/** Checks the tasks of items: of a definition it looks up the names once. */
+/** Checks the tasks of items as they are given, if the object has a definition: of that it looks up the names once. */
 export class TaskCheck {
   readonly #kind: QueueKind;
   readonly #definition: { current?: Uint8Array | undefined };
@@ -38,6 +39,33 @@ export class TaskCheck {
       this.#known = { of: current, names: knownNames(decodeDefinition(current)) };
     }
     checkKnown(this.#known.names.tasks, 'task', task);
+  }
+}
+
+/**
+ * The same for an object that has none, by what is stored as the items enter. So no item enters whose task the definition of that
+ * time does not know, and completed tasks leave no more keys than definitions have names. A definition that cannot be read refuses nothing.
+ */
+export class StoredTaskCheck {
+  readonly #keys: QueueKeys;
+  #known: { readonly of: number; readonly names: KnownNames | undefined } | undefined;
+
+  constructor(keys: QueueKeys) {
+    this.#keys = keys;
+  }
+
+  /** Throws `invalid-argument`. `stored`: what was read of the gates and what lies beside them. */
+  check(stored: readonly KeyValue[], items: readonly { readonly task?: string | undefined }[]): void {
+    if (this.#keys.kind !== 'condition' || this.#keys.definition.current !== undefined) return;
+    const kv = stored.find(({ key }) => key === this.#keys.definitionKey);
+    if (kv === undefined) return;
+    if (this.#known?.of !== kv.modRevision) {
+      const definition = definitionIn(kv);
+      this.#known = { of: kv.modRevision, names: definition && knownNames(definition) };
+    }
+    const { names } = this.#known;
+    if (names === undefined) return;
+    for (const { task } of items) if (task !== undefined) checkKnown(names.tasks, 'task', task);
   }
 }
 

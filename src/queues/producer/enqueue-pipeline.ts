@@ -28,8 +28,9 @@ import type { Lane } from '../../commit/index.js';
 import { QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import type { LeaseId, Store } from '../../store/index.js';
+import type { KeyValue, LeaseId, Store } from '../../store/index.js';
 import { type Behind, Entrance, mayAdmitAgain } from '../bounds/entrance.js';
+import { StoredTaskCheck } from '../conditions/known-names.js';
 import { QueueControls } from '../control/queue-controls.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
@@ -62,6 +63,7 @@ export class EnqueuePipeline {
   readonly #producer: string;
   readonly #bound: QueueBound | undefined;
   readonly #entrance: Entrance;
+  readonly #tasks: StoredTaskCheck;
   readonly #closed = sharedController();
   readonly #pending: Submission[] = [];
   #pendingItems = 0;
@@ -89,6 +91,7 @@ export class EnqueuePipeline {
     this.#leases = options.leases;
     this.#bound = options.bound;
     this.#producer = client.runtime.newId();
+    this.#tasks = new StoredTaskCheck(keys);
     this.#entrance = new Entrance({ client, keys, closed: this.#closed.signal });
   }
 
@@ -237,9 +240,22 @@ export class EnqueuePipeline {
           missing.length === 0 ||
           (await this.#store.txn(createGates(this.#keys, revision, missing))).succeeded;
         if (bound === undefined && this.#bound !== undefined) await this.#decide(this.#bound);
-        else if (isMade) return { revision, control, bound: bound ?? undefined };
+        else if (isMade) {
+          this.#refuseUnknownTasks(group, kvs);
+          return { revision, control, bound: bound ?? undefined };
+        }
       }
     });
+  }
+
+  #refuseUnknownTasks(group: readonly Submission[], stored: readonly KeyValue[]): void {
+    for (const submission of group) {
+      try {
+        this.#tasks.check(stored, submission.drafts);
+      } catch (error) {
+        submission.reject(asQuorateError(error));
+      }
+    }
   }
 
   /** Nobody has said how many items the queue holds: this object does, unless another is faster. */

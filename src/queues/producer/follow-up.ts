@@ -20,6 +20,7 @@ import { invalidArgument } from '../../errors.js';
 import type { WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Compare, compare, get, type Key, type KeyValue, type Op, txnOf } from '../../store/index.js';
+import { StoredTaskCheck } from '../conditions/known-names.js';
 import { type ItemId, itemId, type LevelName, QueueKeys } from '../keys.js';
 import { levelFor } from '../priority/priority.js';
 import type { Queue } from '../queue.js';
@@ -100,19 +101,22 @@ export class FollowUps {
       };
       targets.set(name, target);
       const delayMs = delayFor(queue.kind, options.delayMs);
-      target.entries.push({ index, delayMs, value: await queue.encodeItem(payload, options) });
+      const { task } = options;
+      target.entries.push({ index, delayMs, task, value: await queue.encodeItem(payload, options) });
     }
     return { count: followUps.length, targets: [...targets.values()] };
   }
 
-  /** Reads the gates and makes the keys. Rejects with `queue-closed`, and as a read does. */
+  /** Reads the gates and makes the keys. Rejects with `queue-closed`, with `invalid-argument` for what the queue is not, and as a read does. */
   async admit({ count, targets }: PreparedFollowUps, options: WaitOptions): Promise<Admission> {
     const { revision, admissions } = await this.#read(targets, options);
     const ids: ItemId[] = Array.from({ length: count }, () => '');
     const compares: Compare[] = [];
     const puts: Op[] = [];
     targets.forEach(({ keys, level, entries }, at) => {
-      const { control } = admissionOf(keys, admissions[at] ?? [], [level]);
+      const admission = admissions[at] ?? [];
+      const { control } = admissionOf(keys, admission, [level]);
+      new StoredTaskCheck(keys).check(admission, entries);
       const own = entries.map(({ index, ...entry }) => {
         const id = this.#nextId(revision, level);
         ids[index] = id;

@@ -6,6 +6,8 @@ export interface Entry {
   readonly value: Uint8Array;
   /** Milliseconds before it enters the queue; absent or 0: at once. */
   readonly delayMs?: number | undefined;
+  /** Of a condition queue: the task that it is. */
+  readonly task?: string | undefined;
 }
 
 /** Puts an item where it belongs: into the queue, or beside it until its delay is over. One operation, as it counts for etcd. */

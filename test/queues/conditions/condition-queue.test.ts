@@ -344,6 +344,37 @@ describe('what is refused', () => {
     await expect(queue.define({ when: size(1) })).rejects.toMatchObject(refused);
   });
 
+  it('a task that the stored definition does not know, of an object that has none; and what else enters with it does', async () => {
+    const queue = queueOf({ tasks: { b: ['a'] } });
+    await queue.enqueue('0', { task: 'a' });
+    const other = queueOf();
+    const refused = { code: 'invalid-argument', message: expect.stringContaining('"z"') };
+    const [known, mistyped, plain] = await Promise.allSettled([
+      other.enqueue('1', { task: 'b' }),
+      other.enqueueMany(['2', '3'], { each: (payload) => ({ task: payload === '2' ? 'a' : 'z' }) }),
+      other.enqueue('4'),
+    ]);
+    expect([known.status, plain.status]).toEqual(['fulfilled', 'fulfilled']);
+    expect(mistyped).toMatchObject({ status: 'rejected', reason: refused });
+    expect(await queue.size()).toBe(3);
+    const codes: unknown[] = [];
+    const worker = new Worker(other, async (job) => {
+      handled.push(job.payload);
+      if (job.payload !== '4') return;
+      const follow = followUp(queueOf(), '5', { task: 'z' });
+      codes.push(await job.complete({ enqueue: [follow] }).catch((error: { code: string }) => error.code));
+    });
+    workers.push(worker);
+    await worker.start();
+    await expect.poll(() => handled.length).toBe(3);
+    await expect.poll(() => queue.size()).toBe(0);
+    expect(codes).toEqual(['invalid-argument']);
+    // What another definition knows is let in by it.
+    await queue.define({ tasks: { z: ['a'] } });
+    await other.enqueue('6', { task: 'z' });
+    await expect.poll(() => handled.at(-1)).toBe('6');
+  });
+
   it('a follow-up without the definition or with another, and the job is still held', async () => {
     const queue = queueOf({ when: size(1) });
     await queue.enqueue('a');
