@@ -107,6 +107,15 @@ export function isPermanent(error: unknown): boolean {
   return !isQuorateError(error) || permanentCodes.includes(error.code);
 }
 
+/** What was given, for a message; of what has no text of its own, its type. */
+export function shown(given: unknown): string {
+  try {
+    return String(given);
+  } catch {
+    return `of type ${typeof given}`;
+  }
+}
+
 /** An `invalid-argument` error: `what` was wrong, and what is `accepted`. */
 export function invalidArgument(what: string, accepted: string): QuorateError {
   return new QuorateError('invalid-argument', `${what}; accepted: ${accepted}`);

@@ -1,4 +1,4 @@
-import { invalidArgument, QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError, shown } from '../errors.js';
 import type { Runtime } from './runtime.js';
 
 /** What every public wait takes. */
@@ -23,7 +23,7 @@ export function checkWaitOptions(options: WaitOptions, doing: string): void {
   }
   const { timeoutMs, signal } = options;
   if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
-    throw invalidArgument(`timeoutMs is ${String(timeoutMs)}`, 'a number of milliseconds above 0, or none');
+    throw invalidArgument(`timeoutMs is ${shown(timeoutMs)}`, 'a number of milliseconds above 0, or none');
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalidArgument('signal is not an AbortSignal', 'an AbortSignal, or none');

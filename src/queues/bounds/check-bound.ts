@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import type { QueueKind } from '../keys.js';
 import { type QueueBound, waysWhenFull } from '../records/index.js';
 
@@ -10,10 +10,10 @@ export function checkedBound(bound: unknown, kind: QueueKind): QueueBound | null
   if (typeof bound !== 'object') throw invalidArgument(`the bound is of type ${typeof bound}`, accepted);
   const { maxLength, whenFull } = bound as Partial<QueueBound>;
   if (typeof maxLength !== 'number' || !Number.isSafeInteger(maxLength) || maxLength < 1) {
-    throw invalidArgument(`maxLength is ${String(maxLength)}`, 'a whole number from 1');
+    throw invalidArgument(`maxLength is ${shown(maxLength)}`, 'a whole number from 1');
   }
-  if (!waysWhenFull.includes(String(whenFull)) || whenFull === undefined) {
-    throw invalidArgument(`whenFull is ${String(whenFull)}`, waysWhenFull.join(', '));
+  if (!waysWhenFull.includes(shown(whenFull)) || whenFull === undefined) {
+    throw invalidArgument(`whenFull is ${shown(whenFull)}`, waysWhenFull.join(', '));
   }
   if (kind === 'condition' && whenFull === 'drop-oldest') {
     throw invalidArgument('drop-oldest in a queue whose items are counted', 'wait, or refuse');

@@ -1,5 +1,5 @@
 /** What a condition queue waits for, as one document: the same definition has the same bytes, however it was written down. */
-import { invalidArgument, isQuorateError } from '../../errors.js';
+import { invalidArgument, isQuorateError, shown } from '../../errors.js';
 import { bytesOf, checkName, textOf } from '../../store/index.js';
 import { malformed, parsed } from '../records/parsing.js';
 import type { GatePredicate, GateValue, QueueCondition } from './condition.js';
@@ -8,6 +8,8 @@ import { checkedGraph, type TaskGraph, tasksOf } from './task-graph.js';
 /** Every group of items that enters reads the document. */
 const longestDefinitionBytes = 65_536;
 const deepestCondition = 16;
+/** `{"type":"all","of":[]}`, more or less. */
+const leastBytesOfCondition = 20;
 const largestSize = 1_000_000;
 const longestGateValueBytes = 4_096;
 
@@ -32,10 +34,10 @@ export function checkedDefinition(given: unknown): Definition {
   }
   const { when = null, release = 'batches', tasks = {} } = given as Readonly<Record<string, unknown>>;
   if (release !== 'batches' && release !== 'latched') {
-    throw invalidArgument(`release is ${String(release)}`, "'batches', 'latched', or none");
+    throw invalidArgument(`release is ${shown(release)}`, "'batches', 'latched', or none");
   }
   const definition: Definition = {
-    when: when === null ? null : checkedCondition(when, 1),
+    when: when === null ? null : new Walk().condition(when, 1),
     release,
     tasks: checkedGraph(tasks),
   };
@@ -110,65 +112,97 @@ export function checkGateValue(value: unknown): asserts value is GateValue {
     (typeof value === 'string' && Buffer.byteLength(value) <= longestGateValueBytes);
   if (isFine) return;
   throw invalidArgument(
-    `the value of a gate is ${typeof value === 'string' ? 'too long' : String(value)}`,
+    `the value of a gate is ${typeof value === 'string' ? 'too long' : shown(value)}`,
     `a finite number, a boolean, null, or a string of at most ${longestGateValueBytes} bytes`,
   );
 }
 
-function checkedCondition(value: unknown, depth: number): QueueCondition {
-  const accepted = 'size(n), present(…), done(…), gate(name, predicate), all(…) or any(…)';
-  if (depth > deepestCondition) {
-    throw invalidArgument('a condition is nested too deep', `at most ${deepestCondition} levels`);
-  }
-  if (typeof value !== 'object' || value === null) {
-    throw invalidArgument(`a condition is of type ${typeof value}`, accepted);
-  }
-  const { type, count, tasks, name, is, of } = value as Record<string, unknown>;
-  switch (type) {
-    case 'size':
-      if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > largestSize) {
-        throw invalidArgument(`size(${String(count)})`, `a whole number from 1 to ${largestSize}`);
-      }
-      return { type, count };
-    case 'present':
-    case 'done':
-      if (!Array.isArray(tasks) || tasks.length === 0) {
-        throw invalidArgument(`${type}() without tasks`, 'names of tasks, at least one');
-      }
-      for (const task of tasks) checkName(task, 'task');
-      return { type, tasks: [...new Set(tasks as readonly string[])].sort() };
-    case 'gate':
-      checkName(name, 'gate');
-      return { type, name, is: checkedPredicate(is) };
-    case 'all':
-    case 'any':
-      if (!Array.isArray(of) || of.length === 0) {
-        throw invalidArgument(`${type}() without conditions`, 'conditions, at least one');
-      }
-      return { type, of: Array.from(of, (part) => checkedCondition(part, depth + 1)) };
-    default:
-      throw invalidArgument(`a condition of type ${String(type)}`, accepted);
-  }
-}
+/** Checks a condition as it is walked, for no longer than what is left could still fit: parts of it may be one object, many times. */
+class Walk {
+  #bytesLeft = longestDefinitionBytes;
 
-function checkedPredicate(value: unknown): GatePredicate {
-  const accepted = 'equals(v), differs(v), oneOf(…), atLeast(n) or atMost(n)';
-  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
-  const [entry] = entries;
-  if (entry === undefined || entries.length !== 1) {
-    throw invalidArgument('the predicate of a gate is none', accepted);
+  condition(value: unknown, depth: number): QueueCondition {
+    const accepted = 'size(n), present(…), done(…), gate(name, predicate), all(…) or any(…)';
+    if (depth > deepestCondition) {
+      throw invalidArgument('a condition is nested too deep', `at most ${deepestCondition} levels`);
+    }
+    if (typeof value !== 'object' || value === null) {
+      throw invalidArgument(`a condition is of type ${typeof value}`, accepted);
+    }
+    this.#spend(leastBytesOfCondition);
+    const { type, count, tasks, name, is, of } = value as Record<string, unknown>;
+    switch (type) {
+      case 'size':
+        if (typeof count !== 'number' || !Number.isInteger(count) || count < 1 || count > largestSize) {
+          throw invalidArgument(`size(${shown(count)})`, `a whole number from 1 to ${largestSize}`);
+        }
+        return { type, count };
+      case 'present':
+      case 'done':
+        if (!Array.isArray(tasks) || tasks.length === 0) {
+          throw invalidArgument(`${type}() without tasks`, 'names of tasks, at least one');
+        }
+        return { type, tasks: this.#names(tasks) };
+      case 'gate':
+        checkName(name, 'gate');
+        return { type, name, is: this.#predicate(is) };
+      case 'all':
+      case 'any':
+        if (!Array.isArray(of) || of.length === 0) {
+          throw invalidArgument(`${type}() without conditions`, 'conditions, at least one');
+        }
+        return { type, of: Array.from(of, (part) => this.condition(part, depth + 1)) };
+      default:
+        throw invalidArgument(`a condition of type ${shown(type)}`, accepted);
+    }
   }
-  const [kind, operand] = entry as [string, unknown];
-  if (kind === 'equals' || kind === 'differs') {
-    checkGateValue(operand);
-    return kind === 'equals' ? { equals: operand } : { differs: operand };
+
+  #names(given: readonly unknown[]): readonly string[] {
+    const names = new Set<string>();
+    for (const name of given) {
+      checkName(name, 'task');
+      // Named again it takes no room.
+      if (!names.has(name)) this.#spend(name.length);
+      names.add(name);
+    }
+    return [...names].sort();
   }
-  if (kind === 'oneOf' && Array.isArray(operand) && operand.length > 0) {
-    for (const one of operand) checkGateValue(one);
-    return { oneOf: [...(operand as readonly GateValue[])] };
+
+  #predicate(value: unknown): GatePredicate {
+    const accepted = 'equals(v), differs(v), oneOf(…), atLeast(n) or atMost(n)';
+    const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+    const [entry] = entries;
+    if (entry === undefined || entries.length !== 1) {
+      throw invalidArgument('the predicate of a gate is none', accepted);
+    }
+    const [kind, operand] = entry as [string, unknown];
+    if (kind === 'equals' || kind === 'differs') {
+      checkGateValue(operand);
+      return kind === 'equals' ? { equals: operand } : { differs: operand };
+    }
+    if (kind === 'oneOf' && Array.isArray(operand) && operand.length > 0) {
+      for (const one of operand) {
+        checkGateValue(one);
+        this.#spend(typeof one === 'string' ? one.length : 1);
+      }
+      return { oneOf: [...(operand as readonly GateValue[])] };
+    }
+    if (
+      (kind === 'atLeast' || kind === 'atMost') &&
+      typeof operand === 'number' &&
+      Number.isFinite(operand)
+    ) {
+      return kind === 'atLeast' ? { atLeast: operand } : { atMost: operand };
+    }
+    throw invalidArgument(`the predicate of a gate is ${kind}(${shown(operand)})`, accepted);
   }
-  if ((kind === 'atLeast' || kind === 'atMost') && typeof operand === 'number' && Number.isFinite(operand)) {
-    return kind === 'atLeast' ? { atLeast: operand } : { atMost: operand };
+
+  #spend(bytes: number): void {
+    this.#bytesLeft -= bytes;
+    if (this.#bytesLeft >= 0) return;
+    throw invalidArgument(
+      `the condition takes more than ${longestDefinitionBytes} bytes`,
+      `at most ${longestDefinitionBytes} bytes as JSON`,
+    );
   }
-  throw invalidArgument(`the predicate of a gate is ${kind}(${String(operand)})`, accepted);
 }

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import type { QueueLimits, RateLimit } from '../records/index.js';
 
 const limitNames = ['concurrency', 'groupConcurrency', 'groups', 'rate'];
@@ -44,7 +44,7 @@ function checkedRate(rate: unknown): RateLimit {
   const { count, perMs, burst } = fieldsOf<RateLimit>(rate, 'limits.rate', rateNames);
   if (typeof perMs !== 'number' || !(perMs > 0 && perMs <= longestPerMs)) {
     const accepted = `a number of milliseconds above 0 and up to ${longestPerMs}`;
-    throw invalidArgument(`limits.rate.perMs is ${String(perMs)}`, accepted);
+    throw invalidArgument(`limits.rate.perMs is ${shown(perMs)}`, accepted);
   }
   return {
     count: checkedCount(count, 'limits.rate.count', 1),
@@ -55,7 +55,7 @@ function checkedRate(rate: unknown): RateLimit {
 
 function checkedCount(value: unknown, what: string, least: number): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
-  throw invalidArgument(`${what} is ${String(value)}`, `a whole number from ${least}`);
+  throw invalidArgument(`${what} is ${shown(value)}`, `a whole number from ${least}`);
 }
 
 function fieldsOf<T extends object>(value: unknown, what: string, names: readonly string[]): Partial<T> {

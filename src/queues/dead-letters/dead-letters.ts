@@ -12,7 +12,7 @@
  * - *Two at once, or a removal beside it*: the later finds no letter, and puts nothing.
  * - *The queue is closed*: refused like any enqueue, and the letter stays.
  */
-import { invalidArgument, isQuorateError, type QuorateError } from '../../errors.js';
+import { invalidArgument, isQuorateError, type QuorateError, shown } from '../../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, inRange, type KeyRange, type KeyValue, txnOf } from '../../store/index.js';
@@ -91,7 +91,7 @@ export class DeadLetters<T> {
     checkWaitOptions(options, this.#doing('listing'));
     const { after, limit = defaultLimit } = options;
     if (!Number.isInteger(limit) || limit < 1 || limit > longestList) {
-      throw invalidArgument(`limit is ${String(limit)}`, `a whole number from 1 to ${longestList}, or none`);
+      throw invalidArgument(`limit is ${shown(limit)}`, `a whole number from 1 to ${longestList}, or none`);
     }
     const { kvs } = await this.#client.store.range({ ...this.#behind(after), limit }, options);
     return Promise.all(kvs.map((kv) => this.#letterOf(kv)));
@@ -190,7 +190,7 @@ export class DeadLetters<T> {
   #keyOf(id: ItemId): string {
     const key = typeof id === 'string' ? this.#keys.deadLetter(id) : '';
     if (inRange(this.#keys.deadLetters, key) && id !== '') return key;
-    throw invalidArgument(`the id of a dead letter is ${String(id)}`, 'the id of an item');
+    throw invalidArgument(`the id of a dead letter is ${shown(id)}`, 'the id of an item');
   }
 
   #doing(what: string): string {

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import { type ItemId, type LevelName, levelOf, type QueueKind } from '../keys.js';
 
 /**
@@ -25,7 +25,7 @@ export function levelFor(kind: QueueKind, priority: unknown): LevelName {
     return levelOfPriority(priority);
   }
   throw invalidArgument(
-    `priority is ${String(priority)}`,
+    `priority is ${shown(priority)}`,
     `a whole number from 0, the most urgent, to ${leastUrgent}, or none`,
   );
 }

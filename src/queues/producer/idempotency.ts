@@ -14,7 +14,7 @@
  *   cluster begins all leases anew, which makes windows longer and never shorter.
  * - *History compacted*: only the lane looks back, see there.
  */
-import { invalidArgument, QuorateError } from '../../errors.js';
+import { invalidArgument, QuorateError, shown } from '../../errors.js';
 import { compare, type Key, type KeyValue, type OpReply, textOf } from '../../store/index.js';
 import type { QueueKeys } from '../keys.js';
 import type { Condition, Enqueued } from './submission.js';
@@ -26,7 +26,7 @@ const longestWindowMs = 365 * 24 * 3_600_000;
 export function checkWindow(windowMs: unknown): void {
   if (typeof windowMs === 'number' && windowMs >= shortestWindowMs && windowMs <= longestWindowMs) return;
   throw invalidArgument(
-    `idempotencyWindowMs is ${String(windowMs)}`,
+    `idempotencyWindowMs is ${shown(windowMs)}`,
     `a number of milliseconds from ${shortestWindowMs} to ${longestWindowMs}, or none`,
   );
 }

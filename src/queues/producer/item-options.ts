@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import { checkName, keyOf } from '../../store/index.js';
 import { type ItemTraits, longestTraitsBytes } from '../records/index.js';
 
@@ -73,5 +73,5 @@ export function checkItemOptions(options: unknown): asserts options is ItemOptio
 
 function checkCount(value: unknown, name: string, most: number): void {
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return;
-  throw invalidArgument(`${name} is ${String(value)}`, `a whole number from 1 to ${most}, or none`);
+  throw invalidArgument(`${name} is ${shown(value)}`, `a whole number from 1 to ${most}, or none`);
 }

@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 
 /** When a schedule ticks. */
 export type ScheduleRule =
@@ -41,7 +41,7 @@ export function checkedRule(options: {
       );
     if (isWhole(everyMs) && everyMs >= shortestEveryMs && everyMs <= longestEveryMs) return { everyMs };
     throw invalidArgument(
-      `everyMs is ${String(everyMs)}`,
+      `everyMs is ${shown(everyMs)}`,
       `a whole number of milliseconds from ${shortestEveryMs} to ${longestEveryMs}`,
     );
   }

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import type { QueueKind } from '../keys.js';
 
 /** Ten years. */
@@ -13,7 +13,7 @@ export function delayFor(kind: QueueKind, delayMs: unknown): number {
     return delayMs;
   }
   throw invalidArgument(
-    `delayMs is ${String(delayMs)}`,
+    `delayMs is ${shown(delayMs)}`,
     `a whole number of milliseconds from 0 to ${longestDelayMs}, or none`,
   );
 }

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 
 export interface WorkerOptions {
   /** Handlers that run at the same time. Default 1. */
@@ -114,5 +114,5 @@ export function checkWhole(
   most: number,
 ): asserts value is number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
-  throw invalidArgument(`${what} is ${String(value)}`, `a whole number from ${least} to ${most}`);
+  throw invalidArgument(`${what} is ${shown(value)}`, `a whole number from ${least} to ${most}`);
 }

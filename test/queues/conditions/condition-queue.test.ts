@@ -13,6 +13,7 @@ import {
   followUp,
   gate,
   present,
+  type QueueCondition,
   size,
   Worker,
   type WorkerOptions,
@@ -307,6 +308,15 @@ describe('status', () => {
   });
 });
 
+const manyNames = Array.from({ length: 2_000 }, (_, index) => `name-${index}`);
+
+/** A small object, and 4^15 of it as it is walked. */
+function manyfold(part: (...of: QueueCondition[]) => QueueCondition, of: QueueCondition): QueueCondition {
+  let whole = of;
+  for (let level = 0; level < 15; level += 1) whole = part(whole, whole, whole, whole);
+  return whole;
+}
+
 describe('what is refused', () => {
   it.each([
     ['a size of 0', { when: size(0) }],
@@ -321,6 +331,14 @@ describe('what is refused', () => {
     ['tasks as a list', { tasks: ['a'] as never }],
     ['a task without a list', { tasks: { a: 'b' as never } }],
     ['tasks that are null', { tasks: null as never }],
+    ['a size without a text', { when: size(Object.create(null) as never) }],
+    ['a way of release without a text', { release: Object.create(null) as never }],
+    ['a predicate without a text', { when: gate('g', atLeast(Object.create(null) as never)) }],
+    ['a value without a text', { when: gate('g', equals(Object.create(null) as never)) }],
+    ['a condition of a type without a text', { when: { type: Object.create(null) } as never }],
+    ['one condition in many places', { when: manyfold(any, size(1)) }],
+    ['tasks in many places', { when: manyfold(all, present(...manyNames)) }],
+    ['values in many places', { when: manyfold(all, gate('g', { oneOf: manyNames })) }],
   ])('as a definition: %s', async (_, options) => {
     expect(() => queueOf(options)).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
     await expect(queueOf().define(options)).rejects.toMatchObject({ code: 'invalid-argument' });
