@@ -2,6 +2,10 @@
 export class Delays<T> {
   readonly #heap: { readonly untilMs: number; readonly value: T }[] = [];
 
+  get size(): number {
+    return this.#heap.length;
+  }
+
   get nextMs(): number | undefined {
     return this.#heap[0]?.untilMs;
   }

@@ -92,6 +92,8 @@ export class DispatchPlan {
   #isOutdated = false;
   /** In a queue whose items may be delayed. */
   #timers: TimerPlan | undefined;
+  /** Of the write under way, without those that the watch has told to be gone. */
+  readonly #firing = new Set<ItemId>();
   #loadedAt = 0;
   /** Everything of the watched range up to here is in the plan. */
   #seen = 0;
@@ -141,7 +143,7 @@ export class DispatchPlan {
   nextWrite(nowMs: number): PlannedWrite | undefined {
     if (this.#writing || this.#isOutdated) return undefined;
     this.#jobs.release(nowMs);
-    const timers = this.#timers?.nextWrite(nowMs);
+    const timers = this.#timers?.nextWrite(nowMs, { mayFire: !this.#levels.isOverfull });
     const isFull = fillsWrite(timers);
     const takeBack = isFull ? undefined : this.#planTakeBack();
     const assignments = isFull || takeBack !== undefined ? [] : this.#planAssignments(nowMs);
@@ -166,6 +168,7 @@ export class DispatchPlan {
     const isAtRest = timers === undefined && credit === undefined && gate === undefined && beat === undefined;
     if (isIdle && isAtRest) return undefined;
     this.#writing = true;
+    for (const { id } of timers?.firings ?? []) this.#firing.add(id);
     const under = { control: this.#rules.mod, definedAt: this.#gathering?.definedAt };
     return { assignments, ...under, cancellations, takeBack, timers, gate, credit, beat, release };
   }
@@ -200,7 +203,7 @@ export class DispatchPlan {
     const times = [
       this.#jobs.nextDelayedMs,
       this.#heartbeat.dueAtMs(this.#isWaiting(), this.#timers?.pulseMs(nowMs)),
-      this.#timers?.wakeAtMs(),
+      this.#levels.isOverfull ? undefined : this.#timers?.wakeAtMs(),
       this.#levels.gateDueMs,
       this.#jobs.readyCount > 0 ? this.#rules.wakeAtMs() : undefined,
     ].filter((time) => time !== undefined);
@@ -309,6 +312,7 @@ export class DispatchPlan {
   }
 
   #itemGone(id: ItemId): void {
+    this.#firing.delete(id);
     this.#generations.delete(id);
     this.#levels.gone(id);
     const job = this.#jobs.get(id);
@@ -403,7 +407,9 @@ export class DispatchPlan {
       if (takeBack.last && worker?.inHand.size === 0) this.#workers.remove(takeBack.worker);
     }
     if (gate !== undefined) this.#merge(this.#levels.gateAnswered(gate, outcome.gateMoved), nowMs);
-    const fired = write.timers && outcome.timers && this.#timers?.written(write.timers, outcome.timers);
+    const all = write.timers && outcome.timers && this.#timers?.written(write.timers, outcome.timers);
+    const fired = all?.filter(({ id }) => this.#firing.has(id));
+    this.#firing.clear();
     if (fired !== undefined)
       this.#merge(
         fired.filter((item) => this.#levels.admitsFired(item)),

@@ -6,6 +6,8 @@ import { dueOf, type TimerPlace, timerPlace } from './timer-place.js';
 type Answer = Extract<TimerAnswer, { type: 'timers' }>;
 type Read = Extract<TimerRead, { type: 'timers' }>;
 
+/** So many that were taken out may stay in the order, beside as many as are held. */
+const mostRemoved = 1_000;
 const firstSpanMs = 60_000;
 /** Beyond this the rest is read without an end. */
 const widestSpanMs = 2 ** 42;
@@ -21,7 +23,7 @@ const widestSpanMs = 2 ** 42;
 export class HeldTimers {
   readonly #most: number;
   readonly #timers = new Map<ItemId, Timer>();
-  readonly #order = new Delays<Timer>();
+  #order = new Delays<Timer>();
   /** From here on they lie in the store; undefined: none does. */
   #cut: TimerPlace | undefined = '';
   #reading: Read | undefined;
@@ -62,7 +64,8 @@ export class HeldTimers {
     const timer = this.#timers.get(id);
     if (timer === undefined) return undefined;
     this.#timers.delete(id);
-    this.#prune();
+    if (this.#order.size > this.#timers.size * 2 + mostRemoved) this.#reorder();
+    else this.#prune();
     return timer;
   }
 
@@ -113,9 +116,13 @@ export class HeldTimers {
     for (const { timer } of places.slice(this.#most)) this.#timers.delete(timer.id);
     this.#cut = places[this.#most]?.place;
     this.#spanMs = firstSpanMs;
-    const kept = places.slice(0, this.#most);
-    while (this.#order.takeDue(Number.POSITIVE_INFINITY) !== undefined);
-    for (const { timer } of kept) this.#order.add(timer.dueMs, timer);
+    this.#reorder();
+  }
+
+  /** Of those that are held, and no others. */
+  #reorder(): void {
+    this.#order = new Delays<Timer>();
+    for (const timer of this.#timers.values()) this.#order.add(timer.dueMs, timer);
   }
 
   /** What was taken out otherwise is not the first any more. */

@@ -22,6 +22,10 @@
  * plan only: it adds X to that as its write is answered; a window that was asked for before is taken together with what
  * fired into it (window-reader.ts); and with each firing goes a beat whose base is not above X, so that a successor reads it.
  *
+ * **Memory.** What fires into a part of the queue that is left in the store is left there too. Where all of the queue is in memory and that
+ * is too much, nothing fires until the rest has been left: the guarded move of the gate that it takes would be refused because of
+ * what fired and the watch has not told yet. An item that is created and gone before the reply is not planned.
+ *
  * - *Reply lost*: the exactly-once store finds out; if it cannot, the term is given up, and the successor finds `N/X` or `i/X`.
  * - *Session lost, process paused*: the term refuses what comes late. A delay that was not stamped begins anew under the successor;
  *   it can only come later. A stamped one goes on.
@@ -97,9 +101,9 @@ export class TimerPlan {
     }
   }
 
-  /** Undefined if there is nothing to write. */
-  nextWrite(nowMs: number): TimerWrite | undefined {
-    const firings = this.#near.firings(nowMs + this.#toQueueMs);
+  /** Undefined if there is nothing to write. `mayFire`: there is room for what fires. */
+  nextWrite(nowMs: number, { mayFire = true } = {}): TimerWrite | undefined {
+    const firings = mayFire ? this.#near.firings(nowMs + this.#toQueueMs) : [];
     if (isFull(firings)) return { stamps: [], firings, drops: [] };
     const stamps = this.#fresh.plan(mostStamps);
     const drops = this.#near.drops();

@@ -49,6 +49,12 @@ export class GatePlan {
     return undefined;
   }
 
+  /** The same where the rest is in the store already: nothing can be created below that but by this dispatcher. */
+  cutLower(to: ItemId): undefined {
+    const { cut } = this.#reader;
+    if (cut !== undefined) this.#cutAt(to < cut ? to : cut);
+  }
+
   /** The move to where the newest items were a while ago, if it is due. For such a plan too. */
   following(view: number, nowMs: number): GateMove | undefined {
     if (this.#reader.isBehind) return undefined;

@@ -118,6 +118,11 @@ export class Levels {
     this.#overflowChecked = false;
   }
 
+  /** More is ready than memory should hold, and none of it can be left in the store before a gate has moved. */
+  get isOverfull(): boolean {
+    return this.#jobs.readyCount > this.#limits.mirror && !this.isBehind;
+  }
+
   /** The window to read now, for a plan that has seen everything up to revision `seen`. */
   nextRead(seen: number): WindowRead | undefined {
     const level = this.#firstBehind();
@@ -156,8 +161,10 @@ export class Levels {
   /** From where on memory should not hold the waiting items. */
   #overflow(): ItemId | undefined {
     const { mirror } = this.#limits;
-    if (this.#jobs.readyCount <= mirror || this.#overflowChecked) return undefined;
-    if (this.#levels.every(({ reader }) => reader.isBehind)) return undefined;
+    if (this.#jobs.readyCount <= mirror) return undefined;
+    const isClosed = this.#levels.every(({ reader }) => reader.isBehind);
+    if (isClosed) return this.#jobs.readyAt(mirror >> 1);
+    if (this.#overflowChecked) return undefined;
     // Once for each news from the watch: refused, it lacks an item that the watch is about to bring.
     this.#overflowChecked = true;
     return this.#jobs.readyAt(mirror >> 1);
@@ -168,9 +175,9 @@ export class Levels {
     const name = levelOf(place);
     for (const level of this.#levels) if (level.name > name) level.gate.leaveReady();
     const level = this.#of(place);
-    // One that is being read is read no further until there is room.
-    if (level === undefined || level.reader.isBehind) return undefined;
-    return level.gate.cutting(place, level.view(seen));
+    if (level === undefined) return undefined;
+    // One that is being read is read no further until there is room, and fires below what was read.
+    return level.reader.isBehind ? level.gate.cutLower(place) : level.gate.cutting(place, level.view(seen));
   }
 
   #firstBehind(): Level | undefined {
