@@ -108,7 +108,7 @@ export class ConditionQueue<T> extends Queue<T> {
 
   /**
    * What the queue waits for, what has gathered and what is still missing, at one revision. Three requests; and if the condition asks for
-   * `present`, one for each 1,000 items that have gathered.
+   * `present`, about one for each 1,000 items or 1.5 MB that have gathered.
    */
   async status(options: WaitOptions = {}): Promise<ConditionStatus> {
     const doing = `asking what queue "${this.name}" waits for`;

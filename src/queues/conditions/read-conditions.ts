@@ -10,14 +10,13 @@ import {
   type RangeResult,
 } from '../../store/index.js';
 import type { ItemId, QueueKeys } from '../keys.js';
+import { fewestPerPage, itemsPerPage, itemsThatFit } from '../reading/page-size.js';
 import { decodeItem } from '../records/index.js';
 import type { GateValue } from './condition.js';
 import { gateValueIn, namedIn, purgedKey, releasedIn, releasedKey } from './condition-keys.js';
 import { type Definition, decodeDefinition, itemsAskedFor } from './definition.js';
 import { behind } from './gathering.js';
 import type { ConditionChange, GatheredLook, GatheredSight, LoadedConditions } from './messages.js';
-
-const itemsPerPage = 1_000;
 
 /** Sends a read, again if need be; undefined if it is not wanted any more. */
 type Read = (request: RangeRequest) => Promise<RangeResult | undefined>;
@@ -75,8 +74,10 @@ export async function presentTasks(
   if (wanted.size === 0 || released.upTo === undefined) return present;
   const { from, revision } = at;
   const { rangeEnd } = keys.itemsBetween(from, undefined);
+  // How large they are is not known before.
+  let limit = fewestPerPage;
   for (let key = keys.item(from); ; ) {
-    const page = await read({ key, rangeEnd, limit: itemsPerPage, revision }).catch((error: unknown) => {
+    const page = await read({ key, rangeEnd, limit, revision }).catch((error: unknown) => {
       if (isQuorateError(error, 'compacted')) return 'compacted' as const;
       throw error;
     });
@@ -88,6 +89,8 @@ export async function presentTasks(
     const last = page?.kvs.at(-1);
     if (last === undefined || page?.more !== true) return present;
     key = `${last.key}\0`;
+    const bytes = page.kvs.reduce((sum, { value }) => sum + value.length, 0);
+    limit = itemsThatFit(page.kvs.length, bytes);
   }
 }
 

@@ -1,10 +1,7 @@
 import { type ItemId, levelOf, placeOf, revisionOf } from '../../keys.js';
+import { itemsPerPage, itemsThatFit } from '../../reading/page-size.js';
 import type { StoredItem, WindowRead } from '../messages.js';
 
-/** A window aims at about so many items or bytes, whichever is less. */
-const itemsPerWindow = 1_000;
-const bytesPerWindow = 1_500_000;
-const fewestItems = 16;
 const firstSpan = 4_096;
 const widestSpan = 2 ** 40;
 
@@ -43,7 +40,7 @@ export class WindowReader {
   constructor(cut: ItemId, mostItems: number) {
     this.#cut = cut;
     this.#tail = { start: cut, revision: 0 };
-    this.#mostItems = Math.min(itemsPerWindow, Math.max(1, mostItems));
+    this.#mostItems = Math.min(itemsPerPage, Math.max(1, mostItems));
     this.#limit = this.#mostItems;
   }
 
@@ -172,7 +169,6 @@ export class WindowReader {
       this.#span = Math.min(widestSpan, this.#span * (count === 0 ? 16 : 2));
     }
     if (count === 0) return;
-    const fitting = Math.floor((bytesPerWindow * count) / Math.max(bytes, 1));
-    this.#limit = Math.min(this.#mostItems, Math.max(fewestItems, fitting));
+    this.#limit = itemsThatFit(count, bytes, this.#mostItems);
   }
 }
