@@ -3,7 +3,7 @@
  * (a pause, the concurrency of the fleet, the rate) is told in fleet-rules.ts.
  *
  * - *Key*: of the jobs that share one, only the first may go, and only while none of them is with a worker. One that failed
- *   stays the first while it waits for its retry, so nothing of its key passes it.
+ *   stays the first while it waits for its retry, so nothing of its key passes it. One whose task waits for others is not among them.
  * - *Group*: of the jobs that their keys let go, the first of each group may go while the group has room.
  * - *Open*: the heads of groups, and jobs that have none. The next job is taken from here.
  *
