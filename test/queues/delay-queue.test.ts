@@ -1,11 +1,39 @@
 import { expect, it } from 'vitest';
 import { DelayQueue, FifoQueue, followUp, PriorityQueue, Worker } from '../../src/queues/index.js';
 import { QueueKeys } from '../../src/queues/keys.js';
+import { decodeBeat } from '../../src/queues/records/beat.js';
 import { systemRuntime } from '../../src/runtime/index.js';
 import { testClients } from '../support/clients.js';
 import { describeStores } from '../support/stores.js';
 
 describeStores('delay queue', (server) => {
+  it('QUEUE-23 keeps the time that a dispatcher has counted until it leaves', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const queue = new DelayQueue<string>(client, 'later');
+    const keys = new QueueKeys(client.keys.prefix('queue', 'later'), 'delay');
+    await queue.enqueue('far', { delayMs: 100_000 });
+    const beat = async () => {
+      const { kvs } = await client.store.range({ key: keys.beat });
+      return kvs.map((kv) => ({ ...decodeBeat(kv.value), mod: kv.modRevision }))[0];
+    };
+    const left: number[] = [];
+    const watch = client.hub.subscribe({ ...keys.candidates, without: ['put'] }, (item) => {
+      if (item.type === 'events') left.push(...item.events.map(({ kv }) => kv.modRevision));
+    });
+    const worker = new Worker(new DelayQueue<string>(await clients.open(), 'later'), () => {});
+    await worker.start();
+    // The next one is not due for three seconds.
+    await expect.poll(async () => (await beat())?.pulseMs ?? 0, { timeout: 10_000 }).toBeGreaterThan(3_000);
+    const before = await beat();
+    await worker.close();
+    const after = await beat();
+    await expect.poll(() => left).toEqual([after?.mod]);
+    watch.close();
+    expect(after).toEqual({ ...before, mod: after?.mod, timeMs: after?.timeMs });
+    expect(after?.timeMs).toBeGreaterThan(before?.timeMs ?? 0);
+  });
+
   it('QUEUE-22 QUEUE-23 gives out delayed items when their delay is over, once, and others at once', async () => {
     const clients = testClients(server);
     const client = await clients.open();

@@ -179,6 +179,28 @@ describe('dispatch plan', () => {
     expect(given(closing).every((each) => each < (cut ?? ''))).toBe(true);
   });
 
+  it('beats before the next tick of a schedule, however much the queue is at rest, and as long as there is one', () => {
+    const plan = started();
+    plan.apply({ type: 'next-tick', atMs: 60_000 }, 1_000);
+    const first = plan.nextWrite(1_000);
+    expect(first?.beat).toMatchObject({ follows: false, pulseMs: 10_000 });
+    finish(plan, first, 1_000);
+    expect(plan.wakeAtMs(1_000)).toBe(11_000);
+    plan.apply({ type: 'next-tick', atMs: 15_000 }, 11_000);
+    const second = plan.nextWrite(11_000);
+    expect(second?.beat).toMatchObject({ pulseMs: 4_000 });
+    finish(plan, second, 11_000);
+    expect(plan.wakeAtMs(11_500)).toBe(14_500);
+    plan.apply({ type: 'next-tick', atMs: undefined }, 12_000);
+    // It was announced.
+    expect(plan.wakeAtMs(12_000)).toBe(15_000);
+    const last = plan.nextWrite(15_000);
+    expect(last?.beat).toMatchObject({ follows: false });
+    expect(last?.beat).not.toHaveProperty('pulseMs');
+    finish(plan, last, 15_000);
+    expect(plan.wakeAtMs(15_000)).toBeUndefined();
+  });
+
   it('says nothing for a queue at rest, after one beat that tells so', () => {
     const plan = started();
     created(plan, 20, id(15));

@@ -8,7 +8,7 @@
  * - **Depose** after 1 s of silence while there is work (doubled when it had to be done again within a minute):
  *   `IF create(e/W) = mine, create(e/<old>) = its term, mod(beat) = last seen THEN delete e/<old>`. What the old one still
  *   sends is refused by its term; the takeover read comes after that deletion.
- * - **Resign** `IF create(e/W) = mine THEN delete e/W`.
+ * - **Resign** `IF create(e/W) = mine THEN delete e/W`, and where delays are counted `put beat`, the last one with the queue time of now.
  * - *Own key gone* (deposed, or deleted by hand): join again, at the tail. *Watch cut*: the line is read again.
  * - *Session lost*: the key goes with it; so does this object. *Reply lost*: the exactly-once store finds out; an
  *   `unknown` join is resolved by resigning whatever may be there. What cannot be deleted now is in the background.
@@ -21,6 +21,7 @@ import type { HubItem } from '../../watch/index.js';
 import { asQuorateError } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
+import type { Beat } from '../records/index.js';
 import { Ticker } from '../schedules/ticker.js';
 import { CandidateLine } from './candidate-line.js';
 import { Dispatcher } from './dispatcher.js';
@@ -79,6 +80,7 @@ export class Candidacy {
     const line = new CandidateLine(this.#mine);
     let term: Term | undefined;
     let mayHaveJoined = false;
+    let beat: Beat | undefined;
     const opened = line.changed();
     const subscription = client.hub.subscribe({ ...keys.candidates, without: ['put'] }, (item: HubItem) => {
       if (item.type === 'events') for (const { kv } of item.events) line.deleted(kv.key, kv.modRevision);
@@ -95,11 +97,11 @@ export class Candidacy {
       if (signal.aborted) return;
       mayHaveJoined = true;
       term = { candidate: worker, revision: await this.#join(line) };
-      if (await this.#becomesFirst(line, term, signal)) await this.#dispatch(term, signal);
+      if (await this.#becomesFirst(line, term, signal)) beat = await this.#dispatch(term, signal);
     } finally {
       signal.removeEventListener('abort', onAbort);
       subscription.close();
-      if (term !== undefined) await this.#resign(term);
+      if (term !== undefined) await this.#resign(term, beat);
       else if (mayHaveJoined && signal.aborted) await this.#leave(txnOf({ success: [remove(this.#mine)] }));
     }
   }
@@ -205,15 +207,19 @@ export class Candidacy {
     return true;
   }
 
-  async #dispatch(term: Term, signal: AbortSignal): Promise<void> {
+  /** Answers the beat to resign with. */
+  async #dispatch(term: Term, signal: AbortSignal): Promise<Beat | undefined> {
     const { client, keys, mirror, onChange, onError } = this.#options;
     onChange({ dispatching: true, term: term.revision });
     const over = new AbortController();
     const until = linkedSignal(signal, over.signal);
-    const ticker = new Ticker({ client, keys, term, onError });
+    const dispatcher = new Dispatcher({ client, keys, term, mirror });
+    const onNext = (restMs: number | undefined) => dispatcher.nextTickIn(restMs);
+    const ticker = new Ticker({ client, keys, term, onError, onNext });
     const ticking = keys.kind === 'condition' ? undefined : ticker.run(until.signal);
     try {
-      await new Dispatcher({ client, keys, term, mirror }).run(signal);
+      await dispatcher.run(signal);
+      return dispatcher.lastBeat;
     } finally {
       over.abort();
       until.unlink();
@@ -222,8 +228,8 @@ export class Candidacy {
     }
   }
 
-  #resign(term: Term): Promise<void> {
-    return this.#leave(resignation(this.#options.keys, term));
+  #resign(term: Term, beat?: Beat): Promise<void> {
+    return this.#leave(resignation(this.#options.keys, term, beat));
   }
 
   async #leave(request: TxnRequest): Promise<void> {

@@ -35,6 +35,7 @@ import { Gathering } from '../conditions/gathering.js';
 import type { GatheredLook } from '../conditions/messages.js';
 import type { ItemId } from '../keys.js';
 import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
+import { pulseForTick } from '../schedules/pulse.js';
 import type { TimerRead } from '../timers/messages.js';
 import { fillsWrite, firstOfFirings, TimerPlan } from '../timers/timer-plan.js';
 import { Cancellations } from './cancellations.js';
@@ -92,6 +93,8 @@ export class DispatchPlan {
   #isOutdated = false;
   /** In a queue whose items may be delayed. */
   #timers: TimerPlan | undefined;
+  /** Of a schedule. */
+  #tickAtMs: number | undefined;
   /** Of the write under way, without those that the watch has told to be gone. */
   readonly #firing = new Set<ItemId>();
   #loadedAt = 0;
@@ -133,6 +136,9 @@ export class DispatchPlan {
       case 'timers':
         this.#timers?.received(input.answer, nowMs);
         return;
+      case 'next-tick':
+        this.#tickAtMs = input.atMs;
+        return;
       case 'written':
         this.#writing = false;
         this.#written(input.write, input.outcome, nowMs);
@@ -154,7 +160,7 @@ export class DispatchPlan {
     const credit = isFull ? undefined : this.#planCredit();
     // With the gate go new bases: an old one may lie above an item that the gate is about to pass, or that fires.
     const waiting = this.#isWaiting();
-    const pulseMs = this.#timers?.pulseMs(nowMs);
+    const pulseMs = this.#pulseMs(nowMs);
     const first = firstOfFirings(timers);
     const beat =
       [gate, release, first].some((part) => part !== undefined) ||
@@ -202,7 +208,7 @@ export class DispatchPlan {
   wakeAtMs(nowMs: number): number | undefined {
     const times = [
       this.#jobs.nextDelayedMs,
-      this.#heartbeat.dueAtMs(this.#isWaiting(), this.#timers?.pulseMs(nowMs)),
+      this.#heartbeat.dueAtMs(this.#isWaiting(), this.#pulseMs(nowMs)),
       this.#levels.isOverfull ? undefined : this.#timers?.wakeAtMs(),
       this.#levels.gateDueMs,
       this.#jobs.readyCount > 0 ? this.#rules.wakeAtMs() : undefined,
@@ -452,6 +458,13 @@ export class DispatchPlan {
     const { generation, takeBack } =
       result.type === 'returned' ? result : { generation: taken.generation + 1, takeBack: lossOf(taken) };
     this.#takenBack(taken.id, generation, takeBack, nowMs);
+  }
+
+  /** How often to beat, at least, for timers and ticks to come; undefined if there are none. */
+  #pulseMs(nowMs: number): number | undefined {
+    const timersMs = this.#timers?.pulseMs(nowMs);
+    if (this.#tickAtMs === undefined) return timersMs;
+    return Math.min(timersMs ?? Number.POSITIVE_INFINITY, pulseForTick(this.#tickAtMs - nowMs));
   }
 
   #isWaiting(): boolean {

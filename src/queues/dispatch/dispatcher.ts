@@ -33,7 +33,7 @@ import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
 import { levelStarts } from '../reading/starts.js';
-import type { AssignedJob } from '../records/index.js';
+import type { AssignedJob, Beat } from '../records/index.js';
 import type { TimerRead } from '../timers/messages.js';
 import { readTimers } from '../timers/timer-transactions.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
@@ -61,6 +61,10 @@ export class Dispatcher {
   #timer: Timer | undefined;
   /** Queue time as of a moment of this process's clock: it goes on through a load under the same term. */
   #time: { readonly timeMs: number; readonly timeAtMs: number } | undefined;
+  /** Of a schedule, by this process's clock. */
+  #tickAtMs: number | undefined;
+  /** The beat that stands in the store, and when it was sent; undefined where that is not known. */
+  #beat: { readonly beat: Beat; readonly atMs: number } | undefined;
   #sequence = 0;
   #failure: QuorateError | undefined;
 
@@ -91,6 +95,21 @@ export class Dispatcher {
     this.#timer?.cancel();
     await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** A schedule ticks next in so many ms; undefined: none does. */
+  nextTickIn(restMs: number | undefined): void {
+    const nowMs = this.#runtime.monotonicMs();
+    this.#tickAtMs = restMs === undefined ? undefined : nowMs + restMs;
+    this.#plan?.apply({ type: 'next-tick', atMs: this.#tickAtMs }, nowMs);
+    this.#advance();
+  }
+
+  /** The last beat again with the queue time of now, for who resigns; undefined where no delays are counted, or it is not known. */
+  get lastBeat(): Beat | undefined {
+    if (this.#beat === undefined || this.#keys.kind !== 'delay') return undefined;
+    const { beat, atMs } = this.#beat;
+    return { ...beat, timeMs: beat.timeMs + Math.floor(this.#runtime.monotonicMs() - atMs) };
   }
 
   #end(failure?: unknown): void {
@@ -152,6 +171,7 @@ export class Dispatcher {
     const nowMs = this.#runtime.monotonicMs();
     this.#time ??= { timeMs: state.timeMs, timeAtMs: nowMs };
     plan.apply({ type: 'loaded', state: { ...state, ...this.#time } }, nowMs);
+    plan.apply({ type: 'next-tick', atMs: this.#tickAtMs }, nowMs);
     this.#plan = plan;
     for (const item of this.#early.splice(0)) this.#changed(plan, item);
     this.#advance();
@@ -276,11 +296,15 @@ export class Dispatcher {
 
   async #write(plan: DispatchPlan, write: PlannedWrite, load: number): Promise<void> {
     const request = requestOf(this.#keys, this.#term, write, () => this.#nextSequence());
+    const known = write.beat && { beat: write.beat, atMs: this.#runtime.monotonicMs() };
+    // Until the reply nobody knows which one stands.
+    if (known !== undefined) this.#beat = undefined;
     const reply = await this.#send(request, isPassing);
     if (reply === undefined || !reply.succeeded) {
       this.#end();
       return;
     }
+    if (known !== undefined) this.#beat = known;
     if (load !== this.#load) return;
     const outcome = outcomeOf(this.#keys, write, reply);
     plan.apply({ type: 'written', write, outcome }, this.#runtime.monotonicMs());

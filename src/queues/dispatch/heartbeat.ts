@@ -8,7 +8,8 @@ const busyItems = 10;
 /**
  * When the dispatcher beats. A beat rides on a write that is due anyway if it can. None is sent for a queue where
  * nothing waits and nothing comes in: the last one says so, and the next candidate then watches for new items, which
- * the dispatcher answers with a beat whose `seen` covers them. While only timers wait it beats more rarely, and says how rarely.
+ * the dispatcher answers with a beat whose `seen` covers them. While only timers wait, or schedules are to tick, it beats more rarely, and says
+ * how rarely.
  */
 export class Heartbeat {
   #startMs = 0;
@@ -38,7 +39,9 @@ export class Heartbeat {
     const last = this.#last;
     if (last === undefined) return this.#startMs;
     const wanted = waiting || last.follows || this.#newestItem > last.seen;
-    if (wanted) return this.#lastAtMs + beatIntervalMs;
+    // As long as none is announced, silence tells nobody anything.
+    const unannounced = pulseMs !== undefined && last.pulseMs === undefined;
+    if (wanted || unannounced) return this.#lastAtMs + beatIntervalMs;
     // What was announced is kept, if only to say that no more follows.
     const announced = last.pulseMs ?? Number.POSITIVE_INFINITY;
     const intervalMs = Math.min(announced, pulseMs ?? Number.POSITIVE_INFINITY);

@@ -4,7 +4,7 @@
  * It watches `beat`. If the last one says that another follows, silence since then counts. If not, the queue was at
  * rest: it watches for new items and delays, and counts from the first that the last beat does not cover (`seen`). An item put
  * between that beat and the opening of this watch is found by a read at the opening. A dispatcher that lives answers
- * either way within its beat interval. Where only timers wait, a beat says when the next one comes at the latest (`pulseMs`): then
+ * either way within its beat interval. Where only timers and ticks wait, a beat says when the next one comes at the latest (`pulseMs`): then
  * silence counts from that time on, and from a new item or delay at once.
  *
  * Being wrong costs a term, never a promise: the term is what keeps two dispatchers apart. So the clock only has to be

@@ -109,6 +109,8 @@ export type PlanInput =
     }
   | { readonly type: 'looked'; readonly sight: GatheredSight | undefined }
   | { readonly type: 'timers'; readonly answer: TimerAnswer }
+  /** When a schedule ticks next, by the dispatcher's clock; undefined: none does. */
+  | { readonly type: 'next-tick'; readonly atMs: number | undefined }
   | { readonly type: 'written'; readonly write: PlannedWrite; readonly outcome: WriteOutcome };
 
 export interface Assignment {

@@ -32,7 +32,7 @@ import {
 import { creditTxn } from '../bounds/credit-keys.js';
 import { release } from '../conditions/release.js';
 import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
-import { encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
+import { type Beat, encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
 import { timerOp, timerOutcome } from '../timers/timer-transactions.js';
 import type {
   GateMove,
@@ -197,8 +197,9 @@ export function firstOf(reply: OpReply | undefined): KeyValue | undefined {
   return reply?.type === 'range' ? reply.kvs[0] : undefined;
 }
 
-/** Leaving the line of candidates. */
-export function resignation(keys: QueueKeys, term: Term): TxnRequest {
+/** Leaving the line of candidates. `beat`: that of the term, brought up to date, so that a successor goes on from its queue time. */
+export function resignation(keys: QueueKeys, term: Term, beat?: Beat): TxnRequest {
   const mine = keys.candidate(term.candidate);
-  return txnOf({ compare: [compare.create(mine, 'equal', term.revision)], success: [remove(mine)] });
+  const told = beat === undefined ? [] : [put(keys.beat, encodeBeat(beat))];
+  return txnOf({ compare: [compare.create(mine, 'equal', term.revision)], success: [remove(mine), ...told] });
 }

@@ -64,6 +64,8 @@ export interface TickerOptions {
   readonly keys: QueueKeys;
   readonly term: Term;
   readonly onError: (error: QuorateError) => void;
+  /** Told, whenever there is nothing to do, in how many ms the next tick comes; undefined: none does. */
+  readonly onNext?: ((restMs: number | undefined) => void) | undefined;
 }
 
 export class Ticker {
@@ -73,6 +75,7 @@ export class Ticker {
   readonly #term: Term;
   readonly #producer: string;
   readonly #onError: (error: QuorateError) => void;
+  readonly #onNext: ((restMs: number | undefined) => void) | undefined;
   readonly #schedules = new Map<string, Known>();
   /** Unread since a watch was opened. */
   #isStale = false;
@@ -88,6 +91,7 @@ export class Ticker {
     this.#keys = options.keys;
     this.#term = options.term;
     this.#onError = options.onError;
+    this.#onNext = options.onNext;
     this.#producer = options.client.runtime.newId();
   }
 
@@ -127,7 +131,9 @@ export class Ticker {
     const nowMs = this.#runtime.wallMs();
     const due = [...this.#schedules.values()].filter(({ nextMs }) => nextMs <= nowMs).slice(0, mostTogether);
     if (due.length > 0) return this.#tick(due, nowMs);
-    return Math.max(1, Math.min(this.#nextMs - nowMs, longestSleepMs));
+    const restMs = this.#nextMs - nowMs;
+    this.#onNext?.(Number.isFinite(restMs) ? restMs : undefined);
+    return Math.max(1, Math.min(restMs, longestSleepMs));
   }
 
   /** When the next tick comes that is not decided. */

@@ -32,8 +32,8 @@
  * - *Watch cut, history compacted*: stamped timers are read anew, and what nobody has stamped is found under `n/`.
  *
  * **Bound.** X is not in the queue before `delay * (1 - rho)` since its enqueue, rho being the error of the dispatcher's clock's rate. It is
- * late by the time without a dispatcher, by the queue time since the last beat at each change of dispatcher (300 ms, or a
- * 32nd of what is left, up to 10 s), and by the requests it takes: a stamp, a read and a firing, each shared with up to 60 others.
+ * late by the time without a dispatcher, by the queue time since the last beat of each dispatcher that dies (300 ms, or a
+ * 32nd of what is left, up to 10 s; one that resigns tells the time as it goes), and by the requests it takes: a stamp, a read and a firing, each shared with up to 60 others.
  */
 import type { StoredItem } from '../dispatch/messages.js';
 import type { ItemId } from '../keys.js';

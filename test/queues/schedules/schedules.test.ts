@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { DelayQueue, FifoQueue, type Job, PriorityQueue, Worker } from '../../../src/queues/index.js';
+import { QueueKeys } from '../../../src/queues/keys.js';
+import { decodeBeat } from '../../../src/queues/records/beat.js';
 import { systemRuntime } from '../../../src/runtime/index.js';
 import { testClients } from '../../support/clients.js';
 import { describeStores } from '../../support/stores.js';
@@ -42,6 +44,21 @@ describeStores('schedules of a queue', (server) => {
     expect(seen.map(({ payload, tick }) => [payload, tick?.schedule])).toEqual(
       ticks.map(() => ['tick', 'each second']),
     );
+  });
+
+  it('QUEUE-24 have the dispatcher show that it lives, as long as there are some', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<number>(client, 'q');
+    const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
+    const pulse = async () => {
+      const { kvs } = await client.store.range({ key: keys.beat });
+      return kvs[0] && decodeBeat(kvs[0].value).pulseMs;
+    };
+    const worker = new Worker(queue, () => {});
+    await worker.start();
+    await queue.schedules.set('s', { everyMs: 365 * 24 * 3_600_000, payload: 1 });
+    await expect.poll(pulse, { timeout: 10_000 }).toBeGreaterThanOrEqual(2_000);
+    await worker.close();
   });
 
   it('QUEUE-24 go on from where they were if they are set again to the same, and from now if not', async () => {
