@@ -43,7 +43,7 @@ export class TaskCheck {
 }
 
 /**
- * The same for an object that has none, by what is stored as the items enter. So no item enters whose task the definition of that
+ * The same by what is stored as the items enter, since the object may have no definition, or another than when it was called. So no item enters whose task the definition of that
  * time does not know, and completed tasks leave no more keys than definitions have names. A definition that cannot be read refuses nothing.
  */
 export class StoredTaskCheck {
@@ -56,7 +56,7 @@ export class StoredTaskCheck {
 
   /** Throws `invalid-argument`. `stored`: what was read of the gates and what lies beside them. */
   check(stored: readonly KeyValue[], items: readonly { readonly task?: string | undefined }[]): void {
-    if (this.#keys.kind !== 'condition' || this.#keys.definition.current !== undefined) return;
+    if (this.#keys.kind !== 'condition') return;
     const kv = stored.find(({ key }) => key === this.#keys.definitionKey);
     if (kv === undefined) return;
     if (this.#known?.of !== kv.modRevision) {
