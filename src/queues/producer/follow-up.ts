@@ -40,7 +40,7 @@ export interface FollowUp {
   readonly options: FollowUpOptions;
 }
 
-/** An item for `job.complete({ enqueue })`: into a queue of the same namespace, the job's own or another. */
+/** An item for `job.complete({ enqueue })`: into a queue of the same client, the job's own or another. */
 export function followUp<T>(queue: Queue<T>, payload: T, options: FollowUpOptions = {}): FollowUp {
   return { queue: queue as Queue<unknown>, payload, options };
 }
@@ -81,7 +81,7 @@ export class FollowUps {
     this.#producer = client.runtime.newId();
   }
 
-  /** Rejects with `codec`, `request-too-large`, and `invalid-argument` for more than 60, or a queue of another namespace. */
+  /** Rejects with `codec`, `request-too-large`, and `invalid-argument` for more than 60, or a queue of another client. */
   async prepare(followUps: readonly FollowUp[]): Promise<PreparedFollowUps> {
     if (!Array.isArray(followUps) || followUps.length > mostFollowUps) {
       throw invalidArgument(
@@ -90,7 +90,8 @@ export class FollowUps {
       );
     }
     const targets = new Map<string, Target & { entries: (Entry & { index: number })[] }>();
-    for (const [index, { queue, payload, options }] of followUps.entries()) {
+    for (const [index, one] of followUps.entries()) {
+      const { queue, payload, options } = checked(one);
       const prefix = this.#prefixOf(queue);
       const level = levelFor(queue.kind, options.priority);
       const name = `${queue.kind} ${prefix} ${level}`;
@@ -162,12 +163,19 @@ export class FollowUps {
   }
 
   #prefixOf(queue: Queue<unknown>): Key {
-    const prefix = queue?.client?.keys.prefix('queue', queue.name);
-    if (prefix === undefined || prefix !== this.#client.keys.prefix('queue', queue.name)) {
-      throw invalidArgument('a follow-up for something else', 'queues of the same namespace');
+    // Another may be of another store, which this transaction does not reach.
+    if (queue.client !== this.#client) {
+      throw invalidArgument('a follow-up for a queue of another client', "queues of the worker's own client");
     }
-    return prefix;
+    return this.#client.keys.prefix('queue', queue.name);
   }
+}
+
+function checked(followUp: FollowUp): FollowUp {
+  const { queue, options } = followUp ?? {};
+  if (typeof queue?.encodeItem === 'function' && typeof options === 'object' && options !== null)
+    return followUp;
+  throw invalidArgument('enqueue holds what is no item', 'what followUp(queue, payload, options) makes');
 }
 
 /** Ids and the revision that put the items in, in the order of the call. */

@@ -12,9 +12,9 @@ export function reasonOf(cause: unknown): string {
   }
 }
 
-export function shortened(reason: string): string {
+export function shortened(reason: string, mostBytes = longestReasonBytes): string {
   const bytes = Buffer.from(reason);
-  if (bytes.length <= longestReasonBytes) return reason;
+  if (bytes.length <= mostBytes) return reason;
   // A character that was cut in two is left out.
-  return `${bytes.toString('utf8', 0, longestReasonBytes - 4).replace(/\uFFFD+$/u, '')}…`;
+  return `${bytes.toString('utf8', 0, mostBytes - 4).replace(/\uFFFD+$/u, '')}…`;
 }

@@ -10,7 +10,8 @@
  *   item's whole value. What was read is what is deleted: an item is never written twice, and c names it.
  * - **Give back** `… THEN put g/X, delete P/X`: raises the generation.
  *
- * A record whose jobs are all settled is deleted by the acknowledgement of its last one, or along with a later write.
+ * A record whose jobs are all settled is deleted by the acknowledgement of its last one, or along with a later write; by itself,
+ * where what the caller adds leaves no room for it.
  *
  * - *Reply lost*: the exactly-once store finds out. If even that cannot tell, the same transaction is sent again: applied
  *   twice it cannot be, nor can two that differ in the keys of their follow-ups. Refused then, with the item gone, it is not known
@@ -57,12 +58,15 @@ import {
   encodeTakeBack,
   type TakeBack,
 } from '../records/index.js';
+import { shortened } from '../results/reasons.js';
 import { encodeResult, type ResultRecord } from '../results/result-record.js';
 import type { RecordLedger } from './record-ledger.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 /** Leases found gone one after another, before it is told: the lease may be one of the caller's own operations. */
 const mostLeases = 3;
+/** For a dead letter that has no room for more: in JSON, a byte may take six. */
+const shortReasonBytes = 64;
 
 /** Where a job in hand stands. */
 export type Custody =
@@ -197,8 +201,21 @@ export class HeldJob {
     };
   }
 
-  /** Puts it into the dead letters. Rejects as `acknowledge`, and with `request-too-large` if it does not fit there. */
+  /**
+   * Puts it into the dead letters, if need be with a shorter reason. Rejects as `acknowledge`, and with `request-too-large` if it
+   * does not fit there even so.
+   */
   async deadLetter(verdict: Verdict, options: CallOptions): Promise<void> {
+    try {
+      await this.#bury(verdict, options);
+    } catch (error) {
+      const reason = shortened(verdict.reason, shortReasonBytes);
+      if (!isQuorateError(error, 'request-too-large') || reason === verdict.reason) throw error;
+      await this.#bury({ ...verdict, reason }, options);
+    }
+  }
+
+  async #bury(verdict: Verdict, options: CallOptions): Promise<void> {
     const { keys, runtime, store } = this.#context;
     const { id, losses } = this.assigned;
     const { cause, reason, failures } = verdict;
@@ -329,11 +346,21 @@ export class HeldJob {
     attempt: (cleanUp: readonly Op[], limits: WaitOptions) => Promise<Attempt>,
   ): Promise<TxnReply> {
     const { ledger } = this.#context;
-    const cleanUp = ledger.cleanUpWith(this.record);
-    const removals = cleanUp.map((record) => remove(record));
+    const cleanUp = [...ledger.cleanUpWith(this.record)];
+    const send = () =>
+      this.#send(options, (limits) =>
+        attempt(
+          cleanUp.map((record) => remove(record)),
+          limits,
+        ),
+      );
     let settled: { reply: TxnReply; custody: Custody } | undefined;
     try {
-      settled = await this.#send(options, (limits) => attempt(removals, limits));
+      settled = await send().catch((error: unknown) => {
+        if (cleanUp.length === 0 || !isTooMuch(error)) throw error;
+        ledger.cleaned(cleanUp.splice(0), false);
+        return send();
+      });
     } finally {
       const custody = settled?.custody ?? 'held';
       ledger.cleaned(cleanUp, custody === 'acknowledged' || custody === 'given-back');
@@ -410,6 +437,11 @@ export class HeldJob {
       { outcome: 'unknown' },
     );
   }
+}
+
+/** A request that may fit with less in it. */
+function isTooMuch(error: unknown): boolean {
+  return isQuorateError(error, 'too-many-operations') || isQuorateError(error, 'request-too-large');
 }
 
 type TxnPart = Extract<OpReply, { type: 'txn' }>;

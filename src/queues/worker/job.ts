@@ -121,7 +121,7 @@ export class Job<T> {
 
   /**
    * It can never succeed: puts it into the dead letters at once, whatever attempts are left. Rejects as {@link complete}, and
-   * with `request-too-large` if there is no room for it there; then it is still held.
+   * with `request-too-large` if there is no room for it there, even with a shorter reason; then it is still held.
    */
   reject(reason: string, options: WaitOptions = {}): Promise<void> {
     checkWaitOptions(options, `rejecting job ${this.id}`);
@@ -170,7 +170,9 @@ export class Job<T> {
   async #complete({ txn, enqueue, result, signal, timeoutMs }: CompleteOptions): Promise<CompleteReply> {
     this.#refused = false;
     const followUps =
-      enqueue === undefined || enqueue.length === 0 ? undefined : await this.#held.followUps.prepare(enqueue);
+      enqueue === undefined || (Array.isArray(enqueue) && enqueue.length === 0)
+        ? undefined
+        : await this.#held.followUps.prepare(enqueue);
     const acknowledgement = { user: txn, followUps, result: this.#encode(result) };
     const { ids, ...reply } = await this.#held.acknowledge(acknowledgement, { signal, timeoutMs });
     this.#refused = !reply.succeeded;
