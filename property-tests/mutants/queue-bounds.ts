@@ -30,7 +30,7 @@ export const queueBoundsMutants: readonly Mutant[] = [
   {
     name: 'spent-whatever-was-taken-back',
     file: account,
-    find: "        compare.value(granted, 'greater', leastGrant(total)),\n",
+    find: "...(count === 0 ? [] : [compare.value(granted, 'greater', leastGrant(total))]),",
     replace: '',
     story: 'A producer trusts what it knows of its credit: it paused, and others have it by now',
     killedBy,

@@ -159,7 +159,7 @@ export class CreditAccount {
     for (const resolve of waiting) resolve();
   }
 
-  /** Pays for `count` items, and tells what waits behind them. */
+  /** Pays for `count` items (0: what enters later), and tells what waits behind them. */
   spending(count: number, next: number, wanted: number): Spending {
     const [granted, used] = [this.#key('g'), this.#key('u')];
     const total = this.#used + count;
@@ -171,7 +171,8 @@ export class CreditAccount {
       ask,
       compare: [
         compare.mod(used, 'equal', this.#demandMod),
-        compare.value(granted, 'greater', leastGrant(total)),
+        // Who pays nothing need not have been granted anything ever.
+        ...(count === 0 ? [] : [compare.value(granted, 'greater', leastGrant(total))]),
       ],
       ops: [put(used, encodeDemand(demand))],
     };

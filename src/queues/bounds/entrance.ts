@@ -6,6 +6,7 @@ import type { QueueKeys } from '../keys.js';
 import type { Submission } from '../producer/submission.js';
 import type { QueueBound } from '../records/index.js';
 import { CreditAccount, type Spending } from './credit-account.js';
+import { costOf } from './known.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 
@@ -54,7 +55,7 @@ export class Entrance {
       const live = group.filter(({ state }) => state !== 'over');
       const [head] = live;
       if (head === undefined || this.#closed.aborted) return [];
-      const count = head.drafts.length;
+      const count = costOf(head);
       if (count > bound.maxLength) {
         head.reject(tooLong(count, bound));
         continue;
@@ -62,8 +63,9 @@ export class Entrance {
       const account = await this.#open();
       await account.settle();
       if (account.signal.aborted) continue;
-      if (count <= account.free) return fitting(live, account.free);
-      const wanted = live.reduce((sum, { drafts }) => sum + drafts.length, behind.wanted);
+      const free = Math.max(0, account.free);
+      if (count <= free) return fitting(live, free);
+      const wanted = live.reduce((sum, submission) => sum + costOf(submission), behind.wanted);
       const answer = await this.#wait(account, head, wanted);
       if (answer === 'answered') return 'again';
       if (answer === 'refused') head.reject(full(bound));
@@ -112,7 +114,7 @@ export class Entrance {
     head: Submission,
     wanted: number,
   ): Promise<'answered' | 'refused' | 'over'> {
-    const count = head.drafts.length;
+    const count = costOf(head);
     const isAsked = this.#askedFor === head && account.told === count;
     const isOpen = isAsked && !account.hasAnswered(account.lastAsk);
     this.#askedFor = head;
@@ -143,8 +145,8 @@ export function mayAdmitAgain(error: unknown): boolean {
 
 function fitting(submissions: readonly Submission[], free: number): readonly Submission[] {
   let left = free;
-  const end = submissions.findIndex(({ drafts }) => {
-    left -= drafts.length;
+  const end = submissions.findIndex((submission) => {
+    left -= costOf(submission);
     return left < 0;
   });
   return end === -1 ? submissions : submissions.slice(0, end);

@@ -114,7 +114,8 @@ export class QueueControls {
 
   /**
    * Makes this the number of items that the queue holds, and what becomes of those for which there is no room; null: as many as
-   * come. Whoever waits for room learns of it. What is above a smaller one stays, and nothing enters before it has gone.
+   * come. Whoever waits for room learns of it. What is above a smaller one stays, and nothing enters before it has gone;
+   * with `drop-oldest` the next item that enters makes all of it go that nobody works on.
    *
    * `invalid-argument` says what is accepted; `drop-oldest` is not for a `ConditionQueue`, whose items are counted.
    */

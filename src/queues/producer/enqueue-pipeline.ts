@@ -30,6 +30,7 @@ import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/in
 import type { Client } from '../../session/index.js';
 import type { KeyValue, LeaseId, Store } from '../../store/index.js';
 import { type Behind, Entrance, mayAdmitAgain } from '../bounds/entrance.js';
+import { answerKnown, costOf } from '../bounds/known.js';
 import { StoredTaskCheck } from '../conditions/known-names.js';
 import { QueueControls } from '../control/queue-controls.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
@@ -71,6 +72,10 @@ export class EnqueuePipeline {
   #counter = 0;
   #lastRevision = 0;
   #running = false;
+  /** The group that was taken while the one before it commits. */
+  #ahead: readonly Submission[] | undefined;
+  /** One that was put back, as part of the one before it was. */
+  #recalled: readonly Submission[] | undefined;
   #onFull: (() => void) | undefined;
   #run: Promise<void> | undefined;
 
@@ -145,9 +150,13 @@ export class EnqueuePipeline {
         if (this.#pending.length === 0) continue;
       }
       const group = this.#take();
+      this.#ahead = commit === undefined ? undefined : group;
       const preparation = await this.#prepare(group, commit);
       await commit;
-      commit = preparation === undefined ? undefined : this.#commit(preparation).catch(failing(group));
+      this.#ahead = undefined;
+      const isDue = preparation !== undefined && this.#recalled !== group;
+      this.#recalled = undefined;
+      commit = isDue ? this.#commit(preparation).catch(failing(group)) : undefined;
       if (!this.#entrance.isInUse) continue;
       await commit;
       commit = undefined;
@@ -176,13 +185,19 @@ export class EnqueuePipeline {
   }
 
   /** What the group is made with; undefined if nobody waits for the group any more, or nothing is let in. */
-  async #prepare(group: readonly Submission[], before?: Promise<void>): Promise<Preparation | undefined> {
+  async #prepare(whole: readonly Submission[], before?: Promise<void>): Promise<Preparation | undefined> {
+    let group = whole;
     for (;;) {
       const [reading, leases] = await Promise.all([this.#read(group), this.#leasesFor(group)]);
       if (reading?.bound === undefined) return reading && { group, reading, leases };
       // What it spends must be known first.
       await before;
+      if (this.#recalled === whole) return undefined;
+      if (before !== undefined) this.#ahead = undefined;
       const { bound } = reading;
+      const unknown = await this.#retrying(group, isPassingRead, () => answerKnown(this.#store, group));
+      if (unknown === undefined) return undefined;
+      group = unknown;
       const admitted = await this.#retrying(group, mayAdmitAgain, () =>
         this.#entrance.admit(group, bound, this.#behind()),
       );
@@ -194,10 +209,15 @@ export class EnqueuePipeline {
     }
   }
 
-  /** Those of the group that come behind what was admitted. */
+  /** Those of the group that come behind what was admitted; and behind them the next, if that was taken already. */
   #putBack(group: readonly Submission[], admitted: readonly Submission[]): void {
     const last = admitted.at(-1);
     const rest = last === undefined ? [] : group.slice(group.indexOf(last) + 1);
+    if (rest.length > 0 && this.#ahead !== undefined) {
+      rest.push(...this.#ahead);
+      this.#recalled = this.#ahead;
+      this.#ahead = undefined;
+    }
     this.#pending.unshift(...rest);
     for (const { drafts, bytes } of rest) {
       this.#pendingItems += drafts.length;
@@ -207,7 +227,11 @@ export class EnqueuePipeline {
 
   #behind(): Behind {
     const front = this.#pending.find(({ state }) => state === 'pending');
-    return { front, next: front?.drafts.length ?? 0, wanted: Math.min(this.#pendingItems, itemsPerGroup) };
+    return {
+      front,
+      next: front === undefined ? 0 : costOf(front),
+      wanted: Math.min(this.#pendingItems, itemsPerGroup),
+    };
   }
 
   /** The leases that conditions of the group write on, asked for beside the read. Who does not get one is told why. */
@@ -287,7 +311,7 @@ export class EnqueuePipeline {
   ): Promise<'settled' | 'refused' | 'failed' | 'lease-gone'> {
     this.#lastRevision = Math.max(this.#lastRevision, reading.revision);
     const behind = this.#behind();
-    const count = live.reduce((sum, { drafts }) => sum + drafts.length, 0);
+    const count = live.reduce((sum, submission) => sum + costOf(submission), 0);
     const spending = reading.bound && this.#entrance.spending(count, behind);
     const { request, answer } = groupRequest({
       ...{ keys: this.#keys, submissions: live, reading, spending },

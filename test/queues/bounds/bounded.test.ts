@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
 import { QuorateError } from '../../../src/errors.js';
-import { FifoQueue, Worker } from '../../../src/queues/index.js';
+import { DelayQueue, FifoQueue, Worker } from '../../../src/queues/index.js';
 import { QueueKeys } from '../../../src/queues/keys.js';
 import { Client } from '../../../src/session/index.js';
-import type { Op } from '../../../src/store/index.js';
+import { inRange, type Op } from '../../../src/store/index.js';
 import { testClients } from '../../support/clients.js';
 import { hookedStore } from '../../support/hooked-store.js';
+import { storeWith } from '../../support/store-with.js';
 import { describeStores } from '../../support/stores.js';
 
 describeStores('a bounded queue', (server) => {
@@ -66,6 +67,94 @@ describeStores('a bounded queue', (server) => {
     await expect.poll(() => done.length).toBe(60);
     expect(done).toEqual(numbers.slice(50));
   });
+
+  it('QUEUE-14 what was put before needs no room, and nothing makes room for it', async () => {
+    const client = await testClients(server).open();
+    for (const whenFull of ['drop-oldest', 'refuse', 'wait'] as const) {
+      await using queue = new FifoQueue<string>(client, whenFull, { maxLength: 3, whenFull });
+      const [a, b] = await queue.enqueueMany(['a', 'b', 'c'], {
+        each: (payload) => ({ idempotencyKey: payload }),
+      });
+      expect(await queue.enqueue('b', { idempotencyKey: 'b' })).toEqual({ ...b, duplicate: true });
+      // As part of a call too, of which the rest needs room.
+      if (a !== undefined) await queue.cancel(a.id);
+      const again = await queue.enqueueMany(['b', 'd', 'c'], {
+        each: (payload) => ({ idempotencyKey: payload }),
+      });
+      expect(again.map(({ duplicate }) => duplicate)).toEqual([true, false, true]);
+      expect(await queue.size()).toBe(3);
+      expect((await queue.peek())?.payload).toBe('b');
+    }
+  });
+
+  it('QUEUE-28 what waits for its delay needs no room before it comes due', async () => {
+    const client = await testClients(server).open();
+    for (const whenFull of ['drop-oldest', 'refuse'] as const) {
+      await using queue = new DelayQueue<string>(client, whenFull, { maxLength: 2, whenFull });
+      await queue.enqueue('first', { delayMs: 3_600_000 });
+      await queue.enqueueMany(['a', 'b']);
+      await queue.enqueue('later', { delayMs: 3_600_000 });
+      expect([await queue.delayedSize(), (await queue.peek())?.payload]).toEqual([2, 'a']);
+      expect(await queue.size()).toBe(4);
+    }
+  });
+
+  it('QUEUE-4 a bound that is set between two groups of one object leaves their order as it was', async () => {
+    const operatorsClient = await Client.open({ store: await server.connect(), closeStore: true });
+    const operator = new FifoQueue<number>(operatorsClient, 'q');
+    const keys = new QueueKeys(operatorsClient.keys.prefix('queue', 'q'));
+    const puts = (ops: readonly Op[]): boolean =>
+      ops.some((op) =>
+        op.type === 'txn' ? puts(op.success) : op.type === 'put' && inRange(keys.items, op.key),
+      );
+    const calls: Promise<unknown>[] = [];
+    let isArmed = false;
+    let onRead = () => {};
+    const whenRead = new Promise<void>((resolve) => {
+      onRead = resolve;
+    });
+    const store = await server.connect();
+    const watched = storeWith(store, {
+      range: async (request, options) => {
+        const read = await store.range(request, options);
+        if (!isArmed && calls.length === 6 && request.key === keys.admission.key) onRead();
+        return read;
+      },
+      txn: async (request, options) => {
+        if (!isArmed || !puts(request.success)) return store.txn(request, options);
+        isArmed = false;
+        // The first group is under way: the second is taken, and read for, as soon as it is full.
+        for (const from of [1_800, 2_400, 3_000]) enter(from);
+        await whenRead;
+        await operator.controls.setBound({ maxLength: 1_000, whenFull: 'wait' });
+        return store.txn(request, options);
+      },
+    });
+    const client = await Client.open({ store: watched, closeStore: true });
+    const queue = new FifoQueue<number>(client, 'q');
+    await queue.enqueue(-1);
+    const enter = (from: number) => {
+      calls.push(queue.enqueueMany(Array.from({ length: 600 }, (_, n) => from + n)));
+    };
+    isArmed = true;
+    for (const from of [0, 600, 1_200]) enter(from);
+    await expect.poll(() => operator.size(), { timeout: 10_000 }).toBe(601);
+    const firsts: number[] = [];
+    const worker = new Worker(
+      operator,
+      ({ payload }) => {
+        if (payload % 600 === 0) firsts.push(payload);
+      },
+      { concurrency: 1, prefetch: 200 },
+    );
+    await worker.start();
+    await Promise.all(calls);
+    await expect.poll(() => operator.size(), { timeout: 20_000 }).toBe(0);
+    expect(firsts).toEqual([0, 600, 1_200, 1_800, 2_400, 3_000]);
+    await worker.close();
+    await client.close();
+    await operatorsClient.close();
+  }, 40_000);
 
   it('a producer that cannot dispatch for a reason that does not pass says so, once', async () => {
     const hooked = hookedStore(await server.connect());
