@@ -9,21 +9,23 @@
  * Dispatcher: `{IF mod(h/ctl) = as planned, create(h) > 0 for each that is granted something, mod(u) = as seen for each that something
  * is taken back from, create(h) = 0 and mod(u) = as seen for each that is
  * gone, create(i/X) = c, version(g/X) = k for each item that is dropped THEN put g, …, delete g, delete u, delete i/X, g/X, P/X}`
- * under its term. Whoever has lost its presence may still spend: a group that it had prepared may be on its way. So to forget it names
+ * under its term; refused, it reads each i/X, so that what is gone is not dropped again. Whoever has lost its presence may still spend: a group that it had prepared may be on its way. So to forget it names
  * what it had used, as taking back does; and is refused if it has deleted its account itself, which the watch tells.
  */
 import {
   type Compare,
   compare,
+  get,
   type KeyEvent,
   type KeyValue,
   nested,
   type Op,
+  type OpReply,
   put,
   remove,
   type TxnOp,
 } from '../../store/index.js';
-import type { QueueKeys } from '../keys.js';
+import type { ItemId, QueueKeys } from '../keys.js';
 import { type Demand, decodeDemand, decodeGrant, encodeGrant } from '../records/index.js';
 import type { CreditChange, CreditWrite, StoredAccount } from './credit-messages.js';
 
@@ -103,7 +105,21 @@ export function creditTxn(keys: QueueKeys, { control, grants, forgotten, drops }
     const gone = block.flatMap(({ id }) => [keys.item(id), keys.generation(id), keys.progressOf(id)]);
     success.push(nested({ success: gone.map((key) => remove(key)) }));
   }
-  return nested({ compare: compares, success });
+  const failure = drops.map(({ id }) => get(keys.item(id), { keysOnly: true }));
+  return nested({ compare: compares, success, failure });
+}
+
+/** What it wanted to drop and is no longer there, by the answer to one that was refused. */
+export function dropsGone(
+  keys: QueueKeys,
+  write: CreditWrite,
+  reply: OpReply | undefined,
+): readonly ItemId[] {
+  if (reply?.type !== 'txn' || reply.succeeded) return [];
+  const there = new Set(
+    reply.replies.flatMap((read) => (read.type === 'range' ? read.kvs.map(({ key }) => key) : [])),
+  );
+  return write.drops.map(({ id }) => id).filter((id) => !there.has(keys.item(id)));
 }
 
 function lenient<T>(read: () => T): T | undefined {

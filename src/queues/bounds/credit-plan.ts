@@ -141,9 +141,11 @@ export class CreditPlan {
 
   /**
    * Refused, it lacks something that the watch is about to bring: of the control or an item it may be older than the reading of
-   * the accounts. Accepted, it has changed something that is watched.
+   * the accounts. Unless the answer has said it: `gone` of what it wanted to drop are not there, and no news need come of
+   * them. Accepted, it has changed something that is watched.
    */
-  answered(write: CreditWrite, accepted: boolean, revision: number): void {
+  answered(write: CreditWrite, accepted: boolean, revision: number, gone = 0): void {
+    if (!accepted && gone > 0) return;
     this.#notBefore = accepted ? revision : write.seen + 1;
   }
 

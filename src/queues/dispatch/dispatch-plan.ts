@@ -398,8 +398,9 @@ export class DispatchPlan {
     const { takeBack, gate, release, credit } = write;
     if (credit !== undefined) {
       const isGiven = outcome.creditGiven === true;
-      this.#credit.answered(credit, isGiven, outcome.revision);
-      for (const { id } of isGiven ? credit.drops : []) this.#itemGone(id);
+      const gone = isGiven ? credit.drops.map(({ id }) => id) : (outcome.dropsGone ?? []);
+      this.#credit.answered(credit, isGiven, outcome.revision, gone.length);
+      for (const id of gone) this.#itemGone(id);
     }
     if (release !== undefined) {
       this.#gathering?.released(release, outcome.released === true);

@@ -184,4 +184,6 @@ export interface WriteOutcome {
   readonly gateMoved: boolean;
   readonly released?: boolean;
   readonly creditGiven?: boolean;
+  /** If it was not: what was to make room and is not there. */
+  readonly dropsGone?: readonly ItemId[] | undefined;
 }

@@ -29,7 +29,7 @@ import {
   type TxnRequest,
   txnOf,
 } from '../../store/index.js';
-import { creditTxn } from '../bounds/credit-keys.js';
+import { creditTxn, dropsGone } from '../bounds/credit-keys.js';
 import { release } from '../conditions/release.js';
 import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
 import { type Beat, encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
@@ -154,6 +154,7 @@ export function outcomeOf(keys: QueueKeys, write: PlannedWrite, reply: TxnReply)
     timers: write.timers && timerOutcome(keys, write.timers, timers, reply.revision),
     gateMoved: gate?.type === 'txn' && gate.succeeded,
     creditGiven: credit?.type === 'txn' && credit.succeeded,
+    dropsGone: write.credit && dropsGone(keys, write.credit, credit),
     released: released?.type === 'txn' && released.succeeded,
   };
 }

@@ -76,7 +76,8 @@ interface Codecs<T> {
  *   whatever is set meanwhile. Ticks that come at their time have one item each. A handler sees which in `job.tick`.
  * - **Not guaranteed**: punctuality beyond the dispatcher's own wall clock (that of one of the workers), which is believed: one that is ahead ticks
  *   early, one that is behind late, and none twice. Without a worker nothing ticks. A tick that is late by more than 5 s counts as missed.
- * - **A closed queue** is put nothing into: its ticks were missed when it opens again. A paused one is.
+ * - **A closed queue** is put nothing into: its ticks were missed when it opens again. A paused one is. A full one is too: ticks
+ *   pass the bound of a queue, whatever its `whenFull` says.
  * - **Session loss** does not touch schedules: they are on no lease.
  * - **Cost**: two requests for all schedules that tick together, up to 50; a dispatcher reads all of them when it begins. A change is a read and
  *   a commit, and one commit more for each change that comes between. The payload is written with each tick. While a queue has schedules its

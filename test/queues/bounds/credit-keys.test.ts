@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryServer } from '../../../src/memory/index.js';
-import { accountKey, accountsIn, creditTxn } from '../../../src/queues/bounds/credit-keys.js';
+import { accountKey, accountsIn, creditTxn, dropsGone } from '../../../src/queues/bounds/credit-keys.js';
 import type { CreditWrite } from '../../../src/queues/bounds/credit-messages.js';
 import { CreditPlan, creditLimits } from '../../../src/queues/bounds/credit-plan.js';
 import { planLimits } from '../../../src/queues/dispatch/dispatch-plan.js';
@@ -72,6 +72,29 @@ describe('the keys of credit', () => {
     expect(group.succeeded).toBe(true);
     const applied = await store.txn(txnOf({ success: [creditTxn(keys, write)] }));
     expect(applied.replies[0]).toMatchObject({ type: 'txn', succeeded: false });
+  });
+
+  it('a write that was refused tells what it wanted to drop and is gone', async () => {
+    const store = new MemoryServer().connect();
+    const [there, gone] = [itemId(1, 'p', 1), itemId(1, 'p', 2)];
+    await store.txn(txnOf({ success: [put(keys.item(there), '')] }));
+    const drops = [there, gone].map((id) => ({ id, create: 7, generation: 0 }));
+    const write: CreditWrite = { control: 0, grants: [], forgotten: [], drops, seen: 9 };
+    const reply = await store.txn(txnOf({ success: [creditTxn(keys, write)] }));
+    expect(dropsGone(keys, write, reply.replies[0])).toEqual([gone]);
+    const plan = new CreditPlan(creditLimits);
+    plan.setBound({ maxLength: 1, whenFull: 'drop-oldest' });
+    plan.startReading();
+    const demand = { used: 0, next: 1, wanted: 1, ask: 1 };
+    const a = { name: 'a', here: true, grant: undefined, demand, demandMod: 5 };
+    plan.received({ revision: 9, live: 1, accounts: [a] });
+    const planned = () => plan.next(9, 0, (most) => drops.slice(0, most));
+    // It plans on at once with what is left, and otherwise waits for news.
+    plan.answered(planned() as CreditWrite, false, 10, 1);
+    const second = planned() as CreditWrite;
+    expect(second.drops).toHaveLength(1);
+    plan.answered(second, false, 11);
+    expect(planned()).toBeUndefined();
   });
 
   it('an account that has deleted itself is not forgotten once more, which nobody would be told', async () => {
