@@ -96,6 +96,11 @@ export class CreditAccount {
     return this.#until.signal;
   }
 
+  /** It is known for certain how it stands, as far as that is its own doing. */
+  get isSettled(): boolean {
+    return !this.#isInDoubt && !this.signal.aborted;
+  }
+
   /** Items that it may put now. */
   get free(): number {
     return this.#grant.granted - this.#used;

@@ -41,6 +41,13 @@ export class Entrance {
     return this.#isInUse;
   }
 
+  /** It need not ask anybody for room for all of these. */
+  hasCreditFor(group: readonly Submission[]): boolean {
+    const account = this.#account;
+    if (account?.isSettled !== true) return false;
+    return group.reduce((sum, submission) => sum + costOf(submission), 0) <= account.free;
+  }
+
   /**
    * The submissions in front for which there is credit, once there is for the first. `'again'`: that took a while, or is not to
    * be had under this bound, and what was read before may have passed. Rejects as the store does.

@@ -195,9 +195,11 @@ export class EnqueuePipeline {
       if (this.#recalled === whole) return undefined;
       if (before !== undefined) this.#ahead = undefined;
       const { bound } = reading;
-      const unknown = await this.#retrying(group, isPassingRead, () => answerKnown(this.#store, group));
-      if (unknown === undefined) return undefined;
-      group = unknown;
+      if (!this.#entrance.hasCreditFor(group)) {
+        const unknown = await this.#retrying(group, isPassingRead, () => answerKnown(this.#store, group));
+        if (unknown === undefined) return undefined;
+        group = unknown;
+      }
       const admitted = await this.#retrying(group, mayAdmitAgain, () =>
         this.#entrance.admit(group, bound, this.#behind()),
       );

@@ -19,10 +19,16 @@ export interface QueueLimits {
   readonly rate?: RateLimit;
 }
 
-/** How many items a queue holds, those being worked on included, and what becomes of one that finds no room. */
+/**
+ * How many items a queue holds, those being worked on included, and what becomes of one that finds no room. Above it enter follow-ups,
+ * ticks of schedules, and delayed items as they come due: before, they do not count and need no room.
+ */
 export interface QueueBound {
   readonly maxLength: number;
-  /** `wait`: for its turn and room. `refuse`: it is not let in. `drop-oldest`: the oldest that nobody works on makes room. */
+  /**
+   * `wait`: for its turn and room. `refuse`: it is not let in. `drop-oldest`: the oldest that nobody works on makes room; in a queue with
+   * priorities the oldest of the least urgent that its dispatcher holds, and of more than its `mirror` it holds the most urgent.
+   */
   readonly whenFull: 'wait' | 'refuse' | 'drop-oldest';
 }
 
