@@ -3,8 +3,9 @@ import { QuorateError } from '../../src/errors.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { FifoQueue, Worker } from '../../src/queues/index.js';
 import { QueueKeys } from '../../src/queues/keys.js';
+import { decodeTakeBack, encodeRecord } from '../../src/queues/records/index.js';
 import { Client } from '../../src/session/index.js';
-import type { Watch, WatchRequest } from '../../src/store/index.js';
+import { type Op, put, type Store, txnOf, type Watch, type WatchRequest } from '../../src/store/index.js';
 import { storeWith } from '../support/store-with.js';
 
 describe('a life of a worker', () => {
@@ -71,5 +72,62 @@ describe('a life of a worker', () => {
     await queue.enqueue(1);
     await expect.poll(() => done).toBe(1);
     expect(sessions).toBe(3);
+  });
+});
+
+describe('a worker that closes politely', () => {
+  it('QUEUE-7 gives back what was assigned to it at the last moment, and is not counted as lost', async () => {
+    const server = new MemoryServer();
+    const inner = server.connect();
+    const keys = new QueueKeys('n/queue/q/');
+    const isLeaving = (op: Op): boolean =>
+      op.type === 'txn'
+        ? [...op.success, ...op.failure].some(isLeaving)
+        : op.type === 'delete' && op.key.startsWith(keys.presences.key);
+    let late: (() => Promise<unknown>) | undefined;
+    const txn: Store['txn'] = async (request, options) => {
+      const putLate = late;
+      if (putLate !== undefined && [...request.success, ...request.failure].some(isLeaving)) {
+        late = undefined;
+        await putLate();
+      }
+      return inner.txn(request, options);
+    };
+    // Its watch brings nothing any more, as on a connection that stalls.
+    const watch = (request: WatchRequest): Watch => {
+      const opened = inner.watch(request);
+      async function* items() {
+        for await (const item of opened) {
+          if (isStalled) await new Promise(() => {});
+          yield item;
+        }
+      }
+      return request.key.includes('/a/')
+        ? { close: () => opened.close(), [Symbol.asyncIterator]: items }
+        : opened;
+    };
+    let isStalled = false;
+    const client = await Client.open({ store: storeWith(inner, { txn, watch }), namespace: 'n' });
+    onTestFinished(() => client.close());
+    const queue = new FifoQueue<string>(client, 'q');
+    await queue.controls.pause();
+    const worker = new Worker(queue, () => {});
+    let name = '';
+    worker.on((event) => {
+      if (event.type === 'joined') name = event.worker;
+    });
+    await worker.start();
+    const { id, revision } = await queue.enqueue('a');
+    const job = { id, create: revision, generation: 0, failures: 0, losses: 0 };
+    isStalled = true;
+    // As by a dispatcher that has not seen yet that the worker is leaving.
+    late = () => inner.txn(txnOf({ success: [put(`${keys.recordsOf(name).key}late`, encodeRecord([job]))] }));
+    await worker.close();
+    expect(late).toBeUndefined();
+    const [takenBack] = server.engine.range({ key: keys.generation(id) }).kvs;
+    expect(takenBack?.version).toBe(1);
+    expect(takenBack && decodeTakeBack(takenBack.value)).toMatchObject({ reason: 'returned', losses: 0 });
+    expect(server.engine.range(keys.presences).count).toBe(0);
+    expect(server.engine.range(keys.records).count).toBe(0);
   });
 });

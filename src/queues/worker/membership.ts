@@ -8,9 +8,11 @@
  * - **Take**: each record that appears is a list of jobs, in queue order. Payloads too long for it are read, in one request.
  * - **Cancellation**: `a/<W>/x/X` says that item X is cancelled and gone. The job is over here, its handler's signal fires, and
  *   the key is deleted along with emptied records. Whatever this worker still sends for X is refused by its guards, told or not.
- * - **Leave**: presence with no slots; what waits and what still arrives is given back; then the presence is deleted. A record
- *   assigned at the last moment is taken back by the dispatcher: it finds the presence gone. If the store is away, that
- *   deletion is repeated in the background: the session may live on without this worker, and the presence with it.
+ * - **Leave**: presence with no slots, and `a/<W>/` is read in that revision; what waits and what still arrives is given back; then `IF
+ *   every create(a/<W>/…) < v+1 THEN delete w/W ELSE get a/<W>/`, v being the revision up to which it was read: what was assigned at the
+ *   last moment is given back too, so that no polite close counts as the loss of a worker. If the store is away, the
+ *   deletion is repeated in the background, and what is left is taken back as from one that was lost: the session may live on
+ *   without this worker, and the presence with it.
  *
  * - *Watch cut*: when it stands again, `a/<W>/` is read; records known by their key are passed over.
  * - *Session lost*: handlers' signals fire and nothing more is taken. The dispatcher sees the presence go, and takes
@@ -22,7 +24,18 @@
 import { isQuorateError, QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep, type Timer, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
-import { compare, get, type KeyValue, put, remove, type TxnReply, textOf, txnOf } from '../../store/index.js';
+import {
+  compare,
+  get,
+  type KeyValue,
+  type OpReply,
+  put,
+  type RangeOp,
+  remove,
+  type TxnReply,
+  textOf,
+  txnOf,
+} from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { TaskFacts } from '../conditions/task-facts.js';
 import { jobsOfRecord } from '../dispatch/reads.js';
@@ -40,6 +53,8 @@ import { RecordLedger } from './record-ledger.js';
 
 const retryDelay = { firstMs: 50, longestMs: 2_000 };
 const callTimeoutMs = 10_000;
+/** Of a write whose failure costs only tidiness or time. */
+const passingTimeoutMs = 2_000;
 /** What is not deleted by then is deleted in the background. */
 const leaveTimeoutMs = 2_000;
 /** Emptied records that no acknowledgement took along are deleted after this. */
@@ -87,6 +102,9 @@ export class Membership {
   #cleanUp: Timer | undefined;
   #leaving = false;
   #hasLeft = false;
+  /** The revision up to which all records of this life were taken, once it is leaving. */
+  #takenUpTo = 0;
+  readonly #returning = new Set<Promise<void>>();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -172,13 +190,17 @@ export class Membership {
   /** Takes no more: what comes from now on is given back. Rejects never; what cannot be told now shows at the end. */
   async stopTaking(): Promise<void> {
     this.#leaving = true;
+    this.#takenUpTo = this.#create;
+    // To its end: the watch may bring a record long after it was read here, given back and deleted.
+    this.#ledger.startReading();
     const presence = this.#keys.presence(this.worker);
-    await this.#passing(
-      txnOf({
-        compare: [compare.create(presence, 'equal', this.#create)],
-        success: [put(presence, this.#presence(0), { lease: this.session.leaseId })],
-      }),
-    );
+    const request = txnOf({
+      compare: [compare.create(presence, 'equal', this.#create)],
+      success: [put(presence, this.#presence(0), { lease: this.session.leaseId }), this.#records],
+    });
+    const { store } = this.#options.client;
+    const reply = await store.txn(request, { timeoutMs: passingTimeoutMs }).catch(() => undefined);
+    if (reply?.succeeded) this.#takeAll(reply, reply.replies[1]);
   }
 
   /** Gives a job back without counting a failure. */
@@ -189,9 +211,7 @@ export class Membership {
   /** Deletes what this life has left in the store, sooner or later. Whoever waits for its jobs gets them then. */
   async leave(): Promise<void> {
     await this.#intake;
-    this.#hasLeft = true;
-    const left = this.#deletePresence(this.#ledger.takeEmptied());
-    await waitFor(this.#runtime, left, { timeoutMs: leaveTimeoutMs }, 'leaving').catch(() => {});
+    await waitFor(this.#runtime, this.#leave(), { timeoutMs: leaveTimeoutMs }, 'leaving').catch(() => {});
     this.end(new QuorateError('closed', 'the worker has left the queue'));
   }
 
@@ -204,13 +224,45 @@ export class Membership {
     if (this.#create !== 0 && !this.#hasLeft) void this.#deletePresence();
   }
 
-  /** The presence of this life, and these records. */
-  #deletePresence(records: readonly string[] = []): Promise<void> {
+  /** Deletes the presence once all that was assigned to it is given back. */
+  async #leave(): Promise<void> {
+    const presence = this.#keys.presence(this.worker);
+    while (!this.signal.aborted) {
+      await Promise.all(this.#returning);
+      const records = this.#ledger.takeEmptied();
+      const request = txnOf({
+        compare: [
+          compare.create(presence, 'equal', this.#create),
+          compare.create(this.#keys.recordsOf(this.worker), 'less', this.#takenUpTo + 1),
+        ],
+        success: [remove(presence), ...records.map((record) => remove(record))],
+        failure: [get(presence, { keysOnly: true }), this.#records],
+      });
+      const reply = await this.#options.client.store.txn(request, { timeoutMs: passingTimeoutMs });
+      const isGone = !reply.succeeded && firstOf(reply.replies[0])?.createRevision !== this.#create;
+      this.#hasLeft = reply.succeeded || isGone;
+      if (this.#hasLeft) return;
+      this.#ledger.cleaned(records, false);
+      this.#takeAll(reply, reply.replies[1]);
+    }
+  }
+
+  get #records(): RangeOp {
+    return { type: 'range', ...this.#keys.recordsOf(this.worker) };
+  }
+
+  #takeAll({ revision }: TxnReply, records: OpReply | undefined): void {
+    if (records?.type !== 'range') return;
+    for (const kv of records.kvs) this.#take(kv);
+    this.#takenUpTo = revision;
+  }
+
+  #deletePresence(): Promise<void> {
     const { client, session } = this.#options;
     const presence = this.#keys.presence(this.worker);
     const request = txnOf({
       compare: [compare.create(presence, 'equal', this.#create)],
-      success: [remove(presence), ...records.map((record) => remove(record))],
+      success: [remove(presence)],
     });
     return leaveBehindNothing(client, session, request);
   }
@@ -290,9 +342,7 @@ export class Membership {
       if (reason !== undefined) this.#cancel(job, reason);
     }
     if (this.#leaving) {
-      for (const job of jobs) {
-        if (!job.isSettled) this.giveBack(job).catch((error: unknown) => this.#options.onError(error));
-      }
+      for (const job of jobs) if (!job.isSettled) this.#return(job);
       return;
     }
     if (this.#intake === undefined && jobs.every((job) => job.payload !== undefined)) {
@@ -305,6 +355,13 @@ export class Membership {
         if (this.#intake === intake) this.#intake = undefined;
       });
     this.#intake = intake;
+  }
+
+  #return(job: HeldJob): void {
+    const returning = this.giveBack(job)
+      .catch((error: unknown) => this.#options.onError(error))
+      .finally(() => this.#returning.delete(returning));
+    this.#returning.add(returning);
   }
 
   #cancelled(id: ItemId, notice: KeyValue): void {
@@ -389,7 +446,7 @@ export class Membership {
 
   /** A write whose failure costs only tidiness or time: one attempt. */
   async #passing(request: ReturnType<typeof txnOf>): Promise<boolean> {
-    return this.#options.client.store.txn(request, { timeoutMs: 2_000 }).then(
+    return this.#options.client.store.txn(request, { timeoutMs: passingTimeoutMs }).then(
       () => true,
       () => false,
     );
