@@ -71,6 +71,7 @@ const isOpen = gate(gateName, equals(openValue));
 const condition: fc.Arbitrary<QueueCondition> = fc.constantFrom(
   ...[size(1), size(2), size(3), size(3), size(5), size(5), isOpen],
   ...[present('t0', 't1'), present('t2'), all(size(2), isOpen), all(size(4), isOpen), any(size(6), isOpen)],
+  ...[any(size(2), isOpen), any(size(3), isOpen), any(size(3), isOpen)],
   ...[
     all(present('t0'), size(3)),
     any(present('t1'), size(4)),
