@@ -7,6 +7,19 @@ import { testClients } from '../support/clients.js';
 import { describeStores } from '../support/stores.js';
 
 describeStores('delay queue', (server) => {
+  it('is purged however long its name is', async () => {
+    const client = await testClients(server).open();
+    for (const name of ['n'.repeat(1_024), 'é'.repeat(512)]) {
+      const queue = new DelayQueue<number>(client, name);
+      const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
+      for (let n = 0; n < 6; n += 1)
+        await queue.enqueueMany(numbers(50), { each: () => ({ delayMs: 1_000_000 }) });
+      await queue.enqueueMany(numbers(20));
+      expect(await queue.purge()).toMatchObject({ removed: 320 });
+      expect(await queue.size()).toBe(0);
+    }
+  });
+
   it('QUEUE-23 keeps the time that a dispatcher has counted until it leaves', async () => {
     const clients = testClients(server);
     const client = await clients.open();

@@ -40,6 +40,10 @@ import { TimeLeft } from './time-left.js';
 /** Deleted by one nested transaction, and by one request. */
 const itemsPerBlock = 50;
 const itemsPerStep = 500;
+/** A request of etcd takes 1.5 MiB; a step names up to six keys an item. */
+const bytesPerStep = 1_200_000;
+const keysPerItem = 6;
+const longestRestOfKey = 120;
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 
 export interface Purged {
@@ -62,9 +66,11 @@ export async function purge(
   const retrying = <T>(mayRetry: (error: unknown) => boolean, attempt: () => Promise<T>) =>
     retried(runtime, left, mayRetry, attempt);
   let removed = 0;
+  const fitting = Math.floor(bytesPerStep / (keysPerItem * (keys.prefix.length + longestRestOfKey)));
+  const limit = Math.min(itemsPerStep, Math.max(1, fitting));
   const sweep = async ({ key: from, rangeEnd, revision = 0, upTo, removal, isOfItems }: Sweep) => {
     for (let key: Key | undefined = from; key !== undefined; ) {
-      const window: RangeRequest = { key, rangeEnd, revision, limit: itemsPerStep, keysOnly: true };
+      const window: RangeRequest = { key, rangeEnd, revision, limit, keysOnly: true };
       const { kvs } = await retrying(isPassingRead, () => store.range(window, left.forRead()));
       const mine = kvs.filter(({ createRevision }) => createRevision <= upTo);
       if (mine.length > 0) {
@@ -72,7 +78,7 @@ export async function purge(
         const count = removedBy(await retrying(isPassing, () => store.txn(request, left.all())));
         if (isOfItems) removed += count;
       }
-      key = kvs.length < itemsPerStep ? undefined : `${kvs.at(-1)?.key}\0`;
+      key = kvs.length < limit ? undefined : `${kvs.at(-1)?.key}\0`;
     }
   };
   for (;;) {
