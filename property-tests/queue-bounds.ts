@@ -73,6 +73,6 @@ export const queueBoundsProperty: Property<BoundsWorkload> = {
   workload: boundsWorkload,
   faults: { maxWindows: 6, withinMs: 6_000 },
   sometimes: situations,
-  runs: 300,
+  runs: 400,
   run,
 };

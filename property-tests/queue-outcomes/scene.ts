@@ -270,7 +270,7 @@ export class Scene {
           : 'a job of a batch failed beside one that was completed',
       );
     }
-    if (throws) throw new Error('the batch fails');
+    if (throws) throw batchFailure;
   }
 
   async #handle(at: Workplace, job: Job<string>, signal: AbortSignal): Promise<unknown> {
@@ -352,7 +352,8 @@ export class Scene {
 
   #onEvent(context: ProcessContext, look: Look, event: WorkerEvent<string>): void {
     context.note(describe(event));
-    if (event.type === 'error' && event.error.code === 'internal') throw event.error;
+    if (event.type === 'error' && event.error.code === 'internal' && event.error.cause !== batchFailure)
+      throw event.error;
     if (event.type === 'cancelled') look.reached('a worker was told that its job is cancelled');
     if (event.type !== 'dead') return;
     if (event.cause === 'failed') look.reached('a job failed for the last time');
@@ -363,6 +364,9 @@ export class Scene {
     }
   }
 }
+
+/** What a handler of batches throws by intention: once all its jobs have ended, the worker tells of it. */
+const batchFailure = new Error('the batch fails');
 
 interface Asker {
   readonly process: SimulatedProcess;

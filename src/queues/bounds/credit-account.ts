@@ -111,8 +111,8 @@ export class CreditAccount {
     const key = this.#key('u');
     while (!this.signal.aborted) {
       if (this.#isInDoubt) await this.sync();
-      this.#ask += 1;
-      const demand = { used: this.#used, next, wanted, ask: this.#ask };
+      const ask = this.#ask + 1;
+      const demand = { used: this.#used, next, wanted, ask };
       const asSeen = compare.mod(key, 'equal', this.#demandMod);
       this.#isInDoubt = true;
       const { succeeded, revision } = await this.#client.store.txn(
@@ -121,6 +121,8 @@ export class CreditAccount {
       );
       if (!succeeded) continue;
       this.#isInDoubt = false;
+      // Not before: to one that was never stored nobody answers.
+      this.#ask = ask;
       this.#told = next;
       this.#demandMod = revision;
       break;

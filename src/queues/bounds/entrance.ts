@@ -124,8 +124,9 @@ export class Entrance {
     const count = costOf(head);
     const isAsked = this.#askedFor === head && account.told === count;
     const isOpen = isAsked && !account.hasAnswered(account.lastAsk);
-    this.#askedFor = head;
     const ask = isOpen ? account.lastAsk : await account.ask(count, wanted);
+    // Not before: one that failed has told nobody of it.
+    this.#askedFor = head;
     head.onOver = () => account.wake();
     for (;;) {
       const changed = account.changed();
