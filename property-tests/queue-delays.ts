@@ -51,8 +51,9 @@ async function run(world: World<DelaysWorkload>): Promise<void> {
     check(false);
     throw error;
   }
-  // What was sent long ago and still arrives must change nothing.
+  // What was sent long ago and still arrives must change nothing, or, from a producer that was not healed, be done too.
   await world.run(afterlifeMs);
+  await world.livenessPhase(() => pending(scene, simulation.engine), livenessMs);
   for (const [situation, times] of situationsIn(check(true))) world.reached(situation, times);
 }
 
