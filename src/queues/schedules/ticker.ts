@@ -14,7 +14,7 @@
  *   same revision, and one of the two is refused.
  * - *Refused by the gate or the control*: read again, with larger keys. *Closed*: nothing is put and nothing decided until it is open again, and
  *   then ticks were missed.
- * - *Changed or removed meanwhile*: refused, and what it is now is known from the reply.
+ * - *Changed or removed meanwhile*: refused, and what it is now is known from the reply, or from the watch if that already tells of something later.
  * - *Deposed, session lost, process paused*: the term refuses what comes late. The successor decides what was not decided.
  * - *Watch cut, history compacted*: all schedules are read again. What this misses for a moment is refused by the revision.
  * - *The wall clock is set back*: ticks that were decided are not repeated. *Forward*: ticks come at once, and none until then.
@@ -244,7 +244,8 @@ export class Ticker {
     }
     const found = firstOf(part.replies[0]);
     if (found !== undefined) this.#learn(found, true);
-    else this.#schedules.delete(known.name);
+    // The watch may have brought one that was set again since.
+    else if (this.#schedules.get(known.name)?.mod === known.mod) this.#schedules.delete(known.name);
   }
 
   #learn(kv: KeyValue, isThere: boolean): void {

@@ -122,3 +122,38 @@ it('QUEUE-24 a schedule that is set while all are read is not forgotten', async 
   for (const each of [client, other]) await each.close();
   await server.close();
 });
+
+it('QUEUE-24 a schedule that was removed and set again goes on when a decision learns late that it was removed', async () => {
+  const server = new MemoryServer();
+  const hooked = hookedStore(server.connect());
+  const client = await Client.open({ store: hooked.store, namespace: 'ns' });
+  const other = await Client.open({ store: server.connect(), closeStore: true, namespace: 'ns' });
+  const queue = new FifoQueue<string>(other, 'q');
+  const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
+  let refused = 0;
+  hooked.hook = async (request, send) => {
+    const isTick = puts(request).some(({ key }) => inRange(keys.schedules, key));
+    if (!isTick || refused > 0) return send();
+    refused += 1;
+    await queue.schedules.remove('s');
+    const reply = await send();
+    const told = new Promise<void>((resolve) => {
+      const watch = client.hub.subscribe(keys.schedules, (item) => {
+        if (item.type !== 'events' || item.events.every(({ type }) => type !== 'put')) return;
+        watch.close();
+        resolve();
+      });
+    });
+    await queue.schedules.set('s', { everyMs: 1_000, payload: 'again' });
+    await told;
+    return reply;
+  };
+  await queue.schedules.set('s', { everyMs: 1_000, payload: 'first' });
+  const { errors, stop } = await tickerOf(client, keys);
+  await expect.poll(() => queue.size(), { timeout: 10_000 }).toBeGreaterThanOrEqual(1);
+  await stop();
+  expect(refused).toBe(1);
+  expect(errors).toEqual([]);
+  for (const each of [client, other]) await each.close();
+  await server.close();
+});
