@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ProcessContext, Simulation } from '../../src/simulator/index.js';
+import { oneProcess } from './scene.js';
 
 /** A process whose only call hangs in a cut link, until the loss of its connection is noticed. */
 function openHanging() {
@@ -39,6 +40,30 @@ describe('what befalls the connection of a process', () => {
     process.restart();
     await simulation.run(20_000);
     expect(woken).toEqual([]);
+  });
+});
+
+describe('a turn of an event loop that was blocked', () => {
+  it.each([
+    ['just before', undefined],
+    ['in it, before anything has arrived', 0],
+    ['at its very end', 100],
+  ])('comes after all that has arrived by the end of the block, asked for %s', async (_when, askedAtMs) => {
+    const { simulation, process, context } = await oneProcess();
+    const { runtime, store } = context();
+    const order: string[] = [];
+    const ask = () => void runtime.nextTurn().then(() => order.push('turn'));
+    void store.range({ key: 'k' }).then(() => order.push('arrival'));
+    if (askedAtMs === undefined) ask();
+    const { resume } = process.stall();
+    for (const nowMs of [0, 100]) {
+      await simulation.run(nowMs);
+      if (nowMs === askedAtMs) ask();
+    }
+    expect(order).toEqual([]);
+    resume();
+    await simulation.run(0);
+    expect(order).toEqual(['arrival', 'turn']);
   });
 });
 

@@ -5,6 +5,7 @@ export class Incarnation implements EventHost {
   readonly number: number;
   readonly #loop: EventLoop;
   #pauses = 0;
+  #resumed = 0;
   #dead = false;
   #deferred: SimulatedEvent[] = [];
 
@@ -16,6 +17,10 @@ export class Incarnation implements EventHost {
   get status(): 'running' | 'paused' | 'dead' {
     if (this.#dead) return 'dead';
     return this.#pauses > 0 ? 'paused' : 'running';
+  }
+
+  get resumed(): number {
+    return this.#resumed;
   }
 
   defer(event: SimulatedEvent): void {
@@ -34,6 +39,7 @@ export class Incarnation implements EventHost {
   resume(): void {
     this.#pauses -= 1;
     if (this.status !== 'running') return;
+    this.#resumed += 1;
     const deferred = this.#deferred;
     this.#deferred = [];
     const timers = deferred.filter(({ isTimer }) => isTimer);

@@ -55,8 +55,18 @@ export class ProcessRuntime implements Runtime {
     };
   }
 
+  /**
+   * Where the event loop stood still meanwhile, what has arrived by its end comes first: a loop that goes on reads its
+   * sockets before it gives turns.
+   */
   nextTurn(): Promise<void> {
-    return new Promise((resolve) => this.#loop.after(0, resolve, this.#host));
+    return new Promise((resolve) => {
+      const wait = () => {
+        const { resumed } = this.#host;
+        this.#loop.after(0, () => (this.#host.resumed === resumed ? resolve() : wait()), this.#host);
+      };
+      wait();
+    });
   }
 
   random(): number {

@@ -4,6 +4,8 @@ import { EventHeap } from './event-heap.js';
 /** What stands still, or is dead, does not run events. Those of a host that stands still wait until it goes on. */
 export interface EventHost {
   readonly status: 'running' | 'paused' | 'dead';
+  /** How often it has gone on after a standstill. */
+  readonly resumed: number;
   /** Takes an event that fell due while the host stood still, to give it back to the loop later. */
   defer(event: SimulatedEvent): void;
 }
