@@ -244,7 +244,7 @@ export const commitMutants: readonly Mutant[] = [
     story:
       'Spring and resilience4j retry whatever they are wrapped around: a create sent twice past the lanes',
     killedBy: 'lanes',
-    invariant: 'COMMIT-2 COMMIT-4',
+    invariant: 'COMMIT-2 COMMIT-3 COMMIT-4',
   },
   {
     name: 'repeated-without-its-compare',

@@ -110,7 +110,7 @@ const terms: readonly Mutant[] = [
     find: 'writes: this.#writes, to, alongside });',
     replace: 'writes: this.#writes, to });',
     story: 'a leader hands its place on and leaves its own name as that of who leads',
-    ...{ killedBy, invariant: 'ELECTION-1, ELECTION-3' },
+    ...{ killedBy, invariant: 'ELECTION-1, ELECTION-3, ELECTION-5' },
   },
   {
     name: 'election-clears-another',
