@@ -131,15 +131,6 @@ const ofOperators: readonly Mutant[] = [
     invariant: 'QUEUE-1',
   },
   {
-    name: 'purge-without-create-guard',
-    file: purge,
-    find: "compare: [compare.create({ key }, 'equal', createRevision)],",
-    replace: 'compare: [],',
-    story: 'Read, then deleted by name: what others finished in between is counted as purged',
-    killedBy,
-    invariant: 'QUEUE-1',
-  },
-  {
     name: 'redrive-without-guard',
     file: letters,
     find: "compare: [compare.mod({ key }, 'equal', modRevision)],",

@@ -1,16 +1,16 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../src/errors.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { FifoQueue, Worker } from '../../src/queues/index.js';
 import { QueueKeys } from '../../src/queues/keys.js';
 import { sleep, systemRuntime } from '../../src/runtime/index.js';
 import { Client } from '../../src/session/index.js';
-import { put, type Store, txnOf } from '../../src/store/index.js';
+import { put, remove, type Store, txnOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
 import { faultyStore } from '../support/faulty-store.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { storeWith } from '../support/store-with.js';
-import { describeStores } from '../support/stores.js';
+import { describeStores, uniqueName } from '../support/stores.js';
 
 describeStores('purging a queue', (server, kind) => {
   it('deletes what was there, in steps, and says how many', async () => {
@@ -26,6 +26,32 @@ describeStores('purging a queue', (server, kind) => {
     expect(await queue.size()).toBe(0);
     expect((await queue.enqueue(7)).revision).toBeGreaterThan(revision);
     expect(await queue.size()).toBe(1);
+  });
+
+  it('QUEUE-1 counts nothing that others finished after it had looked', async () => {
+    const inner = await server.connect();
+    const done: string[] = [];
+    const client = await Client.open({
+      namespace: uniqueName('ns'),
+      closeStore: true,
+      store: storeWith(inner, {
+        range: async (request, options) => {
+          const reply = await inner.range(request, options);
+          const [first] = reply.kvs;
+          const isLook = request.keysOnly === true && first?.key.includes('/i/') === true;
+          if (first === undefined || !isLook || done.length > 0) return reply;
+          done.push(first.key);
+          await inner.txn({ compare: [], success: [remove(first.key)], failure: [] });
+          return reply;
+        },
+      }),
+    });
+    onTestFinished(() => client.close());
+    const queue = new FifoQueue<number>(client, 'q');
+    await queue.enqueueMany([1, 2, 3]);
+    expect(await queue.purge()).toMatchObject({ removed: 2 });
+    expect(done).toHaveLength(1);
+    expect(await queue.size()).toBe(0);
   });
 
   it('QUEUE-6 takes jobs that run from their workers, generations too', async () => {
