@@ -6,6 +6,7 @@ import { etcdServer, redisServer, type Server, zookeeperServer } from '../server
 export type ContestantName =
   | 'quorate'
   | 'bare puts'
+  | 'its transactions by hand'
   | 'etcd Go Mutex'
   | 'npm etcd3 Lock'
   | 'Curator InterProcessMutex'
@@ -57,6 +58,15 @@ const barePuts: Contestant = {
   warmUps: 10,
 };
 
+/** What its protocol gives at the most on Node. */
+const byHand: Contestant = {
+  name: 'its transactions by hand',
+  settings: 'no lock: the same ring, with the transactions of our mutex in a crowd; ten times the warm-up',
+  command: script('./ring-by-hand.ts'),
+  ...onEtcd,
+  warmUps: 10,
+};
+
 /** All that can be run here. */
 export function field(): Field {
   const leftOut: string[] = [];
@@ -69,6 +79,7 @@ export function field(): Field {
     contestants: [
       quorate,
       barePuts,
+      byHand,
       ...found(goContestant(), whyNoGo),
       etcd3Contestant,
       ...found(curatorContestant(), whyNoCurator),
