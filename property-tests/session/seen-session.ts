@@ -132,11 +132,12 @@ export class SeenSession {
     }
     const at = this.#seat.clocks.read();
     const stoodStill = this.#seat.stoodStillSince(this.#believedAtMs);
-    this.#lost = { state, at, believedUntilMs: stoodStill ? this.#believedAtMs : at.trueMs };
+    const isSignalLate = stoodStill || this.#hasJustWoken();
+    this.#lost = { state, at, believedUntilMs: isSignalLate ? this.#believedAtMs : at.trueMs };
     this.#seat.reached(`lost: ${state.reason}`);
     switch (state.reason) {
       case 'deadline':
-        if (!stoodStill && !this.#hasJustWoken()) this.#checkCluster('its signal fired', toleranceMs);
+        if (!isSignalLate) this.#checkCluster('its signal fired', toleranceMs);
         this.#checkNotEarly();
         return;
       case 'lease-gone':
