@@ -75,8 +75,8 @@ export const queueDelaysMutants: readonly Mutant[] = [
   {
     name: 'fired-left-to-the-watch',
     file: plan,
-    find: 'fired.filter((item) => this.#levels.admitsFired(item)),',
-    replace: 'fired.filter(() => false),',
+    find: 'items.filter((item) => this.#levels.admitsFired(item)),',
+    replace: 'items.filter(() => false),',
     story: 'Tempting: the watch brings every new item. Below the cut it is taken for one that is known',
     killedBy,
   },

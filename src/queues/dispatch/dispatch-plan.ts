@@ -417,11 +417,11 @@ export class DispatchPlan {
     const all = write.timers && outcome.timers && this.#timers?.written(write.timers, outcome.timers);
     const fired = all?.filter(({ id }) => this.#firing.has(id));
     this.#firing.clear();
-    if (fired !== undefined)
-      this.#merge(
-        fired.filter((item) => this.#levels.admitsFired(item)),
-        nowMs,
-      );
+    const items = (fired ?? []).map((item): StoredItem => ({ ...item, notBefore: item.create }));
+    this.#merge(
+      items.filter((item) => this.#levels.admitsFired(item)),
+      nowMs,
+    );
   }
 
   #assigned(write: PlannedWrite, outcome: WriteOutcome, nowMs: number): void {

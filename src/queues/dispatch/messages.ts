@@ -17,6 +17,8 @@ import type { SeenControl } from './choice/fleet-rules.js';
 export interface StoredItem {
   readonly id: ItemId;
   readonly create: number;
+  /** It has fired: what was enqueued before it is known only once the watch has told all up to this revision. */
+  readonly notBefore?: number | undefined;
   readonly traits?: ItemTraits | undefined;
   /** Absent if it is long. */
   readonly payload?: Uint8Array | undefined;

@@ -20,6 +20,7 @@ export type JobPlace =
 export interface PlannedJob extends Choosable {
   readonly id: ItemId;
   readonly create: number;
+  readonly notBefore?: number | undefined;
   generation: number;
   failures: number;
   losses: number;

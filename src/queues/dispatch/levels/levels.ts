@@ -82,7 +82,8 @@ export class Levels {
   }
 
   /** False: something more urgent may be in the store, as far as a plan knows that has seen all up to revision `seen`. */
-  letsGo({ id, create }: PlannedJob, seen: number): boolean {
+  letsGo({ id, create, notBefore = 0 }: PlannedJob, seen: number): boolean {
+    if (seen < notBefore) return false;
     const name = levelOf(id);
     if (name === '') return true;
     const behind = this.#firstBehind();
