@@ -1,6 +1,7 @@
 /** `npm run bench -- [--check] [--quick] [--only part]… [names…]`: each benchmark on a real etcd of its own. */
 import { parseArgs } from 'node:util';
 import { startEtcd } from '../test/support/etcd-process.js';
+import { atomicsBench } from './atomics/index.js';
 import { groupCommitBench } from './group-commit.js';
 import { type BenchOptions, type BenchResult, isReached, print, save } from './harness.js';
 import { locksBench } from './locks/index.js';
@@ -9,6 +10,7 @@ import { simulatorBench } from './simulator.js';
 import { transportBench } from './transport.js';
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
+  atomics: atomicsBench,
   'group-commit': groupCommitBench,
   locks: locksBench,
   queues: queuesBench,

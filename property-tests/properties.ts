@@ -18,6 +18,7 @@ import { queueSchedulesProperty } from './queue-schedules.js';
 import { readWriteProperty } from './read-write.js';
 import { semaphoreProperty } from './semaphore.js';
 import { sessionProperty } from './session.js';
+import { stmProperty } from './stm.js';
 import type { Property } from './support/property.js';
 import { toy } from './toy/property.js';
 import { watchHubProperty } from './watch-hub.js';
@@ -46,6 +47,7 @@ export const properties: readonly Property[] = [
   queuePriorityProperty,
   queueConditionsProperty,
   queueBoundsProperty,
+  stmProperty,
 ];
 
 /** A full run is no proof with fewer. */

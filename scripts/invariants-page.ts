@@ -27,6 +27,7 @@ const chapters: readonly (readonly [title: string, families: readonly string[]])
   ['Deadlocks', ['DEADLOCK']],
   ['Election', ['ELECTION']],
   ['Queues', ['QUEUE']],
+  ['Transactions', ['STM']],
 ];
 
 const introduction = `# Invariants

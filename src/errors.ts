@@ -32,6 +32,8 @@ export type ErrorCode =
   | 'upgrade-conflict'
   // Owners waited for each other in a circle that this wait had closed. Nothing was taken: release what is held, and try again
   | 'deadlock'
+  // Others were first as often as a transaction was to be tried. Nothing was written
+  | 'conflict'
   // What the store answered
   | 'compacted'
   | 'future-revision'

@@ -18,6 +18,7 @@ import { queueSchedulesMutants } from './queue-schedules.js';
 import { readWriteMutants } from './read-write.js';
 import { semaphoreMutants } from './semaphore.js';
 import { sessionMutants } from './session.js';
+import { stmMutants } from './stm.js';
 import { watchMutants } from './watch.js';
 
 export const mutants: readonly Mutant[] = [
@@ -40,4 +41,5 @@ export const mutants: readonly Mutant[] = [
   ...queuePriorityMutants,
   ...queueConditionsMutants,
   ...queueBoundsMutants,
+  ...stmMutants,
 ];

@@ -113,4 +113,7 @@ export {
 } from './semaphore.js';
 export { type InvariantId, invariants } from './sentences.js';
 export { checkSession, type SeenSession, type SessionCheck, type SessionCounts } from './session.js';
+export { checkStm, type SeenTransaction, type StmCheck, type StmCounts } from './stm.js';
+export type { SeenRangeRead, SeenRead, SeenRun } from './stm-reads.js';
+export type { UnsettledTransaction } from './stm-writes.js';
 export { checkWatch, type WatchCheck, type WatchCounts, type WatchReport } from './watch.js';

@@ -130,6 +130,17 @@ export const invariants = {
     'In a bounded queue items and unspent credit never grow above the bound, every item is paid for in its revision, and what makes room is nothing that somebody works on, and nothing that comes after an item which nobody was given yet.',
   'QUEUE-29':
     'A producer is told that a bounded queue is full only if it was so meanwhile; one that waits gets in once there is room, in the order of its calls.',
+  'STM-1':
+    'A serializable transaction has read just the state before its commit, ranges included, and commits within its call.',
+  'STM-2':
+    'What a transaction writes is written once and all at once if it commits, and never if it does not.',
+  'STM-3':
+    'Every run of a serializable transaction sees one state of the store, also one that comes to nothing.',
+  'STM-4':
+    'At the level of a serializable snapshot, nothing that a transaction writes was put by others since its first read.',
+  'STM-5':
+    'At weaker levels a transaction has read what they allow: keys that stand at its commit, or values that were committed while it ran.',
+  'STM-6': 'A transaction commits only while what guards it stands.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

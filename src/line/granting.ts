@@ -92,7 +92,7 @@ export class Granting {
   }
 
   /** After {@link passing} was refused: whether the place stands, and it was the next that had gone. */
-  isRefusedForNext(place: Place, { replies }: TxnReply): boolean {
+  isRefusedForNext(place: Place, { replies }: Pick<TxnReply, 'replies'>): boolean {
     const [seen] = replies;
     if (seen?.type !== 'range') return false;
     const stands = place.claims.every((claim) =>

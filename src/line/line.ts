@@ -47,9 +47,11 @@ import {
   type KeyValue,
   nested,
   type Op,
+  type OpReply,
   prefixRange,
   put,
   remove,
+  type TxnOp,
   type TxnReply,
   type TxnRequest,
 } from '../store/index.js';
@@ -228,6 +230,24 @@ export class Line {
       }
     }
     return false;
+  }
+
+  /**
+   * What gives up a place that has its turn, and tells the next in line, for a transaction that does more: nested in it, and
+   * without effect on the rest if the place has gone. Say by {@link left} what was answered.
+   */
+  async leavingWithin(place: Place): Promise<TxnOp> {
+    this.#watch.forget(place);
+    await this.#granting?.prepared(place);
+    return nested(this.#leaving(place, []));
+  }
+
+  /** Whether the place was given up so; if not, {@link leave} it. */
+  left(place: Place, reply: OpReply): boolean {
+    if (reply.type !== 'txn') return false;
+    if (reply.succeeded) this.given(place);
+    else this.#granting?.isRefusedForNext(place, reply);
+    return reply.succeeded;
   }
 
   /** Has the line watched for this place although it does not wait: its deletion by somebody else will end it. */

@@ -22,9 +22,10 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   locks: [...belowPrimitives, 'line'],
   election: [...belowPrimitives, 'line'],
   queues: belowPrimitives,
+  atomics: [...belowPrimitives, 'line'],
   // Of the primitives only what their keys and values look like.
   checkers: ['errors', 'store', 'line', 'election', 'queues'],
-  index: [...belowPrimitives, 'locks', 'election', 'queues'],
+  index: [...belowPrimitives, 'locks', 'election', 'queues', 'atomics'],
 };
 
 /** Packages and built-in modules that a folder may import. Adapters are the only ones that know a client. */
