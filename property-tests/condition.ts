@@ -9,6 +9,7 @@ import { judge } from './condition/judge.js';
 import { Scene } from './condition/scene.js';
 import { situations } from './condition/situations.js';
 import { type ConditionWorkload, conditionWorkload, withinMs } from './condition/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
 import type { World } from './support/world.js';
 
@@ -24,9 +25,7 @@ async function run(world: World<ConditionWorkload>): Promise<void> {
   const { workload, simulation, plan } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) scene.startProcess(callers);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   const { deeds } = workload;
   for (const deed of deeds.toSorted((one, other) => one.atMs - other.atMs)) {
     await (deed.target % 2 === 0 ? scene.lockKeys : scene.waiterKeys).doAll([deed]);

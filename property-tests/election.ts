@@ -11,7 +11,9 @@ import { judge } from './election/judge.js';
 import { Scene } from './election/scene.js';
 import { situations } from './election/situations.js';
 import { type ElectionWorkload, electionWorkload, withinMs } from './election/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 9_000;
@@ -24,21 +26,19 @@ async function run(world: World<ElectionWorkload>): Promise<void> {
   const { workload, simulation } = world;
   const scene = new Scene(world);
   for (const plan of workload.processes) scene.startProcess(plan);
-  compactOften(world);
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
   const isDone = () => scene.processes.every(({ status }) => status === 'finished');
   await world.safetyPhase(isDone, safetyMs);
   world.heal();
   scene.isHealed = true;
-  try {
-    await world.livenessPhase(() => pending(scene), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { counted: false });
-    throw error;
-  }
-  // What was sent long ago and still arrives must leave nothing behind.
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => pending(scene),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { counted: false }),
+  });
+  // What was sent long ago must leave nothing behind.
   const count = (prefix: string) =>
     simulation.engine.range({ ...prefixRange(prefix), countOnly: true }).count;
   await world.runUntil(() => count(scene.line) + count(scene.leader) === 0, livenessMs);
@@ -48,13 +48,6 @@ async function run(world: World<ElectionWorkload>): Promise<void> {
   await leadLast(world, scene);
   await depose(world, scene);
   judge(world, scene, { counted: false });
-}
-
-function compactOften({ simulation, workload: { compactEveryMs } }: World<ElectionWorkload>): void {
-  if (compactEveryMs === 0) return;
-  for (let atMs = 0; atMs < safetyMs; atMs += compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
 }
 
 function pending({ processes }: Scene): string | undefined {

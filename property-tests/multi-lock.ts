@@ -9,7 +9,9 @@ import { judge } from './multi-lock/judge.js';
 import { Scene } from './multi-lock/scene.js';
 import { situations } from './multi-lock/situations.js';
 import { type MultiLockWorkload, multiLockWorkload, withinMs } from './multi-lock/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 9_000;
@@ -21,24 +23,20 @@ const afterlifeMs = 9_000;
 async function run(world: World<MultiLockWorkload>): Promise<void> {
   const { workload, simulation } = world;
   const scene = new Scene(world);
-  for (const callers of workload.processes) scene.startProcess(callers);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
+  for (const callers of workload.processes) scene.seats.start(callers);
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
-  const isDone = () => scene.processes.every(({ status }) => status === 'finished');
+  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
   await world.safetyPhase(isDone, safetyMs);
   world.heal();
-  scene.isHealed = true;
-  try {
-    await world.livenessPhase(() => pending(scene), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { drained: false });
-    throw error;
-  }
-  // What was sent long ago and still arrives must leave nothing behind.
-  await world.run(afterlifeMs);
+  scene.seats.isHealed = true;
+  await settle(world, {
+    pending: () => pending(scene),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { drained: false }),
+  });
+  // What was sent long ago must leave nothing behind.
   const places = { ...prefixRange(scene.places), countOnly: true };
   await world.runUntil(() => simulation.engine.range(places).count === 0, livenessMs);
   judge(world, scene, { drained: true });
@@ -47,9 +45,8 @@ async function run(world: World<MultiLockWorkload>): Promise<void> {
   await deleteAPart(world, scene);
 }
 
-function pending({ processes }: Scene): string | undefined {
-  const waiting = processes.find(({ isCore, status }) => isCore && status !== 'finished');
-  return waiting && `${waiting.name} wants locks`;
+function pending({ seats }: Scene): string | undefined {
+  return seats.pending && `${seats.pending.name} wants locks`;
 }
 
 export const multiLockProperty: Property<MultiLockWorkload> = {

@@ -9,7 +9,9 @@ import { judge } from './mutex/judge.js';
 import { Scene } from './mutex/scene.js';
 import { situations } from './mutex/situations.js';
 import { type MutexWorkload, mutexWorkload, withinMs } from './mutex/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 9_000;
@@ -28,41 +30,28 @@ const afterlifeMs = 9_000;
 async function run(world: World<MutexWorkload>): Promise<void> {
   const { workload } = world;
   const scene = new Scene(world);
-  for (const callers of workload.processes) scene.startProcess(callers);
-  compactOften(world);
+  for (const callers of workload.processes) scene.seats.start(callers);
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
-  const isDone = () => scene.processes.every(({ status }) => status === 'finished');
+  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
   await world.safetyPhase(isDone, safetyMs);
   world.heal();
-  scene.isHealed = true;
-  try {
-    await world.livenessPhase(
-      () => pending(scene),
-      workload.lockDelayMs > 0 ? livenessWithDelayMs : livenessMs,
-    );
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { drained: false });
-    throw error;
-  }
-  // What was sent long ago and still arrives must leave nothing behind.
-  await world.run(afterlifeMs);
+  scene.seats.isHealed = true;
+  await settle(world, {
+    pending: () => pending(scene),
+    withinMs: workload.lockDelayMs > 0 ? livenessWithDelayMs : livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { drained: false }),
+  });
+  // What was sent long ago must leave nothing behind.
   await world.runUntil(() => isEmpty(world, scene), livenessMs);
   judge(world, scene, { drained: true });
   if (world.plan.knobs.heal === 'all') await contendInCalm(world, scene);
   await deleteAHold(world, scene);
 }
 
-function compactOften({ simulation, workload: { compactEveryMs } }: World<MutexWorkload>): void {
-  if (compactEveryMs === 0) return;
-  for (let atMs = 0; atMs < safetyMs; atMs += compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
-}
-
-function pending({ processes }: Scene): string | undefined {
-  const waiting = processes.find(({ isCore, status }) => isCore && status !== 'finished');
-  return waiting && `${waiting.name} wants the lock`;
+function pending({ seats }: Scene): string | undefined {
+  return seats.pending && `${seats.pending.name} wants the lock`;
 }
 
 function isEmpty({ simulation }: World<MutexWorkload>, { line }: Scene): boolean {

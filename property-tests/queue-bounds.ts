@@ -7,12 +7,13 @@ import { checkQueueBounds, History } from '../src/checkers/index.js';
 import { effects, prefix, Scene, safetyMs } from './queue-bounds/scene.js';
 import { type BoundsWorkload, boundsWorkload } from './queue-bounds/workload.js';
 import type { Property } from './support/property.js';
+import { firstIn } from './support/queues/items.js';
+import { afterlifeMs } from './support/queues/phases.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 /** As in queue.ts, which adds up what may follow one on another; and bursts of calls, one after another. */
 const livenessMs = 8_000 + 20 * 8_000 + 60_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
 
 const situations = [
   'a producer found no room, and got in',
@@ -35,30 +36,19 @@ async function run(world: World<BoundsWorkload>): Promise<void> {
   if (workload.cancelEveryMs > 0) scene.startCanceller(workload.cancelEveryMs);
   await world.safetyPhase(() => scene.busy === undefined, safetyMs);
   world.heal();
-  scene.isHealed = true;
-  if (!scene.workers.some(({ isCore }) => isCore)) {
+  scene.crew.isHealed = true;
+  if (!scene.crew.isManned) {
     scene.startWorker({ concurrency: 4, handlerMs: 5, failing: 0, startsAfterMs: 0 });
   }
   const { keys } = scene;
   const pending = () => {
     if (scene.busy !== undefined) return `QUEUE-29: ${scene.busy.name} has not got in what it wants to`;
-    for (const range of [keys.items, keys.accounts]) {
-      const [left] = simulation.engine.range({ ...range, limit: 1, keysOnly: true }).kvs;
-      if (left !== undefined) return `QUEUE-28: ${left.key} is left though everybody is done`;
-    }
-    return undefined;
+    const left = firstIn(simulation.engine, [keys.items, keys.accounts]);
+    return left && `QUEUE-28: ${left} is left though everybody is done`;
   };
   const check = () =>
     checkQueueBounds({ history: new History(simulation.history), prefix, effects, calls: scene.calls });
-  try {
-    await world.livenessPhase(pending, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    check();
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing.
-  await world.run(afterlifeMs);
+  await settle(world, { pending, withinMs: livenessMs, afterlifeMs, judge: check });
   const counts = check();
   world.reached('the oldest made room', counts.dropped);
   world.reached('credit was taken back', counts.takenBack);

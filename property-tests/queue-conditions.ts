@@ -6,23 +6,19 @@
 import { checkQueueConditions, History } from '../src/checkers/index.js';
 import type { Engine } from '../src/engine/index.js';
 import { releasedIn, releasedKey } from '../src/queues/conditions/condition-keys.js';
+import type { Simulation } from '../src/simulator/index.js';
 import { prefix, Scene, safetyMs } from './queue-conditions/scene.js';
 import { situations, situationsIn } from './queue-conditions/situations.js';
-import { type ConditionsWorkload, conditionsWorkload, type WorkerPlan } from './queue-conditions/workload.js';
+import { type ConditionsWorkload, conditionsWorkload } from './queue-conditions/workload.js';
 import type { Property } from './support/property.js';
+import { firstIn } from './support/queues/items.js';
+import { afterlifeMs, livenessMs } from './support/queues/phases.js';
+import { freshWorker } from './support/queues/worker-plan.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
-/** As for the queue's own property, whose parts are told there. */
-const livenessMs = 156_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
 /** For the releases of what the condition still lets go, once producers have ended. */
 const calmMs = 3_000;
-
-const freshWorker: WorkerPlan = {
-  ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, closeAfterMs: 0, muteAfterMs: 0 },
-  ...{ frailWatches: false, hesitateMs: 0, hesitateNth: 1 },
-};
 
 async function run(world: World<ConditionsWorkload>): Promise<void> {
   const { simulation, workload } = world;
@@ -30,46 +26,44 @@ async function run(world: World<ConditionsWorkload>): Promise<void> {
   for (const each of workload.workers) scene.startWorker(each);
   for (const each of workload.producers) scene.startProducer(each);
   for (const each of workload.controllers) scene.startController(each);
-  await world.safetyPhase(() => scene.producers.every(({ status }) => status === 'finished'), safetyMs);
+  await world.safetyPhase(() => scene.crew.producers.every(({ status }) => status === 'finished'), safetyMs);
   world.heal();
-  scene.isHealed = true;
+  scene.crew.isHealed = true;
   scene.startTidying();
-  if (!scene.workers.some(({ isCore }) => isCore)) scene.startWorker(freshWorker);
+  if (!scene.crew.isManned) scene.startWorker(freshWorker);
   const check = (settled: boolean) =>
     checkQueueConditions({ history: new History(simulation.history), prefix, settled });
-  const calmDown = () => {
-    let isReleasedSinceMs: number | undefined;
-    return world.livenessPhase(() => {
-      const left = pending(scene, simulation.engine);
-      if (left !== undefined) isReleasedSinceMs = undefined;
-      else isReleasedSinceMs ??= simulation.nowMs;
-      if (left !== undefined) return left;
-      return simulation.nowMs - (isReleasedSinceMs ?? 0) < calmMs ? 'it is not calm' : undefined;
-    }, livenessMs);
-  };
-  try {
-    await calmDown();
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    check(false);
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing, or, from a producer that was not healed, be done too.
-  await world.run(afterlifeMs);
-  await calmDown();
+  await settle(world, {
+    pending: untilCalm(scene, simulation),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => check(false),
+  });
+  // What came from a producer that was not healed must be done too.
+  await world.livenessPhase(untilCalm(scene, simulation), livenessMs);
   for (const [situation, times] of situationsIn(check(true))) world.reached(situation, times);
 }
 
+/** Names what is pending, and for a while after that nothing is. */
+function untilCalm(scene: Scene, simulation: Simulation): () => string | undefined {
+  let isReleasedSinceMs: number | undefined;
+  return () => {
+    const left = pending(scene, simulation.engine);
+    if (left !== undefined) isReleasedSinceMs = undefined;
+    else isReleasedSinceMs ??= simulation.nowMs;
+    if (left !== undefined) return left;
+    return simulation.nowMs - (isReleasedSinceMs ?? 0) < calmMs ? 'it is not calm' : undefined;
+  };
+}
+
 /** Released and not done, or what a condition that holds would release. */
-function pending(scene: Scene, engine: Engine): string | undefined {
-  const { keys } = scene;
-  const producer = scene.producers.find(({ isCore, status }) => isCore && status !== 'finished');
-  if (producer !== undefined) return `${producer.name} enqueues`;
+function pending({ crew, keys }: Scene, engine: Engine): string | undefined {
+  if (crew.pendingProducer !== undefined) return `${crew.pendingProducer.name} enqueues`;
   const { upTo } = releasedIn(engine.range({ key: releasedKey(keys) }).kvs[0]);
-  const [left] = engine.range({ ...keys.itemsBetween('', upTo), limit: 1, keysOnly: true }).kvs;
-  if (left !== undefined) return `${left.key} is released and left`;
-  const [cancelled] = engine.range({ ...keys.cancellations, limit: 1, keysOnly: true }).kvs;
-  return cancelled && `${cancelled.key} is left`;
+  const released = firstIn(engine, [keys.itemsBetween('', upTo)]);
+  if (released !== undefined) return `${released} is released and left`;
+  const cancelled = firstIn(engine, [keys.cancellations]);
+  return cancelled && `${cancelled} is left`;
 }
 
 export const queueConditionsProperty: Property<ConditionsWorkload> = {

@@ -6,22 +6,21 @@
  */
 import { checkQueueDelays, checkQueueRules, History } from '../src/checkers/index.js';
 import type { Engine } from '../src/engine/index.js';
-import type { QueueKeys } from '../src/queues/keys.js';
 import { prefix, Scene, safetyMs } from './queue-delays/scene.js';
 import { situations, situationsIn } from './queue-delays/situations.js';
-import { type DelaysWorkload, delaysWorkload, type WorkerPlan } from './queue-delays/workload.js';
+import { type DelaysWorkerPlan, type DelaysWorkload, delaysWorkload } from './queue-delays/workload.js';
+import { compactEvery } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { firstIn } from './support/queues/items.js';
+import { afterlifeMs, livenessMs } from './support/queues/phases.js';
+import { freshWorker } from './support/queues/worker-plan.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
-/** As for the queue's own property, whose parts are told there, and the longest delay anew. */
-const livenessMs = 156_000 + 7_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
+/** The longest delay may begin anew. */
+const withinMs = livenessMs + 7_000;
 
-const freshWorker: WorkerPlan = {
-  ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, closeAfterMs: 0, muteAfterMs: 0 },
-  ...{ frailWatches: false, hesitateMs: 0, hesitateNth: 1, fallsAtFiring: 0, slowReadsMs: 0 },
-};
+const freshDelaysWorker: DelaysWorkerPlan = { ...freshWorker, fallsAtFiring: 0, slowReadsMs: 0 };
 
 async function run(world: World<DelaysWorkload>): Promise<void> {
   const { simulation, workload, plan } = world;
@@ -29,49 +28,32 @@ async function run(world: World<DelaysWorkload>): Promise<void> {
   for (const each of workload.operators) scene.startOperator(each);
   for (const each of workload.workers) scene.startWorker(each);
   for (const each of workload.producers) scene.startProducer(each);
-  const { compactEveryMs: everyMs } = workload;
-  for (let atMs = everyMs; everyMs > 0 && atMs < safetyMs; atMs += everyMs) {
-    simulation.inject({ atMs, durationMs: everyMs, kind: 'compaction', target: 0 });
-  }
-  await world.safetyPhase(() => scene.producers.every(({ status }) => status === 'finished'), safetyMs);
+  compactEvery(world, workload.compactEveryMs, safetyMs);
+  await world.safetyPhase(() => scene.crew.producers.every(({ status }) => status === 'finished'), safetyMs);
   world.heal();
-  scene.isHealed = true;
+  scene.crew.isHealed = true;
   scene.startTidying();
-  if (!scene.workers.some(({ isCore }) => isCore)) scene.startWorker(freshWorker);
+  if (!scene.crew.isManned) scene.startWorker(freshDelaysWorker);
   const check = (settled: boolean) => {
     const { clockRateError } = plan.knobs;
     const parts = { history: new History(simulation.history), prefix, settled, clockRateError };
     checkQueueRules(parts);
     return checkQueueDelays({ ...parts, mayPurge: workload.mayPurge });
   };
-  try {
-    await world.livenessPhase(() => pending(scene, simulation.engine), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    check(false);
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing, or, from a producer that was not healed, be done too.
-  await world.run(afterlifeMs);
-  await world.livenessPhase(() => pending(scene, simulation.engine), livenessMs);
+  const left = () => pending(scene, simulation.engine);
+  await settle(world, { pending: left, withinMs, afterlifeMs, judge: () => check(false) });
+  // What came from a producer that was not healed must be done too.
+  await world.livenessPhase(left, withinMs);
   for (const [situation, times] of situationsIn(check(true))) world.reached(situation, times);
 }
 
-function pending(scene: Scene, engine: Engine): string | undefined {
-  const { keys } = scene;
-  const producer = scene.producers.find(({ isCore, status }) => isCore && status !== 'finished');
-  if (producer !== undefined) return `${producer.name} enqueues`;
-  const ranges = [keys.items, keys.delayed, keys.freshDelays, keys.timers, keys.cancellations];
-  for (const range of ranges) {
-    const left = firstIn(engine, keys, range);
-    if (left !== undefined) return `${left} is left`;
-  }
-  return undefined;
-}
-
-function firstIn(engine: Engine, keys: QueueKeys, range: QueueKeys['items']): string | undefined {
-  const [first] = engine.range({ ...range, limit: 1, keysOnly: true }).kvs;
-  return first?.key.slice(keys.prefix.length);
+function pending({ crew, keys }: Scene, engine: Engine): string | undefined {
+  if (crew.pendingProducer !== undefined) return `${crew.pendingProducer.name} enqueues`;
+  const left = firstIn(engine, [
+    ...[keys.items, keys.delayed, keys.freshDelays, keys.timers],
+    keys.cancellations,
+  ]);
+  return left && `${left} is left`;
 }
 
 export const queueDelaysProperty: Property<DelaysWorkload> = {

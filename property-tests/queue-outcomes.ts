@@ -6,16 +6,19 @@
  */
 import { checkQueueOutcomes, History } from '../src/checkers/index.js';
 import type { Engine } from '../src/engine/index.js';
+import { effects, limits } from './queue-outcomes/handling.js';
 import { situations } from './queue-outcomes/look.js';
-import { effects, limits, otherName, prefixOf, queueName, Scene, safetyMs } from './queue-outcomes/scene.js';
+import { otherName, prefixOf, queueName, Scene, safetyMs } from './queue-outcomes/scene.js';
 import { type OutcomesWorkload, outcomesWorkload, type WorkerPlan } from './queue-outcomes/workload.js';
+import { compactEvery } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { firstIn } from './support/queues/items.js';
+import { afterlifeMs } from './support/queues/phases.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 /** As in queue.ts, which adds up what may follow one on another; and a job that kills its workers does so three times more. */
 const livenessMs = 8_000 + 20_000 + 7_000 + 20_000 + 26_000 + 20_000 + 20_000 + 30_000 + 30_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
 
 const freshWorker: WorkerPlan = {
   ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, rejecting: 0, followUps: 0, returning: 0 },
@@ -29,10 +32,7 @@ async function run(world: World<OutcomesWorkload>): Promise<void> {
   for (const plan of workload.workers) scene.startWorker(plan);
   for (const plan of workload.clients) scene.startClient(plan);
   if (workload.closesEveryMs > 0) scene.startOperator(workload.closesEveryMs);
-  const { compactEveryMs: everyMs } = workload;
-  for (let atMs = everyMs; everyMs > 0 && atMs < safetyMs; atMs += everyMs) {
-    simulation.inject({ atMs, durationMs: everyMs, kind: 'compaction', target: 0 });
-  }
+  compactEvery(world, workload.compactEveryMs, safetyMs);
   await world.safetyPhase(() => scene.clients.every(({ status }) => status === 'finished'), safetyMs);
   world.heal();
   scene.isHealed = true;
@@ -41,31 +41,28 @@ async function run(world: World<OutcomesWorkload>): Promise<void> {
     checkQueueOutcomes({
       ...{ history: new History(simulation.history), prefix: prefixOf(queueName), effects, ...limits },
       others: [prefixOf(otherName)],
-      ...{ handlers: scene.handlers, waits: scene.waits, cancels: scene.cancels },
+      ...{ handlers: scene.handling.handlers, waits: scene.waits, cancels: scene.cancels },
     });
-  try {
-    await world.livenessPhase(() => pending(scene, simulation.engine), livenessMs);
-  } catch (error) {
-    scene.endWaits();
-    // What was done wrong says more than what was not done.
-    check();
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing.
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => pending(scene, simulation.engine),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => {
+      scene.endWaits();
+      check();
+    },
+  });
   check();
 }
 
 function pending(scene: Scene, engine: Engine): string | undefined {
   const { keys } = scene;
-  const [left] = engine.range({ ...keys.items, limit: 1, keysOnly: true }).kvs;
-  if (left !== undefined) return `QUEUE-17: job ${keys.nameIn(keys.items, left.key)} has not ended`;
+  const left = firstIn(engine, [keys.items]);
+  if (left !== undefined) return `QUEUE-17: job ${keys.nameIn(keys.items, left)} has not ended`;
   const [wait] = scene.pendingWaits();
   if (wait !== undefined) return `QUEUE-18: ${wait.process} waits for ${wait.id} and is told nothing`;
-  for (const range of [keys.cancellations, keys.generations, keys.progress]) {
-    const [stray] = engine.range({ ...range, limit: 1, keysOnly: true }).kvs;
-    if (stray !== undefined) return `QUEUE-17: ${stray.key} is left though every job has ended`;
-  }
+  const stray = firstIn(engine, [keys.cancellations, keys.generations, keys.progress]);
+  if (stray !== undefined) return `QUEUE-17: ${stray} is left though every job has ended`;
   const client = scene.clients.find(({ isCore, status }) => isCore && status !== 'finished');
   return client && `${client.name} has not finished`;
 }

@@ -9,8 +9,11 @@ import { Keyspace } from '../src/store/index.js';
 import { effects, queueName, Scene, safetyMs } from './queue-producers/scene.js';
 import { situations, Traffic } from './queue-producers/situations.js';
 import { type ProducersWorkload, producersWorkload } from './queue-producers/workload.js';
+import { compactEvery } from './support/compaction.js';
 import { clocksMayHideTime, namespace } from './support/open-client.js';
 import type { Property } from './support/property.js';
+import { afterlifeMs } from './support/queues/phases.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 /**
@@ -19,29 +22,26 @@ import type { World } from './support/world.js';
  * ends (8 s, a quarter longer, anew under a new leader). A member that stays broken costs most of these one more timeout of 5 s.
  */
 const livenessMs = 8_000 + 8 * 25_000 + 2 * 15_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
 
 async function run(world: World<ProducersWorkload>): Promise<void> {
   const { simulation, workload } = world;
   const prefix = new Keyspace(namespace).prefix('queue', queueName);
   const keys = new QueueKeys(prefix);
-  const traffic = new Traffic(world as World, keys);
+  const traffic = new Traffic(world, keys);
   const scene = new Scene(world, traffic, keys);
   for (const plan of workload.producers) scene.startProducer(plan);
   for (const plan of workload.operators) scene.startOperator(plan);
   workload.consumers.forEach((plan, index) => {
     scene.startConsumer(plan, index);
   });
-  const { compactEveryMs: everyMs } = workload;
-  for (let atMs = everyMs; everyMs > 0 && atMs < safetyMs; atMs += everyMs) {
-    simulation.inject({ atMs, durationMs: everyMs, kind: 'compaction', target: 0 });
-  }
+  compactEvery(world, workload.compactEveryMs, safetyMs);
   const busy = () =>
-    [...scene.producers, ...scene.operators].find(({ isCore, status }) => isCore && status !== 'finished');
+    [...scene.crew.producers, ...scene.crew.operators].find(
+      ({ isCore, status }) => isCore && status !== 'finished',
+    );
   await world.safetyPhase(() => busy() === undefined, safetyMs);
   world.heal();
-  scene.isHealed = true;
+  scene.crew.isHealed = true;
   const pending = () => {
     const process = busy();
     if (process !== undefined) return `${process.name} is at work`;
@@ -60,15 +60,7 @@ async function run(world: World<ProducersWorkload>): Promise<void> {
       windowMs: isHidden ? 0 : workload.windowMs / (1 + clockRateError),
     });
   };
-  try {
-    await world.livenessPhase(pending, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    check();
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing.
-  await world.run(afterlifeMs);
+  await settle(world, { pending, withinMs: livenessMs, afterlifeMs, judge: check });
   const { windowsAnew } = check();
   traffic.reached('an item with a key whose window was over', windowsAnew);
   countDuplicates(scene);

@@ -5,22 +5,15 @@
  */
 import { checkQueueRules, History } from '../src/checkers/index.js';
 import type { Engine } from '../src/engine/index.js';
-import type { QueueKeys } from '../src/queues/keys.js';
 import { prefix, Scene, safetyMs } from './queue-rules/scene.js';
 import { situations, situationsIn } from './queue-rules/situations.js';
-import { type RulesWorkload, rulesWorkload, type WorkerPlan } from './queue-rules/workload.js';
+import { type RulesWorkload, rulesWorkload } from './queue-rules/workload.js';
 import type { Property } from './support/property.js';
+import { firstIn } from './support/queues/items.js';
+import { afterlifeMs, livenessMs } from './support/queues/phases.js';
+import { freshWorker } from './support/queues/worker-plan.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
-
-/** As for the queue's own property, whose parts are told there. */
-const livenessMs = 156_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
-
-const freshWorker: WorkerPlan = {
-  ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, closeAfterMs: 0, muteAfterMs: 0 },
-  ...{ frailWatches: false, hesitateMs: 0, hesitateNth: 1 },
-};
 
 async function run(world: World<RulesWorkload>): Promise<void> {
   const { simulation, workload, plan } = world;
@@ -31,39 +24,29 @@ async function run(world: World<RulesWorkload>): Promise<void> {
   });
   for (const each of workload.workers) scene.startWorker(each);
   for (const each of workload.producers) scene.startProducer(each);
-  await world.safetyPhase(() => scene.producers.every(({ status }) => status === 'finished'), safetyMs);
+  await world.safetyPhase(() => scene.crew.producers.every(({ status }) => status === 'finished'), safetyMs);
   world.heal();
-  scene.isHealed = true;
+  scene.crew.isHealed = true;
   scene.startTidying();
-  if (!scene.workers.some(({ isCore }) => isCore)) scene.startWorker(freshWorker);
+  if (!scene.crew.isManned) scene.startWorker(freshWorker);
   const check = (settled: boolean) =>
     checkQueueRules({
       ...{ history: new History(simulation.history), prefix, settled },
       clockRateError: plan.knobs.clockRateError,
     });
-  try {
-    await world.livenessPhase(() => pending(scene, simulation.engine), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    check(false);
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing.
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => pending(scene, simulation.engine),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => check(false),
+  });
   for (const [situation, times] of situationsIn(check(true))) world.reached(situation, times);
 }
 
-function pending(scene: Scene, engine: Engine): string | undefined {
-  const { keys } = scene;
-  const producer = scene.producers.find(({ isCore, status }) => isCore && status !== 'finished');
-  if (producer !== undefined) return `${producer.name} enqueues`;
-  const left = firstIn(engine, keys, keys.items) ?? firstIn(engine, keys, keys.cancellations);
+function pending({ crew, keys }: Scene, engine: Engine): string | undefined {
+  if (crew.pendingProducer !== undefined) return `${crew.pendingProducer.name} enqueues`;
+  const left = firstIn(engine, [keys.items, keys.cancellations]);
   return left && `${left} is left`;
-}
-
-function firstIn(engine: Engine, keys: QueueKeys, range: QueueKeys['items']): string | undefined {
-  const [first] = engine.range({ ...range, limit: 1, keysOnly: true }).kvs;
-  return first?.key.slice(keys.prefix.length);
 }
 
 export const queueRulesProperty: Property<RulesWorkload> = {

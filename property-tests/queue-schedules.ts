@@ -8,25 +8,18 @@ import { prefix, Scene, safetyMs } from './queue-schedules/scene.js';
 import { situations, situationsIn } from './queue-schedules/situations.js';
 import { type SchedulesWorkload, schedulesWorkload, type WorkerPlan } from './queue-schedules/workload.js';
 import type { Property } from './support/property.js';
+import { afterlifeMs, livenessMs } from './support/queues/phases.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
-/** As for the queue's own property, whose parts are told there, and what wall clocks may have been set back by. */
-const livenessMs = 156_000 + 6 * 60_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
+/** And what wall clocks may have been set back by. */
+const withinMs = livenessMs + 6 * 60_000;
 /** Each schedule is decided so often after all is healed. */
 const lastDecisions = 2;
 
 const freshWorker: WorkerPlan = {
-  ...{
-    handlerMs: 5,
-    closeAfterMs: 0,
-    muteAfterMs: 0,
-    frailWatches: false,
-    hesitateMs: 0,
-    hesitateNth: 1,
-    lateMs: 0,
-  },
+  ...{ handlerMs: 5, closeAfterMs: 0, muteAfterMs: 0, frailWatches: false, hesitateMs: 0, hesitateNth: 1 },
+  lateMs: 0,
 };
 
 async function run(world: World<SchedulesWorkload>): Promise<void> {
@@ -38,11 +31,11 @@ async function run(world: World<SchedulesWorkload>): Promise<void> {
   });
   for (const each of workload.workers) scene.startWorker(each);
   if (workload.others > 0) scene.startProducer();
-  await world.safetyPhase(() => scene.operators.every(({ status }) => status === 'finished'), safetyMs);
+  await world.safetyPhase(() => scene.crew.operators.every(({ status }) => status === 'finished'), safetyMs);
   world.heal();
-  scene.healed();
+  scene.crew.isHealed = true;
   scene.startTidying();
-  if (!scene.workers.some(({ isCore }) => isCore)) scene.startWorker(freshWorker);
+  if (!scene.crew.isManned) scene.startWorker(freshWorker);
   const check = () => {
     const parts = { history: new History(simulation.history), prefix };
     checkQueueRules(parts);
@@ -65,15 +58,7 @@ async function run(world: World<SchedulesWorkload>): Promise<void> {
     }).kvs;
     return left && `QUEUE-1: ${left.key} is left`;
   };
-  try {
-    await world.livenessPhase(pending, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    check();
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing.
-  await world.run(afterlifeMs);
+  await settle(world, { pending, withinMs, afterlifeMs, judge: check });
   for (const [situation, times] of situationsIn(check())) world.reached(situation, times);
 }
 

@@ -10,7 +10,9 @@ import { judge } from './semaphore/judge.js';
 import { Scene } from './semaphore/scene.js';
 import { situations } from './semaphore/situations.js';
 import { type SemaphoreWorkload, semaphoreWorkload, withinMs } from './semaphore/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 9_000;
@@ -23,23 +25,19 @@ async function run(world: World<SemaphoreWorkload>): Promise<void> {
   const { workload, simulation } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) scene.seats.start(callers);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.doAll(workload);
   const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
   await world.safetyPhase(isDone, safetyMs);
   world.heal();
   scene.seats.isHealed = true;
-  try {
-    await world.livenessPhase(() => pending(scene), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { drained: false });
-    throw error;
-  }
-  // What was sent long ago and still arrives must leave nothing behind.
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => pending(scene),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { drained: false }),
+  });
+  // What was sent long ago must leave nothing behind.
   const places = { ...prefixRange(scene.line), countOnly: true };
   await world.runUntil(() => simulation.engine.range(places).count === 0, livenessMs);
   judge(world, scene, { drained: true });

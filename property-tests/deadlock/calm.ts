@@ -15,7 +15,7 @@ const againMs = 6_250 * 1.05;
 
 /** DEADLOCK-2: owners close a circle, and the one that closed it is told, alone and soon. */
 export async function closeACircle(world: World<DeadlockWorkload>, scene: Scene): Promise<void> {
-  const { coreSeats } = scene;
+  const coreSeats = scene.seats.core;
   const [first] = coreSeats;
   if (first === undefined) return;
   const { deadlockAfterMs } = world.workload;
@@ -63,8 +63,8 @@ export async function closeACircle(world: World<DeadlockWorkload>, scene: Scene)
  * told, and everybody gets on.
  */
 export async function dissolveACircle(world: World<DeadlockWorkload>, scene: Scene): Promise<void> {
-  const { coreSeats, wire } = scene;
-  const [first, second = first] = coreSeats;
+  const { seats, wire } = scene;
+  const [first, second = first] = seats.core;
   if (first === undefined || second === undefined) return;
   const [x, y] = names;
   const before = scene.told.length;

@@ -5,7 +5,6 @@ import type { Grant } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
 import { type Hold, Mutex } from '../../src/locks/index.js';
 import { sleep, type WaitOptions } from '../../src/runtime/index.js';
-import type { SimulatedProcess } from '../../src/simulator/index.js';
 import { type Key, Keyspace, type TxnRequest } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
 import { waitOptions } from '../support/holding.js';
@@ -58,7 +57,6 @@ export class Scene {
   readonly administrator: Administrator;
   readonly seats: Seats<CallerPlan, OwnersSeat>;
   readonly #world: World<DeadlockWorkload>;
-  readonly #bySeat = new Map<SimulatedProcess, OwnersSeat>();
   readonly #ownerNumbers = new Map<CallerPlan, number>();
   readonly #traffic: LineTraffic;
 
@@ -68,7 +66,7 @@ export class Scene {
     const onLost = (request: TxnRequest) => this.lost.push({ text: JSON.stringify(request), atMs: nowMs() });
     this.#traffic = new LineTraffic({ nowMs, line: places, onUnknown: onLost });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store, name, incarnation }) =>
         withLooks(this.#traffic.watched(store), {
           ...{ label: `${name}.${incarnation}`, places, nowMs, wire: this.wire, onLost },
@@ -90,14 +88,6 @@ export class Scene {
 
   lineOf(name: Name): Key {
     return `${this.keys.prefix('lock', name)}l/`;
-  }
-
-  /** Of those processes that nothing hinders any more. */
-  get coreSeats(): readonly OwnersSeat[] {
-    return this.seats.processes.flatMap((process) => {
-      const seat = this.#bySeat.get(process);
-      return process.isCore && seat !== undefined ? [seat] : [];
-    });
   }
 
   reached(situation: Situation, times = 1): void {
@@ -126,9 +116,7 @@ export class Scene {
 
   #furnish(seat: Seat): OwnersSeat {
     const mutexes = new Map(names.map((name) => [name, new Mutex(seat.client, name)]));
-    const furnished = { ...seat, mutexes };
-    this.#bySeat.set(seat.process, furnished);
-    return furnished;
+    return { ...seat, mutexes };
   }
 
   /** Takes what it wants, one after the other, and lets all go again; or, told of a circle, what it has. */

@@ -8,6 +8,7 @@ import type { Client } from '../../src/session/index.js';
 import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import { type Key, Keyspace, type Store, type WatchItem, type WatchRequest } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
+import { waitOptions } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace, openClient } from '../support/open-client.js';
 import type { World } from '../support/world.js';
@@ -23,9 +24,9 @@ const lookEveryMs = 40;
 const decisionMs = 5;
 /** Terms are no longer than that once everything is healed. */
 const healedTermMs = 10;
-/** How long a write is waited for that nobody waits for. */
 /** More than one lost reply takes. */
 const handOffWithinMs = 2_000;
+/** How long a write is waited for that nobody waits for. */
 const leftWriteMs = 250;
 
 export interface Seat {
@@ -125,25 +126,23 @@ export class Scene {
   }
 
   async #round(seat: Seat, plan: CandidatePlan): Promise<void> {
-    const { runtime } = seat.client;
     const isPatient = plan.patienceMs === 0 || this.isHealed;
-    const impatience = new AbortController();
-    const bySignal = !isPatient && (plan.givesUpBy === 'signal' || plan.way === 'lead');
-    const timer = bySignal
-      ? runtime.setTimer(plan.patienceMs, () => impatience.abort(new Error('gave up')))
-      : undefined;
-    const wait = bySignal ? { signal: impatience.signal } : isPatient ? {} : { timeoutMs: plan.patienceMs };
+    const patience = {
+      patienceMs: isPatient ? 0 : plan.patienceMs,
+      givesUpBy: plan.way === 'lead' ? 'signal' : plan.givesUpBy,
+    } as const;
+    const { options, end } = waitOptions(patience, seat.client);
     this.#wait(seat.process, 1);
     try {
-      if (plan.way === 'lead') await this.#lead(seat, plan, wait);
-      else await this.#campaign(seat, plan, wait);
+      if (plan.way === 'lead') await this.#lead(seat, plan, options);
+      else await this.#campaign(seat, plan, options);
     } catch (error) {
       if (!isQuorateError(error) || isPatient) throw error;
       if (error.code !== 'timeout' && error.code !== 'aborted') throw error;
       this.reached('a candidate was given up');
     } finally {
       this.#wait(seat.process, -1);
-      timer?.cancel();
+      end();
     }
   }
 

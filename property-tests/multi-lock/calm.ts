@@ -6,7 +6,7 @@ import type { MultiHold } from '../../src/locks/multi-hold.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
 import { NotLive } from '../support/failure.js';
 import type { World } from '../support/world.js';
-import type { Scene, Seat } from './scene.js';
+import type { Scene } from './scene.js';
 import type { MultiLockWorkload } from './workload.js';
 
 const contentionMs = 60_000;
@@ -18,7 +18,7 @@ const deletionMs = { all: 1_500, core: 60_000 };
 /** LOCK-7: a set that waits for one of its names is not passed by who came later and wants another of them. */
 export async function queueInCalm(world: World<MultiLockWorkload>, scene: Scene): Promise<void> {
   if (world.plan.knobs.heal !== 'all') return;
-  const [first, second = first] = world.random.shuffled(coreSeats(scene));
+  const [first, second = first] = world.random.shuffled(scene.seats.core);
   if (first === undefined || second === undefined) return;
   const order: string[] = [];
   let left = 3;
@@ -47,7 +47,7 @@ export async function queueInCalm(world: World<MultiLockWorkload>, scene: Scene)
 
 /** MULTI-2: a turn that is handed to a set which waits elsewhere too, past an older set, stops neither. */
 export async function handToAPart(world: World<MultiLockWorkload>, scene: Scene): Promise<void> {
-  const [first, second] = coreSeats(scene);
+  const [first, second] = scene.seats.core;
   if (world.plan.knobs.heal !== 'all' || first === undefined || second === undefined) return;
   let left = 3;
   const enter = () => {
@@ -71,7 +71,7 @@ export async function handToAPart(world: World<MultiLockWorkload>, scene: Scene)
 /** MULTI-1, LOCK-6: whose set loses one of its places is told, and the rest is given up. */
 export async function deleteAPart(world: World<MultiLockWorkload>, scene: Scene): Promise<void> {
   const { random, simulation } = world;
-  const [owner] = random.shuffled(coreSeats(scene));
+  const [owner] = random.shuffled(scene.seats.core);
   if (owner === undefined) return;
   let hold: MultiHold | undefined;
   void new MultiLock(owner.client, ['a', 'b', 'c']).acquire().then((got) => {
@@ -94,11 +94,4 @@ export async function deleteAPart(world: World<MultiLockWorkload>, scene: Scene)
     'MULTI-1',
     `${taken}, of a set that is held, was deleted, and ${what} after ${milliseconds(withinMs)}`,
   );
-}
-
-function coreSeats({ processes, seats }: Scene): readonly Seat[] {
-  return processes.flatMap((process) => {
-    const seat = seats.get(process);
-    return process.isCore && seat !== undefined ? [seat] : [];
-  });
 }

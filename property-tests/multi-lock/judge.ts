@@ -34,7 +34,7 @@ export function judge(
     history,
     grants,
     locks: names.map((name) => ({ name, line: scene.lineOf(name) })),
-    strokes: scene.strokes,
+    strokes: scene.seats.strokes,
     tookAway: (place) => administrator.tookAway(place),
   });
   if (!drained) return;
@@ -58,7 +58,7 @@ export function judge(
     if (lostWith === 'session-lost') reached('a set was lost with its session', 1);
     if (lostWith === 'hold-lost') reached('a set was lost by the deletion of one of its places', 1);
   }
-  const left = scene.processes.some(({ isCore }) => !isCore);
+  const left = scene.seats.processes.some(({ isCore }) => !isCore);
   reached('every contender got on when only a core was healed', left ? 1 : 0);
 }
 

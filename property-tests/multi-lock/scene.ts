@@ -5,32 +5,26 @@ import { isQuorateError } from '../../src/errors.js';
 import { type Hold, Mutex } from '../../src/locks/index.js';
 import type { MultiHold } from '../../src/locks/multi-hold.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
-import { sleep, type WaitOptions } from '../../src/runtime/index.js';
-import type { Client, Session } from '../../src/session/index.js';
-import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import type { WaitOptions } from '../../src/runtime/index.js';
+import type { SimulatedProcess } from '../../src/simulator/index.js';
 import { type Key, Keyspace, put } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
 import { stay, waitOptions } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
-import { namespace, openClient } from '../support/open-client.js';
+import { namespace } from '../support/open-client.js';
+import { type Seat, Seats } from '../support/seats.js';
 import { SeenHold } from '../support/seen-hold.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
 import { type CallerPlan, type MultiLockWorkload, type Name, names } from './workload.js';
 
-/** Callers do not come more often once everything is healed. */
-const healedRounds = 2;
 /** They are written to so often, so that one may come just after a loss. */
 const writesOfAHold = 8;
 /** How long a write is waited for that nobody waits for. */
 const leftWriteMs = 60;
 
-/** A process that has its client. */
-export interface Seat {
-  readonly process: SimulatedProcess;
-  readonly client: Client;
+interface MutexesSeat extends Seat {
   readonly mutexes: ReadonlyMap<Name, Mutex>;
-  readonly session: () => Session | undefined;
 }
 
 export class Scene {
@@ -39,28 +33,24 @@ export class Scene {
   readonly grants: SeenHold[] = [];
   readonly traffic: LineTraffic;
   readonly administrator: Administrator;
-  readonly strokes: FaultWindow[] = [];
-  isHealed = false;
+  readonly seats: Seats<CallerPlan, MutexesSeat>;
   readonly #world: World<MultiLockWorkload>;
-  readonly #processes: SimulatedProcess[] = [];
-  readonly seats = new Map<SimulatedProcess, Seat>();
-  readonly #struck = new Set<CallerPlan>();
 
   constructor(world: World<MultiLockWorkload>) {
     this.#world = world;
-    const clientOf = (target: number) => {
-      const process = this.#processes[target % this.#processes.length];
-      return process && this.seats.get(process)?.client;
-    };
-    this.administrator = new Administrator({ world, line: this.places, clientOf });
     this.traffic = new LineTraffic({ nowMs: this.nowMs, line: this.places });
+    this.seats = new Seats({
+      ...{ world, ttlMs: world.workload.ttlMs },
+      store: ({ store }) => this.traffic.watched(store),
+      furnish: (seat) => this.#furnish(seat),
+      round: (seat, plan) => this.#round(seat, plan),
+      bury: (process) => this.#bury(process),
+    });
+    const clientOf = (target: number) => this.seats.clientOf(target);
+    this.administrator = new Administrator({ world, line: this.places, clientOf });
   }
 
   readonly nowMs = (): number => this.#world.simulation.nowMs;
-
-  get processes(): readonly SimulatedProcess[] {
-    return this.#processes;
-  }
 
   lineOf(name: string): Key {
     return `${new Keyspace(namespace).prefix('lock', name)}l/`;
@@ -74,49 +64,23 @@ export class Scene {
     this.#world.reached(situation);
   }
 
-  startProcess(callers: readonly CallerPlan[]): void {
-    const roundsLeft = callers.map(({ rounds }) => rounds);
-    const process = this.#world.start(`process ${this.#processes.length}`, async (context) => {
-      for (const grant of this.grants) if (grant.process === process) this.#buried(grant);
-      const seat = await this.#open(process, context);
-      this.seats.set(process, seat);
-      const work = callers.map(async (plan, index) => {
-        await sleep(context.runtime, plan.startMs);
-        let left = roundsLeft[index] ?? 0;
-        while (left > 0) {
-          left = Math.min(left, this.isHealed ? healedRounds : left) - 1;
-          roundsLeft[index] = left;
-          await this.#round(seat, plan);
-          await sleep(context.runtime, plan.gapMs);
-        }
-      });
-      await Promise.all(work);
-    });
-    this.#processes.push(process);
-  }
-
   /** What it held when it crashed. */
-  #buried(grant: SeenHold): void {
-    if (grant.belief.endedAtMs !== undefined) return;
-    grant.belief.end();
-    if (grant.by === 'set') this.reached('a process crashed while it held a set');
+  #bury(process: SimulatedProcess): void {
+    for (const grant of this.grants) {
+      if (grant.process !== process || grant.belief.endedAtMs !== undefined) continue;
+      grant.belief.end();
+      if (grant.by === 'set') this.reached('a process crashed while it held a set');
+    }
   }
 
-  async #open(process: SimulatedProcess, context: ProcessContext): Promise<Seat> {
-    const { ttlMs, watchHoldAfterMs } = this.#world.workload;
-    const { knobs } = this.#world.plan;
-    const client = await openClient(context, { store: this.traffic.watched(context.store), ttlMs, knobs });
-    let session: Session | undefined;
-    client.onSessionChange((change) => {
-      if (change.previous === undefined) session = change.session;
-      context.note(`session ${change.session.id} is ${change.state.status}`);
-    });
-    const mutexes = new Map(names.map((name) => [name, new Mutex(client, name, { watchHoldAfterMs })]));
-    return { process, client, mutexes, session: () => session };
+  #furnish(seat: Seat): MutexesSeat {
+    const { watchHoldAfterMs } = this.#world.workload;
+    const mutexes = new Map(names.map((name) => [name, new Mutex(seat.client, name, { watchHoldAfterMs })]));
+    return { ...seat, mutexes };
   }
 
-  async #round(seat: Seat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.isHealed;
+  async #round(seat: MutexesSeat, plan: CallerPlan): Promise<void> {
+    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
     const patience = isPatient ? { ...plan, patienceMs: 0 } : plan;
     const { options, end } = waitOptions(patience, seat.client);
     try {
@@ -138,7 +102,7 @@ export class Scene {
     } else if (plan.way !== 'try-acquire') throw error;
   }
 
-  async #useSet(seat: Seat, plan: CallerPlan, options: WaitOptions): Promise<void> {
+  async #useSet(seat: MutexesSeat, plan: CallerPlan, options: WaitOptions): Promise<void> {
     const { watchHoldAfterMs } = this.#world.workload;
     const multi = new MultiLock(seat.client, plan.names, { watchHoldAfterMs });
     if (plan.way === 'run-exclusive') return this.#runExclusive(seat, plan, multi, options);
@@ -147,7 +111,7 @@ export class Scene {
     if (hold !== undefined) await this.#hold(seat, plan, plan.names, hold);
   }
 
-  async #useMutex(seat: Seat, plan: CallerPlan, options: WaitOptions): Promise<void> {
+  async #useMutex(seat: MutexesSeat, plan: CallerPlan, options: WaitOptions): Promise<void> {
     const [name] = plan.names as [Name];
     const mutex = seat.mutexes.get(name) as Mutex;
     const hold = await (plan.way === 'try-acquire' ? mutex.tryAcquire(options) : mutex.acquire(options));
@@ -157,7 +121,7 @@ export class Scene {
 
   /** To whom it names, who may wait for this lock alone or for more. */
   async #handOn({ handsTo }: CallerPlan, hold: Hold): Promise<void> {
-    const to = this.#processes[handsTo];
+    const to = this.seats.processes[handsTo];
     if (to === undefined) return;
     const handed = await hold.handOff(`${to.name}.${to.incarnation}`).catch((error: unknown) => {
       if (!isQuorateError(error) || error.code === 'internal') throw error;
@@ -166,7 +130,12 @@ export class Scene {
     if (handed) this.reached('a mutex was handed to one who waited');
   }
 
-  async #runExclusive(seat: Seat, plan: CallerPlan, multi: MultiLock, options: WaitOptions): Promise<void> {
+  async #runExclusive(
+    seat: MutexesSeat,
+    plan: CallerPlan,
+    multi: MultiLock,
+    options: WaitOptions,
+  ): Promise<void> {
     let lostWithin = false;
     await multi.runExclusive(async (hold) => {
       const grant = this.#granted(seat, plan.names, hold);
@@ -181,7 +150,7 @@ export class Scene {
   }
 
   async #hold(
-    seat: Seat,
+    seat: MutexesSeat,
     plan: CallerPlan,
     held: readonly Name[],
     hold: Hold | MultiHold,
@@ -207,10 +176,15 @@ export class Scene {
     return grant;
   }
 
-  async #critical(seat: Seat, plan: CallerPlan, grant: SeenHold, hold: Hold | MultiHold): Promise<void> {
-    if (plan.stroke !== 'none' && !this.isHealed && !this.#struck.has(plan)) this.#strike(plan, grant);
+  async #critical(
+    seat: MutexesSeat,
+    plan: CallerPlan,
+    grant: SeenHold,
+    hold: Hold | MultiHold,
+  ): Promise<void> {
+    this.seats.strike(plan, grant.process);
     const { client } = seat;
-    const isHealed = () => this.isHealed;
+    const isHealed = () => this.seats.isHealed;
     const holdMs = plan.holdMs / writesOfAHold;
     for (let write = 0; write < writesOfAHold; write += 1) {
       await this.#write(plan, grant, hold);
@@ -220,15 +194,6 @@ export class Scene {
       }
     }
     await this.#write(plan, grant, hold);
-  }
-
-  #strike(plan: CallerPlan, { process }: SeenHold): void {
-    const { stroke, strokeMs } = plan;
-    if (stroke === 'none') return;
-    this.#struck.add(plan);
-    const window = { kind: stroke, atMs: this.nowMs(), durationMs: strokeMs, target: process.index };
-    this.strokes.push(window);
-    this.#world.simulation.inject(window);
   }
 
   /** Waits for its end, or leaves it alone. */

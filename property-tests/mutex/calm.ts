@@ -6,7 +6,7 @@ import type { Hold } from '../../src/locks/index.js';
 import { sleep } from '../../src/runtime/index.js';
 import { NotLive } from '../support/failure.js';
 import type { World } from '../support/world.js';
-import type { Scene, Seat } from './scene.js';
+import type { Scene } from './scene.js';
 import type { MutexWorkload } from './workload.js';
 
 const contentionMs = 20_000;
@@ -27,7 +27,7 @@ export async function contendInCalm(world: World<MutexWorkload>, scene: Scene): 
   const since = simulation.engine.revision;
   const granted: { readonly place: string; readonly token: number; readonly atMs: number }[] = [];
   let left = 0;
-  for (const { mutexes, client } of coreSeats(scene)) {
+  for (const { mutexes, client } of scene.seats.core) {
     for (const { mutex } of [...mutexes, ...mutexes, ...mutexes, ...mutexes]) {
       left += 1;
       void mutex.acquire().then(async (hold) => {
@@ -60,7 +60,7 @@ export async function contendInCalm(world: World<MutexWorkload>, scene: Scene): 
 /** LOCK-6: whose place is deleted by somebody is told. */
 export async function deleteAHold(world: World<MutexWorkload>, scene: Scene): Promise<void> {
   const { random, simulation } = world;
-  const [owner, other] = random.shuffled(coreSeats(scene));
+  const [owner, other] = random.shuffled(scene.seats.core);
   if (owner === undefined) return;
   let hold: Hold | undefined;
   void owner.mutexes[0]?.mutex.acquire().then((got) => {
@@ -96,11 +96,4 @@ export async function deleteAHold(world: World<MutexWorkload>, scene: Scene): Pr
     'LOCK-6',
     `${place} was deleted by ${milliseconds(deletedAtMs)}, and its holder does not know after ${milliseconds(withinMs)}`,
   );
-}
-
-function coreSeats({ processes, seats }: Scene): readonly Seat[] {
-  return processes.flatMap((process) => {
-    const seat = seats.get(process);
-    return process.isCore && seat !== undefined ? [seat] : [];
-  });
 }

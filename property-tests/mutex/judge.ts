@@ -76,7 +76,7 @@ export function judge(
   );
   const unwanted = places.filter((place) => !granted.has(place) && wasGivenUp(history, line, place));
   reached('a place was taken that nobody wanted any more', unwanted.length);
-  const left = scene.processes.some(({ isCore }) => !isCore);
+  const left = scene.seats.processes.some(({ isCore }) => !isCore);
   reached('every contender got on when only a core was healed', left ? 1 : 0);
 }
 
@@ -84,14 +84,14 @@ export function judge(
 function checkBeliefs(
   world: World<MutexWorkload>,
   history: History,
-  { line, strokes }: Scene,
+  { line, seats }: Scene,
   placed: readonly PlacedGrant[],
   reached: Reached,
 ): number {
   const { simulation, plan, workload } = world;
   if (simulation.faultsInjected.has('renewal worth nothing')) return 0;
   const { length } = simulation.processes;
-  const faults = [...activeWindows(plan), ...strokes];
+  const faults = [...activeWindows(plan), ...seats.strokes];
   const accountable = placed.filter(
     ({ grant: { process, belief }, takenAwayAtMs = Number.POSITIVE_INFINITY }) => {
       return belief.fromMs < takenAwayAtMs && !clocksMayHideTime(faults, process.index, length);

@@ -3,8 +3,8 @@ import { broken } from '../../src/checkers/sentences.js';
 import { isQuorateError } from '../../src/errors.js';
 import type { Hold } from '../../src/locks/index.js';
 import { sleep, type WaitOptions } from '../../src/runtime/index.js';
-import type { Client, Session } from '../../src/session/index.js';
-import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
+import type { Client } from '../../src/session/index.js';
+import type { SimulatedProcess } from '../../src/simulator/index.js';
 import {
   type Key,
   Keyspace,
@@ -14,8 +14,11 @@ import {
   type WatchRequest,
 } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
+import { CutWatches } from '../support/cut-watches.js';
+import { waitOptions } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
-import { namespace, openClient } from '../support/open-client.js';
+import { namespace } from '../support/open-client.js';
+import { type Seat, Seats } from '../support/seats.js';
 import type { World } from '../support/world.js';
 import { OutsideStore } from './outside-store.js';
 import type { SeenGrant } from './seen-grant.js';
@@ -27,8 +30,6 @@ import type { CallerPlan, MutexWorkload } from './workload.js';
 const lookEveryMs = 40;
 /** Holds are no longer than that once everything is healed. */
 const healedHoldMs = 10;
-/** Nor do callers come more often. */
-const healedRounds = 2;
 /** A stall is decided within a turn of the event loop; that a hold is lost may be seen before. */
 const decisionMs = 5;
 /** How long a write is waited for that nobody waits for. */
@@ -37,11 +38,7 @@ const leftWriteMs = 60;
 const handOffWithinMs = 2_000;
 const outsideLatencyMs = { min: 1, max: 400 };
 
-/** A process that has its client. */
-export interface Seat {
-  readonly process: SimulatedProcess;
-  readonly incarnation: number;
-  readonly client: Client;
+interface MutexSeat extends Seat {
   readonly mutexes: readonly SeenMutex[];
 }
 
@@ -54,36 +51,32 @@ export class Scene {
   readonly outside = new OutsideStore();
   readonly traffic: LineTraffic;
   readonly administrator: Administrator;
-  readonly seats = new Map<SimulatedProcess, Seat>();
+  readonly seats: Seats<CallerPlan, MutexSeat>;
   readonly #world: World<MutexWorkload>;
-  readonly #processes: SimulatedProcess[] = [];
-  /** Revisions at which watches of those who wait were cut. */
-  readonly #cutAt = new Map<SimulatedProcess, number>();
-  readonly strokes: FaultWindow[] = [];
-  readonly #struck = new Set<CallerPlan>();
-  isHealed = false;
+  readonly #cuts: CutWatches;
 
   constructor(world: World<MutexWorkload>) {
     this.#world = world;
-    this.administrator = new Administrator({
-      world,
-      line: this.line,
-      clientOf: (target) => this.clientOf(target),
-    });
     this.traffic = new LineTraffic({ nowMs: () => this.nowMs, line: this.line });
+    this.seats = new Seats({
+      ...{ world, ttlMs: world.workload.ttlMs },
+      store: ({ store }, process) =>
+        this.traffic.watched(store, (request, item) => this.#onWatchItem(process, request, item)),
+      furnish: (seat) => this.#furnish(seat),
+      round: (seat, plan) => this.#round(seat, plan),
+      bury: (process) => this.#bury(process),
+    });
+    const clientOf = (target: number) => this.seats.clientOf(target);
+    this.administrator = new Administrator({ world, line: this.line, clientOf });
+    this.#cuts = new CutWatches({
+      ...{ world, isHealed: () => this.seats.isHealed },
+      onCut: ({ name, incarnation }) => void this.administrator.deletePlaceOf(`${name}.${incarnation}`),
+      onOpened: () => void this.administrator.deleteOldestPlace(),
+    });
   }
 
   get nowMs(): number {
     return this.#world.simulation.nowMs;
-  }
-
-  get processes(): readonly SimulatedProcess[] {
-    return this.#processes;
-  }
-
-  clientOf(target: number): Client | undefined {
-    const process = this.#processes[target % this.#processes.length];
-    return process && this.seats.get(process)?.client;
   }
 
   reached(situation: Situation): void {
@@ -101,72 +94,37 @@ export class Scene {
     return oldest?.key === place && oldest.modRevision === revision;
   }
 
-  startProcess(callers: readonly CallerPlan[]): void {
-    const roundsLeft = callers.map(({ rounds }) => rounds);
-    const process = this.#world.start(`process ${this.#processes.length}`, async (context) => {
-      for (const grant of this.grants) if (grant.process === process) this.#buried(grant);
-      const seat = await this.#open(process, context);
-      this.seats.set(process, seat);
-      const work = callers.map(async (plan, index) => {
-        await sleep(context.runtime, plan.startMs);
-        let left = roundsLeft[index] ?? 0;
-        while (left > 0) {
-          left = Math.min(left, this.isHealed ? healedRounds : left) - 1;
-          roundsLeft[index] = left;
-          await this.#round(seat, plan);
-          await sleep(context.runtime, plan.gapMs);
-        }
-      });
-      await Promise.all(work);
-    });
-    this.#processes.push(process);
-  }
-
   /** What it held when it crashed. */
-  #buried(grant: SeenGrant): void {
-    if (grant.belief.endedAtMs !== undefined) return;
-    grant.die();
-    this.reached('a process crashed while it held the lock');
+  #bury(process: SimulatedProcess): void {
+    for (const grant of this.grants) {
+      if (grant.process !== process || grant.belief.endedAtMs !== undefined) continue;
+      grant.die();
+      this.reached('a process crashed while it held the lock');
+    }
   }
 
-  async #open(process: SimulatedProcess, context: ProcessContext): Promise<Seat> {
-    const { ttlMs, sliceGrants, sliceMs, barging, bargingMs } = this.#world.workload;
+  #furnish(seat: Seat): MutexSeat {
+    const { sliceGrants, sliceMs, barging, bargingMs } = this.#world.workload;
     const { watchHoldAfterMs, lockDelayMs } = this.#world.workload;
-    const { knobs } = this.#world.plan;
-    const store = this.traffic.watched(context.store, (request, item) =>
-      this.#onWatchItem(process, request, item),
-    );
-    const client = await openClient(context, { store, ttlMs, knobs });
-    let session: Session | undefined;
-    client.onSessionChange((change) => {
-      if (change.previous === undefined) session = change.session;
-      context.note(`session ${change.session.id} is ${change.state.status}`);
-    });
     const options = { sliceGrants, sliceMs, barging, bargingMs, watchHoldAfterMs, lockDelayMs };
-    const parts = { client, process, options, session: () => session };
-    const mutexes = [new SeenMutex(this, parts), new SeenMutex(this, parts)];
-    return { process, incarnation: context.incarnation, client, mutexes };
+    const { client, process, session } = seat;
+    const parts = { client, process, options, session };
+    return { ...seat, mutexes: [new SeenMutex(this, parts), new SeenMutex(this, parts)] };
   }
 
-  async #round(seat: Seat, plan: CallerPlan): Promise<void> {
+  async #round(seat: MutexSeat, plan: CallerPlan): Promise<void> {
     const mutex = seat.mutexes[plan.object];
     if (mutex === undefined) throw new Error('there is one object to each number');
-    const { runtime } = seat.client;
-    const isPatient = plan.patienceMs === 0 || this.isHealed;
-    const impatience = new AbortController();
-    const bySignal = !isPatient && plan.givesUpBy === 'signal';
-    const timer = bySignal
-      ? runtime.setTimer(plan.patienceMs, () => impatience.abort(new Error('gave up')))
-      : undefined;
-    const wait = bySignal ? { signal: impatience.signal } : isPatient ? {} : { timeoutMs: plan.patienceMs };
+    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
+    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
     try {
       const work = (grant: SeenGrant, hold: Hold) => this.#critical(seat, plan, grant, hold);
-      const had = await mutex.use(plan.way, work, wait, plan.handsTo);
+      const had = await mutex.use(plan.way, work, options, plan.handsTo);
       if (!had) this.reached('a try found the lock taken');
     } catch (error) {
       this.#passOver(error, plan, isPatient);
     } finally {
-      timer?.cancel();
+      end();
     }
   }
 
@@ -181,7 +139,7 @@ export class Scene {
   }
 
   async #critical({ client }: Seat, plan: CallerPlan, grant: SeenGrant, hold: Hold): Promise<void> {
-    if (plan.stroke !== 'none' && !this.isHealed && !this.#struck.has(plan)) this.#strike(plan, grant);
+    this.seats.strike(plan, grant.process);
     await this.#write(plan, hold);
     if (plan.writesOutside) await this.#writeOutside(client, grant);
     await this.#stay(client, plan, grant, hold.signal);
@@ -203,26 +161,18 @@ export class Scene {
           `${grant.process.name} found token ${grant.token} lost, and its signal has not fired`,
         );
       }
-      const mostMs = this.isHealed ? Math.min(healedHoldMs, plan.holdMs) : plan.holdMs;
+      const mostMs = this.seats.isHealed ? Math.min(healedHoldMs, plan.holdMs) : plan.holdMs;
       const leftMs = Math.min(mostMs, untilMs - runtime.monotonicMs());
       if (leftMs <= 0) return;
       await sleep(runtime, Math.min(lookEveryMs, leftMs));
-      if (this.isHealed && plan.holdMs > healedHoldMs) return;
+      if (this.seats.isHealed && plan.holdMs > healedHoldMs) return;
     }
-  }
-
-  #strike(plan: CallerPlan, { process }: SeenGrant): void {
-    const { stroke, strokeMs } = plan;
-    if (stroke === 'none') return;
-    this.#struck.add(plan);
-    const window = { kind: stroke, atMs: this.nowMs, durationMs: strokeMs, target: process.index };
-    this.strokes.push(window);
-    this.#world.simulation.inject(window);
   }
 
   /** To whoever waits first in the process of this number. */
   async handOff(client: Client, hold: Hold, to: number | undefined): Promise<void> {
-    const process = to === undefined ? undefined : this.#processes[to % this.#processes.length];
+    const { processes } = this.seats;
+    const process = to === undefined ? undefined : processes[to % processes.length];
     if (process === undefined) return;
     try {
       const isHanded = await hold.handOff(`${process.name}.${process.incarnation}`, {
@@ -273,21 +223,7 @@ export class Scene {
   }
 
   #onWatchItem(process: SimulatedProcess, request: WatchRequest, item: WatchItem): void {
-    const isWaiting = this.seats.get(process)?.mutexes.some((mutex) => mutex.isWaiting);
-    if (request.key !== this.line || !isWaiting) return;
-    const { engine } = this.#world.simulation;
-    const hasDeeds = this.#world.workload.deedsAtCuts && !this.isHealed;
-    if (item.type === 'interrupted') {
-      this.reached('the watch of a waiting process was cut');
-      this.#cutAt.set(process, engine.revision);
-      if (hasDeeds) void this.administrator.deletePlaceOf(`${process.name}.${process.incarnation}`);
-    } else if (item.type === 'opened') {
-      const cutAt = this.#cutAt.get(process);
-      this.#cutAt.delete(process);
-      if (hasDeeds && cutAt !== undefined) void this.administrator.deleteOldestPlace();
-      if (cutAt !== undefined && engine.compactRevision > cutAt) {
-        this.reached('history was compacted while the watch of a waiting process was cut');
-      }
-    }
+    const isWaiting = this.seats.seatOf(process)?.mutexes.some((mutex) => mutex.isWaiting);
+    if (request.key === this.line && isWaiting) this.#cuts.onItem(process, item);
   }
 }

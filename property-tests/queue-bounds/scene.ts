@@ -5,9 +5,15 @@ import { FifoQueue, Worker } from '../../src/queues/index.js';
 import { QueueKeys } from '../../src/queues/keys.js';
 import { sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
-import { inRange, Keyspace, type Op, put, type Store, type TxnRequest } from '../../src/store/index.js';
+import { inRange, Keyspace, put, type Store, type TxnRequest } from '../../src/store/index.js';
 import { namespace, openClient } from '../support/open-client.js';
+import { plainOpsIn } from '../support/plain-ops.js';
+import { Crew } from '../support/queues/crew.js';
+import { weaken } from '../support/queues/frailty.js';
+import { throwContradiction } from '../support/queues/worker-events.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
+import type { Writable } from '../support/writable.js';
 import type { BoundsWorkload, ProducerPlan, WorkerPlan } from './workload.js';
 
 export const queueName = 'jobs';
@@ -16,7 +22,6 @@ export const effects = `${namespace}/effect/`;
 
 /** Of the phase under faults. */
 export const safetyMs = 12_000;
-const muteMs = 5_000;
 const repliesLostMs = 2_500;
 const restMs = 500;
 const healedHandlerMs = 5;
@@ -26,7 +31,6 @@ const expectable: readonly ErrorCode[] = [
   ...(['unavailable', 'unreachable', 'session-lost'] as const),
 ];
 
-type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
 interface SceneCall extends Writable<BoundedCall> {
   readonly items: readonly Writable<EnqueueCall>[];
 }
@@ -34,71 +38,65 @@ interface SceneCall extends Writable<BoundedCall> {
 export class Scene {
   readonly keys = new QueueKeys(prefix);
   readonly calls: SceneCall[] = [];
-  readonly producers: SimulatedProcess[] = [];
-  readonly workers: SimulatedProcess[] = [];
-  isHealed = false;
+  readonly crew: Crew<ProducerPlan>;
   readonly #world: World<BoundsWorkload>;
   readonly #done = new Set<SimulatedProcess>();
   #moments = 0;
 
   constructor(world: World<BoundsWorkload>) {
     this.#world = world;
+    this.crew = new Crew<ProducerPlan>({
+      ...{ world, ttlMs: world.workload.ttlMs, safetyMs, openClient },
+      store: (process, context, plan) =>
+        plan === undefined ? context.store : this.#held(context, process, plan),
+    });
   }
 
   startProducer(plan: ProducerPlan): void {
-    const name = `producer-${this.producers.length}`;
-    let sent = 0;
-    const process = this.#world.start(name, async (context) => {
-      const { runtime } = context;
-      const client = await this.#open(context, process, plan);
-      const queue = new FifoQueue<string>(client, queueName, this.#world.workload.bound);
-      const producer = `${name}.${context.incarnation}`;
-      while (sent < plan.calls && !(this.isHealed && !process.isCore)) {
-        const burst = Math.min(plan.burst, plan.calls - sent);
-        const calls = Array.from({ length: burst }, (_, n) => {
-          const size = 1 + Math.floor(runtime.random() * plan.most);
-          return this.#call(producer, `${name}-${sent + n}`, size);
-        });
-        sent += burst;
-        await Promise.all(calls.map((call) => this.#enqueue(queue, call, plan)));
-        if (plan.gapMs > 0) await sleep(runtime, plan.gapMs);
-      }
-      this.#done.add(process);
-      while (plan.lingers && !this.#mayLeave) await sleep(runtime, restMs);
-      await queue.close();
-      await client.close();
-    });
-    this.producers.push(process);
-    const { index: target } = process;
-    const { muteAfterMs: atMs } = plan;
-    for (const kind of plan.frailWatches ? (['broken-watches', 'slow-watches'] as const) : []) {
-      this.#world.simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target });
-    }
-    if (atMs > 0)
-      this.#world.simulation.inject({ atMs, durationMs: muteMs, kind: 'lost-keep-alives', target });
+    const { bound } = this.#world.workload;
+    const process = this.crew.startProducer(
+      { ...plan, items: plan.calls },
+      {
+        ways: () => plan,
+        queue: (client) => new FifoQueue<string>(client, queueName, bound),
+        put: (queue, { from, count }, { name, incarnation, runtime }) => {
+          const calls = Array.from({ length: count }, (_, n) => {
+            const size = 1 + Math.floor(runtime.random() * plan.most);
+            return this.#call(`${name}.${incarnation}`, `${name}-${from + n}`, size);
+          });
+          return Promise.all(calls.map((call) => this.#enqueue(queue, call, plan)));
+        },
+        linger: async (by, { runtime }) => {
+          this.#done.add(by);
+          while (plan.lingers && !this.#mayLeave) await sleep(runtime, restMs);
+        },
+      },
+    );
+    weaken(this.#world, process, plan, safetyMs);
   }
 
   /** A producer that is well and has not put all that it wants to. */
   get busy(): SimulatedProcess | undefined {
-    return this.producers.find((process) => process.isCore && !this.#done.has(process));
+    return this.crew.producers.find((process) => process.isCore && !this.#done.has(process));
   }
 
   get #mayLeave(): boolean {
-    return this.isHealed && this.busy === undefined;
+    return this.crew.isHealed && this.busy === undefined;
   }
 
   startWorker(plan: WorkerPlan): void {
-    const process = this.#world.start(`worker-${this.workers.length}`, async (context) => {
+    const { workers } = this.crew;
+    const process = this.#world.start(`worker-${workers.length}`, async (context) => {
       const { runtime } = context;
       if (plan.startsAfterMs > 0) await sleep(runtime, plan.startsAfterMs);
-      const client = await this.#open(context, process);
+      const client = await this.crew.open(process, context);
       const queue = new FifoQueue<string>(client, queueName);
       const worker = new Worker(
         queue,
         async (job, { signal }) => {
-          const handlerMs = this.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
+          const handlerMs = this.crew.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
           if (handlerMs > 0) await sleep(runtime, handlerMs, { signal });
-          if (!this.isHealed && runtime.random() < plan.failing) throw new Error('it fails');
+          if (!this.crew.isHealed && runtime.random() < plan.failing) throw new Error('it fails');
           await job.complete({ txn: { success: [put(`${effects}${job.id}`, '')] } });
         },
         {
@@ -106,18 +104,16 @@ export class Scene {
           ...{ retryDelay: { firstMs: 50, longestMs: 400 }, maxLosses: Number.POSITIVE_INFINITY },
         },
       );
-      worker.on((event) => {
-        if (event.type === 'error' && event.error.code === 'internal') throw event.error;
-      });
+      worker.on(throwContradiction);
       await worker.run();
     });
-    this.workers.push(process);
+    workers.push(process);
   }
 
   startOperator({ changes, changeEveryMs }: BoundsWorkload): void {
     if (changes.length === 0) return;
     const process = this.#world.start('operator', async (context) => {
-      const client = await this.#open(context, process);
+      const client = await this.crew.open(process, context);
       const { controls } = new FifoQueue<string>(client, queueName);
       for (const bound of changes) {
         await sleep(context.runtime, changeEveryMs);
@@ -133,13 +129,13 @@ export class Scene {
   /** Cancels the first item, again and again. */
   startCanceller(everyMs: number): void {
     const process = this.#world.start('canceller', async (context) => {
-      const client = await this.#open(context, process);
+      const client = await this.crew.open(process, context);
       const queue = new FifoQueue<string>(client, queueName);
       const cancelFirst = async () => {
         const first = await queue.peek({ timeoutMs: 1_000 });
         if (first !== undefined) await queue.cancel(first.id, { timeoutMs: 1_000 });
       };
-      while (!this.isHealed) {
+      while (!this.crew.isHealed) {
         await sleep(context.runtime, everyMs * context.runtime.random());
         await cancelFirst().catch((error: unknown) => {
           if (isQuorateError(error, 'internal')) throw error;
@@ -190,19 +186,11 @@ export class Scene {
     return this.#world.simulation.engine.range({ ...this.keys.items, countOnly: true }).count >= maxLength;
   }
 
-  #open(context: ProcessContext, process: SimulatedProcess, plan?: ProducerPlan) {
-    const { ttlMs } = this.#world.workload;
-    const { knobs } = this.#world.plan;
-    const store = plan === undefined ? context.store : this.#held(context, process, plan);
-    return openClient(context, { store, ttlMs, knobs });
-  }
-
   /** Its groups are held up, and replies to them are lost. */
   #held({ store, runtime }: ProcessContext, process: SimulatedProcess, plan: ProducerPlan): Store {
     let groups = 0;
     const { simulation } = this.#world;
-    return {
-      range: (request, options) => store.range(request, options),
+    return storeWith(store, {
       txn: async (request, options) => {
         if (!this.#enqueues(request)) return store.txn(request, options);
         groups += 1;
@@ -213,19 +201,11 @@ export class Scene {
         if (plan.holdMs > 0) await sleep(runtime, plan.holdMs * runtime.random());
         return store.txn(request, options);
       },
-      watch: (request) => store.watch(request),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   #enqueues({ success }: TxnRequest): boolean {
-    return flattened(success).some(({ type, key }) => type === 'put' && inRange(this.keys.items, key));
+    return plainOpsIn(success).some(({ type, key }) => type === 'put' && inRange(this.keys.items, key));
   }
 
   #moment(): number {
@@ -236,10 +216,4 @@ export class Scene {
   get #revision(): number {
     return this.#world.simulation.engine.revision;
   }
-}
-
-type PlainOp = Exclude<Op, { type: 'txn' }>;
-
-function flattened(ops: readonly Op[]): readonly PlainOp[] {
-  return ops.flatMap((op) => (op.type === 'txn' ? flattened(op.success) : [op]));
 }

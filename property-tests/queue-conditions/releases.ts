@@ -3,17 +3,28 @@ import { releasedIn, releasedKey } from '../../src/queues/conditions/condition-k
 import type { QueueKeys } from '../../src/queues/keys.js';
 import { sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
-import { inRange, type Op, type Store, type TxnReply, type TxnRequest } from '../../src/store/index.js';
+import { inRange, type Store, type TxnReply, type TxnRequest } from '../../src/store/index.js';
+import { plainOpsIn } from '../support/plain-ops.js';
+import { hesitationOf } from '../support/queues/hesitation.js';
+import { Occasion } from '../support/queues/occasion.js';
+import type { WorkerPlan } from '../support/queues/worker-plan.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
-import type { ConditionsWorkload, Decision, WorkerPlan } from './workload.js';
+import type { ConditionsWorkload, Decision } from './workload.js';
 
 /** A write that somebody wants to come just before has this long to arrive, half of the time. */
 const headStartMs = 80;
 /** So long somebody waits for a release that does not come. */
 const patienceMs = 700;
 
-type Occasion = Exclude<Decision['with'], 'nothing'>;
+type OccasionName = Exclude<Decision['with'], 'nothing'>;
+
+/** What the requests of a process meet: those of a worker, or those of a producer, of which each so-and-so-many-th comes late. */
+export interface Ways {
+  readonly worker?: WorkerPlan;
+  readonly late?: number;
+}
 
 interface Look {
   readonly items: ReadonlySet<string>;
@@ -25,7 +36,11 @@ interface Look {
 export class Releases {
   readonly #world: World<ConditionsWorkload>;
   readonly #keys: QueueKeys;
-  readonly #waiting: Record<Occasion, (() => void)[]> = { release: [], assignment: [], look: [] };
+  readonly #occasions: Readonly<Record<OccasionName, Occasion>> = {
+    release: new Occasion(),
+    assignment: new Occasion(),
+    look: new Occasion(),
+  };
 
   constructor(world: World<ConditionsWorkload>, keys: QueueKeys) {
     this.#world = world;
@@ -37,28 +52,19 @@ export class Releases {
   }
 
   /** Resolves as the next one leaves a dispatcher. */
-  next(occasion: Occasion): Promise<void> {
-    return new Promise((resolve) => this.#waiting[occasion].push(resolve));
+  next(occasion: OccasionName): Promise<void> {
+    return this.#occasions[occasion].next();
   }
 
   /** The store of a process, looked at. */
-  watched(
-    process: SimulatedProcess,
-    context: ProcessContext,
-    { worker: plan, late = 0 }: { readonly worker?: WorkerPlan; readonly late?: number } = {},
-  ): Store {
-    const { store } = context;
-    let writes = 0;
+  watched(process: SimulatedProcess, context: ProcessContext, { worker: plan, late = 0 }: Ways = {}): Store {
+    const { store, runtime } = context;
+    const { release, assignment, look } = this.#occasions;
+    const hesitate = hesitationOf(this.#world, process, context, plan);
     let enqueues = 0;
-    const hesitate = () => {
-      writes += 1;
-      const durationMs = context.incarnation === 0 ? (plan?.hesitateMs ?? 0) : 0;
-      if (durationMs === 0 || writes !== plan?.hesitateNth) return;
-      const { simulation } = this.#world;
-      simulation.inject({ atMs: simulation.nowMs, durationMs, kind: 'pause', target: process.index });
-    };
+    const giveStart = () => sleep(runtime, runtime.random() * headStartMs);
     const txn = async (request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> => {
-      const puts = putsIn(request.success);
+      const puts = plainOpsIn(request.success).flatMap(({ type, key }) => (type === 'put' ? [key] : []));
       if (late > 0 && puts.some((key) => inRange(this.#keys.items, key))) {
         enqueues += 1;
         if (enqueues % late === 0) await this.#nextOrPatience(context);
@@ -69,35 +75,21 @@ export class Releases {
       if (!releases && !assigns) return send();
       hesitate();
       const before = this.#look();
-      const waiting = [
-        ...(releases ? this.#waiting.release.splice(0) : []),
-        ...(assigns ? this.#waiting.assignment.splice(0) : []),
-      ];
-      for (const resolve of waiting) resolve();
-      if (waiting.length > 0) await sleep(context.runtime, context.runtime.random() * headStartMs);
+      const isAwaited = [releases && release.come(), assigns && assignment.come()].includes(true);
+      if (isAwaited) await giveStart();
       const reply = await send();
       this.#compare(before, this.#look(), { releases, assigns });
       return reply;
     };
-    return {
+    return storeWith(store, {
       range: async (request, options) => {
         const reply = await store.range(request, options);
         if (request.keysOnly !== true || !inRange(this.#keys.items, request.key)) return reply;
-        const waiting = this.#waiting.look.splice(0);
-        for (const resolve of waiting) resolve();
-        if (waiting.length > 0) await sleep(context.runtime, context.runtime.random() * headStartMs);
+        if (look.come()) await giveStart();
         return reply;
       },
       txn: (request, options) => txn(request, () => store.txn(request, options)),
-      watch: (request) => store.watch(request),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   async #nextOrPatience({ runtime }: ProcessContext): Promise<void> {
@@ -133,11 +125,4 @@ export class Releases {
     if ([...before.items].some((key) => !after.items.has(key)))
       this.reached('a gathered item went while a release was on its way');
   }
-}
-
-function putsIn(ops: readonly Op[]): readonly string[] {
-  return ops.flatMap((op) => {
-    if (op.type === 'put') return [op.key];
-    return op.type === 'txn' ? putsIn(op.success) : [];
-  });
 }

@@ -11,6 +11,7 @@ import {
   type QueueCondition,
   size,
 } from '../../src/queues/index.js';
+import { type WorkerPlan, workerPlan } from '../support/queues/worker-plan.js';
 
 /** Tasks of a run, of which one comes after those that are named before it, if at all. */
 export const tasks = ['t0', 't1', 't2', 't3'] as const;
@@ -26,22 +27,6 @@ export interface ProducerPlan {
   readonly taskEvery: number;
   /** So many of its writes apart, one that waits until a release leaves a dispatcher; 0: none. */
   readonly lateEvery: number;
-}
-
-export interface WorkerPlan {
-  readonly concurrency: number;
-  readonly prefetch: number;
-  readonly handlerMs: number;
-  /** Handlers fail by this share. */
-  readonly failing: number;
-  /** It is closed after so long and joins again; 0: it is not. */
-  readonly closeAfterMs: number;
-  /** After so long its keep-alives are lost for a while, so that it loses its session and goes on; 0: they are not. */
-  readonly muteAfterMs: number;
-  readonly frailWatches: boolean;
-  /** As dispatcher it stands still for so long as it writes for the n-th time; 0: it does not. */
-  readonly hesitateMs: number;
-  readonly hesitateNth: number;
 }
 
 /** One thing that a controller does, so long after the one before, and just as a release or an assignment leaves, or the n-th item was looked for, if `with` says so. */
@@ -122,21 +107,6 @@ const producer: fc.Arbitrary<ProducerPlan> = fc.record(
   plain,
 );
 
-const worker: fc.Arbitrary<WorkerPlan> = fc.record(
-  {
-    concurrency: fc.integer({ min: 1, max: 4 }),
-    prefetch: fc.constantFrom(0, 1, 6),
-    handlerMs: fc.constantFrom(0, 20, 150, 1_000),
-    failing: fc.constantFrom(0, 0, 0.2, 0.5),
-    closeAfterMs: fc.constantFrom(0, 0, 0, 1_500),
-    muteAfterMs: fc.constantFrom(0, 0, 500, 1_500),
-    frailWatches: fc.constantFrom(false, false, false, true),
-    hesitateMs: fc.constantFrom(0, 0, 1_500, 4_000),
-    hesitateNth: fc.integer({ min: 1, max: 12 }),
-  },
-  plain,
-);
-
 const does: fc.Arbitrary<Decision['does']> = fc.oneof(
   { weight: 3, arbitrary: fc.boolean().map((open) => ({ type: 'gate' as const, isOpen: open })) },
   { weight: 1, arbitrary: fc.constantFrom(...tasks).map((task) => ({ type: 'done' as const, task })) },
@@ -165,7 +135,7 @@ export const conditionsWorkload: fc.Arbitrary<ConditionsWorkload> = fc.record(
     ttlMs: fc.constantFrom(2_000, 3_000),
     definition,
     producers: fc.array(producer, { minLength: 1, maxLength: 3 }),
-    workers: fc.array(worker, { minLength: 1, maxLength: 3 }),
+    workers: fc.array(workerPlan, { minLength: 1, maxLength: 3 }),
     controllers: fc.array(fc.array(decision, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 2 }),
   },
   plain,

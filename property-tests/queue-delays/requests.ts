@@ -12,10 +12,12 @@ import type {
   TxnRequest,
 } from '../../src/store/index.js';
 import { inRange, type Op } from '../../src/store/index.js';
-import { errandsOf } from '../queue/errands.js';
+import { errandsOf } from '../support/queues/errands.js';
+import { hesitationOf, standStill } from '../support/queues/hesitation.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
-import type { DelaysWorkload, WorkerPlan } from './workload.js';
+import type { DelaysWorkerPlan, DelaysWorkload } from './workload.js';
 
 /** Longer than the next candidate waits for a sign of life. */
 const fallMs = 4_000;
@@ -34,21 +36,11 @@ export class Requests {
   }
 
   /** The store of a process, looked at. */
-  watched(process: SimulatedProcess, context: ProcessContext, plan?: WorkerPlan): Store {
+  watched(process: SimulatedProcess, context: ProcessContext, plan?: DelaysWorkerPlan): Store {
     const { store, runtime } = context;
-    let writes = 0;
-    let firings = 0;
     const isFirst = context.incarnation === 0;
-    const hesitate = () => {
-      writes += 1;
-      const durationMs = isFirst ? (plan?.hesitateMs ?? 0) : 0;
-      if (durationMs === 0 || writes !== plan?.hesitateNth) return;
-      standStill(durationMs);
-    };
-    const standStill = (durationMs: number) => {
-      const { simulation } = this.#world;
-      simulation.inject({ atMs: simulation.nowMs, durationMs, kind: 'pause', target: process.index });
-    };
+    const hesitate = hesitationOf(this.#world, process, context, plan);
+    let firings = 0;
     const txn = async (request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> => {
       const errands = errandsOf(this.#keys, request).flatMap(({ errand }) =>
         errand.type === 'dispatch' ? [errand] : [],
@@ -60,7 +52,7 @@ export class Requests {
         firings += 1;
         if (isFirst && firings === plan?.fallsAtFiring) {
           this.reached('a dispatcher fell as an item had fired');
-          standStill(fallMs);
+          standStill(this.#world, process, fallMs);
         }
       }
       return reply;
@@ -73,18 +65,10 @@ export class Requests {
       if (isRead) this.#look(request, answer);
       return answer;
     };
-    return {
+    return storeWith(store, {
       range,
       txn: (request, options) => txn(request, () => store.txn(request, options)),
-      watch: (request) => store.watch(request),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   #gate(): ItemId {

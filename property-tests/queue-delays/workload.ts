@@ -1,5 +1,6 @@
 /** What producers, workers and operators of a queue with delays do in a run: plain data. */
 import fc from 'fast-check';
+import { type WorkerPlan, workerDraws } from '../support/queues/worker-plan.js';
 
 export interface ProducerPlan {
   readonly items: number;
@@ -10,20 +11,7 @@ export interface ProducerPlan {
   readonly delaysMs: readonly number[];
 }
 
-export interface WorkerPlan {
-  readonly concurrency: number;
-  readonly prefetch: number;
-  readonly handlerMs: number;
-  /** Handlers fail by this share. */
-  readonly failing: number;
-  /** It is closed after so long and joins again; 0: it is not. */
-  readonly closeAfterMs: number;
-  /** After so long its keep-alives are lost for a while, so that it loses its session and goes on; 0: they are not. */
-  readonly muteAfterMs: number;
-  readonly frailWatches: boolean;
-  /** As dispatcher it stands still for so long as it writes for the n-th time; 0: it does not. */
-  readonly hesitateMs: number;
-  readonly hesitateNth: number;
+export interface DelaysWorkerPlan extends WorkerPlan {
   /** As dispatcher it stands still, for long enough to be deposed, as its n-th firing below the gate is answered; 0: it does not. */
   readonly fallsAtFiring: number;
   /** What it reads as dispatcher comes up to so much later. */
@@ -43,7 +31,7 @@ export interface DelaysWorkload {
   readonly mayPurge: boolean;
   readonly compactEveryMs: number;
   readonly producers: readonly ProducerPlan[];
-  readonly workers: readonly WorkerPlan[];
+  readonly workers: readonly DelaysWorkerPlan[];
   readonly operators: readonly (readonly Decision[])[];
 }
 
@@ -62,17 +50,11 @@ const producer: fc.Arbitrary<ProducerPlan> = fc.record(
   plain,
 );
 
-const worker: fc.Arbitrary<WorkerPlan> = fc.record(
+const worker: fc.Arbitrary<DelaysWorkerPlan> = fc.record(
   {
-    concurrency: fc.integer({ min: 1, max: 4 }),
-    prefetch: fc.constantFrom(0, 1, 6),
+    ...workerDraws,
     handlerMs: fc.constantFrom(0, 20, 150, 150, 700),
     failing: fc.constantFrom(0, 0, 0.3),
-    closeAfterMs: fc.constantFrom(0, 0, 0, 1_500),
-    muteAfterMs: fc.constantFrom(0, 0, 500, 1_500),
-    frailWatches: fc.constantFrom(false, false, false, true),
-    hesitateMs: fc.constantFrom(0, 0, 1_500, 4_000),
-    hesitateNth: fc.integer({ min: 1, max: 12 }),
     fallsAtFiring: fc.constantFrom(0, 1, 2, 3),
     slowReadsMs: fc.constantFrom(0, 200, 1_000),
   },

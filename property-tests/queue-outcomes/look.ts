@@ -3,7 +3,6 @@ import type { ItemId, QueueKeys } from '../../src/queues/keys.js';
 import { sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import {
-  type CallOptions,
   inRange,
   type Key,
   type Op,
@@ -15,6 +14,8 @@ import {
   type WatchItem,
   type WatchRequest,
 } from '../../src/store/index.js';
+import type { PlainOp } from '../support/plain-ops.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
 
 export const situations = [
@@ -80,18 +81,10 @@ export class Look {
 
   store(): Store {
     const { store } = this.#parts.context;
-    return {
-      range: (request, options) => store.range(request, options),
+    return storeWith(store, {
       txn: (request, options) => this.#txn(request, () => store.txn(request, options)),
       watch: (request) => this.#watch(request, store.watch(request)),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id: string, options?: CallOptions) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   reached(situation: Situation): void {
@@ -201,8 +194,6 @@ function endingsOf(keys: QueueKeys, request: TxnRequest): Ending[] {
     ];
   });
 }
-
-type PlainOp = Exclude<Op, { type: 'txn' }>;
 
 /** The operations of each transaction in a request, of however many a group has made one. */
 function partsOf(ops: readonly Op[]): readonly (readonly PlainOp[])[] {

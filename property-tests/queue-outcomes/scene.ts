@@ -1,45 +1,31 @@
 /** Those who enqueue, wait and cancel, and workers, each a process of its own that may crash and start anew at any moment. */
-import type { ToldCancel, ToldHandler, ToldWait } from '../../src/checkers/index.js';
+import type { ToldCancel, ToldWait } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
-import {
-  type BatchContext,
-  FifoQueue,
-  followUp,
-  type Job,
-  JobRejected,
-  Worker,
-  type WorkerEvent,
-} from '../../src/queues/index.js';
+import { FifoQueue, type WorkerEvent } from '../../src/queues/index.js';
 import { type ItemId, QueueKeys } from '../../src/queues/keys.js';
 import { decodeRecord, encodeControl, openControl } from '../../src/queues/records/index.js';
-import { type Runtime, sleep } from '../../src/runtime/index.js';
+import { sleep } from '../../src/runtime/index.js';
 import type { Client } from '../../src/session/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import { Keyspace, put, txnOf } from '../../src/store/index.js';
 import { namespace, openClient } from '../support/open-client.js';
+import { weaken } from '../support/queues/frailty.js';
+import { describeEvent } from '../support/queues/worker-events.js';
 import type { World } from '../support/world.js';
+import type { Writable } from '../support/writable.js';
+import { batchFailure, Handling } from './handling.js';
 import { Look, type Situation } from './look.js';
 import type { ClientPlan, OutcomesWorkload, WorkerPlan } from './workload.js';
 
 export const queueName = 'jobs';
 export const otherName = 'other';
 export const prefixOf = (name: string) => new Keyspace(namespace).prefix('queue', name);
-export const effects = `${namespace}/effect/`;
-/** Of all workers. */
-export const limits = { attempts: 4, maxLosses: 3 } as const;
 
 /** Of the phase under faults. */
 export const safetyMs = 12_000;
-const muteMs = 5_000;
-const reopenAfterMs = 300;
 const longPayloadLength = 1_100;
-const healedHandlerMs = 10;
 
-type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
-interface SeenHandler extends Mutable<ToldHandler> {
-  state: 'running' | 'completing' | 'over';
-}
-interface SeenWait extends Mutable<ToldWait> {
+interface SeenWait extends Writable<ToldWait> {
   readonly by: SimulatedProcess;
   readonly incarnation: number;
   isOver: boolean;
@@ -48,9 +34,9 @@ interface SeenWait extends Mutable<ToldWait> {
 /** What happened in the processes of a run, as they saw it. */
 export class Scene {
   readonly keys = new QueueKeys(prefixOf(queueName));
-  readonly handlers: SeenHandler[] = [];
+  readonly handling: Handling;
   readonly waits: SeenWait[] = [];
-  readonly cancels: Mutable<ToldCancel>[] = [];
+  readonly cancels: Writable<ToldCancel>[] = [];
   readonly clients: SimulatedProcess[] = [];
   readonly workers: SimulatedProcess[] = [];
   isHealed = false;
@@ -58,6 +44,7 @@ export class Scene {
 
   constructor(world: World<OutcomesWorkload>) {
     this.#world = world;
+    this.handling = new Handling(world.workload.mirror, () => this.isHealed);
   }
 
   startClient(plan: ClientPlan): void {
@@ -83,10 +70,7 @@ export class Scene {
       await client.close();
     });
     this.clients.push(process);
-    if (!plan.frailWatches) return;
-    for (const kind of ['broken-watches', 'slow-watches'] as const) {
-      this.#world.simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target: process.index });
-    }
+    weaken(this.#world, process, plan, safetyMs);
   }
 
   startWorker(plan: WorkerPlan): void {
@@ -97,15 +81,12 @@ export class Scene {
       const queue = new FifoQueue<string>(client, queueName);
       const other = new FifoQueue<unknown>(client, otherName);
       const workplace = { plan, context, client, look, queue, other };
-      const worker = this.#hire(workplace);
+      const worker = this.handling.hire(workplace);
       worker.on((event) => this.#onEvent(context, look, event));
       await worker.run();
     });
     this.workers.push(process);
-    const { index: target } = process;
-    const { muteAfterMs: atMs } = plan;
-    if (atMs > 0)
-      this.#world.simulation.inject({ atMs, durationMs: muteMs, kind: 'lost-keep-alives', target });
+    weaken(this.#world, process, plan, safetyMs);
   }
 
   /** Closes the other queue again and again, and opens it. */
@@ -145,7 +126,7 @@ export class Scene {
     context: ProcessContext,
     ways: { laggard?: boolean; losesReply?: number; hesitates?: boolean },
   ): Promise<{ client: Client; look: Look }> {
-    const look = new Look({ world: this.#world as World, keys: this.keys, process, context, ...ways });
+    const look = new Look({ world: this.#world, keys: this.keys, process, context, ...ways });
     const { plan, workload } = this.#world;
     const client = await openClient(context, {
       ...{ store: look.store(), ttlMs: workload.ttlMs, knobs: plan.knobs },
@@ -197,7 +178,7 @@ export class Scene {
     const { runtime, name } = context;
     await sleep(runtime, cancelsWithinMs * runtime.random());
     const where = this.#whereabouts(id);
-    const cancel: Mutable<ToldCancel> = {
+    const cancel: Writable<ToldCancel> = {
       ...{ process: name, id, calledAt: this.#revision, returnedAt: this.#revision, told: 'unknown' },
     };
     this.cancels.push(cancel);
@@ -211,13 +192,13 @@ export class Scene {
     }
     cancel.returnedAt = this.#revision;
     context.note(`has cancelled ${id}: ${cancel.told}`);
-    if (this.handlers.some((handler) => handler.id === id && handler.state === 'completing')) {
+    if (this.handling.handlers.some((handler) => handler.id === id && handler.state === 'completing')) {
       look.reached('a cancellation came while its job was being acknowledged');
     }
   }
 
   #whereabouts(id: ItemId): Situation {
-    const runs = this.handlers.some((handler) => handler.id === id && handler.state !== 'over');
+    const runs = this.handling.handlers.some((handler) => handler.id === id && handler.state !== 'over');
     if (runs) return 'a running job was cancelled';
     const { kvs } = this.#world.simulation.engine.range(this.keys.records);
     const isHeld = kvs.some(
@@ -228,130 +209,8 @@ export class Scene {
     return isHeld ? 'a job waiting in memory was cancelled' : 'a job that nobody held was cancelled';
   }
 
-  #hire(at: Workplace): Worker<string> {
-    const { concurrency, prefetch, batch: size, lingerMs } = at.plan;
-    const options = {
-      ...{ concurrency, prefetch, mirror: this.#world.workload.mirror },
-      ...{ retryDelay: { firstMs: 50, longestMs: 400 }, ...limits },
-    };
-    if (size === 0) {
-      return new Worker(at.queue, (job, { signal }) => this.#handle(at, job, signal), options);
-    }
-    const batch = { size, lingerMs };
-    return Worker.inBatches(at.queue, (jobs, context) => this.#handleBatch(at, jobs, context), {
-      ...{ ...options, batch },
-    });
-  }
-
-  /** Its jobs are done side by side. */
-  async #handleBatch(
-    at: Workplace,
-    jobs: readonly Job<string>[],
-    { fail }: BatchContext<string>,
-  ): Promise<void> {
-    const throws = !this.isHealed && at.context.runtime.random() < at.plan.throwing;
-    const errors: unknown[] = [];
-    await Promise.all(
-      jobs.map(async (job) => {
-        try {
-          await this.#handle(at, job, job.signal);
-        } catch (error) {
-          errors.push(error);
-          if (!throws) fail(job, error);
-        }
-      }),
-    );
-    if (errors.length === 0) return;
-    const isMixed = jobs.some(({ isCompleted }) => isCompleted);
-    if (isMixed) {
-      at.look.reached(
-        throws
-          ? 'a batch was given up in the middle'
-          : 'a job of a batch failed beside one that was completed',
-      );
-    }
-    if (throws) throw batchFailure;
-  }
-
-  async #handle(at: Workplace, job: Job<string>, signal: AbortSignal): Promise<unknown> {
-    const { context } = at;
-    const { id, generation } = job;
-    const handler: SeenHandler = {
-      ...{ process: context.name, id, generation, rejects: false, told: 'untold', state: 'running' },
-    };
-    this.handlers.push(handler);
-    try {
-      return await this.#work(at, job, signal, handler);
-    } catch (error) {
-      if (isQuorateError(error, 'internal')) throw error;
-      const isRefusal = isQuorateError(error, 'fenced') || isQuorateError(error, 'job-cancelled');
-      if (isRefusal && error.outcome === 'not-applied' && handler.state === 'completing') {
-        handler.told = 'refused';
-      }
-      throw error;
-    } finally {
-      handler.state = 'over';
-    }
-  }
-
-  async #work(at: Workplace, job: Job<string>, signal: AbortSignal, handler: SeenHandler): Promise<unknown> {
-    const { plan, context, client } = at;
-    const { runtime } = context;
-    const { payload } = job;
-    if (plan.tellsProgress) void job.progress({ at: 'the beginning' }).catch(() => {});
-    const handlerMs = this.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
-    const takesMs = handlerMs * (0.5 + runtime.random());
-    if (takesMs > 0) await sleep(runtime, takesMs, plan.stubborn ? {} : { signal });
-    if (plan.tellsProgress) void job.progress({ at: 'the end' }).catch(() => {});
-    if (payload.includes('+')) {
-      // As if it had killed its process.
-      await (await client.session()).close();
-      await sleep(runtime, reopenAfterMs);
-      throw new Error('it takes its worker with it');
-    }
-    const isHopeless = payload.includes('!');
-    if (isHopeless || (!this.isHealed && runtime.random() < plan.failing)) throw new Error('it fails');
-    if (!this.isHealed && runtime.random() < plan.rejecting) return this.#reject(runtime, job, handler);
-    const isAsked = payload.includes('?');
-    const count = Array.isArray(payload) ? 0 : plan.followUps;
-    if (isAsked && plan.batch === 0 && count === 0 && runtime.random() < plan.returning) {
-      return { generation: job.generation, followUps: 0 };
-    }
-    return this.#complete(at, job, handler, count);
-  }
-
-  async #reject(runtime: Runtime, job: Job<string>, handler: SeenHandler): Promise<void> {
-    handler.rejects = true;
-    if (runtime.random() < 0.5) throw new JobRejected('it makes no sense');
-    handler.state = 'completing';
-    await job.reject('it makes no sense');
-    handler.told = 'dead';
-  }
-
-  async #complete(
-    { look, queue, other }: Workplace,
-    job: Job<string>,
-    handler: SeenHandler,
-    count: number,
-  ): Promise<void> {
-    handler.state = 'completing';
-    const enqueue = Array.from({ length: count }, (_, at) =>
-      followUp((at % 2 === 0 ? queue : other) as FifoQueue<unknown>, [job.id, at]),
-    );
-    const result = { generation: job.generation, followUps: count };
-    const success = [put(`${effects}${job.id}`, JSON.stringify(result))];
-    try {
-      const { revision, enqueued } = await job.complete({ txn: { success }, enqueue, result });
-      Object.assign(handler, { told: 'completed', revision, followUps: enqueued.map(({ id }) => id) });
-    } catch (error) {
-      if (!isQuorateError(error, 'queue-closed')) throw error;
-      look.reached('follow-ups were refused by a closed queue');
-      await this.#complete({ look, queue, other } as Workplace, job, handler, 0);
-    }
-  }
-
   #onEvent(context: ProcessContext, look: Look, event: WorkerEvent<string>): void {
-    context.note(describe(event));
+    context.note(describeEvent(event));
     if (event.type === 'error' && event.error.code === 'internal' && event.error.cause !== batchFailure)
       throw event.error;
     if (event.type === 'cancelled') look.reached('a worker was told that its job is cancelled');
@@ -365,23 +224,11 @@ export class Scene {
   }
 }
 
-/** What a handler of batches throws by intention: once all its jobs have ended, the worker tells of it. */
-const batchFailure = new Error('the batch fails');
-
 interface Asker {
   readonly process: SimulatedProcess;
   readonly context: ProcessContext;
   readonly queue: FifoQueue<string>;
   readonly look: Look;
-}
-
-interface Workplace {
-  readonly plan: WorkerPlan;
-  readonly context: ProcessContext;
-  readonly client: Client;
-  readonly look: Look;
-  readonly queue: FifoQueue<string>;
-  readonly other: FifoQueue<unknown>;
 }
 
 function payloadOf({ poison, hopeless, resultMs, long }: ClientPlan, client: string, n: number): string {
@@ -392,24 +239,4 @@ function payloadOf({ poison, hopeless, resultMs, long }: ClientPlan, client: str
     long ? `~${'x'.repeat(longPayloadLength)}` : '',
   ];
   return `${client}-${n}${marks.join('')}`;
-}
-
-function describe(event: WorkerEvent<string>): string {
-  switch (event.type) {
-    case 'joined':
-      return `has joined as ${event.worker}`;
-    case 'left':
-      return `has left as ${event.worker}: ${event.reason}`;
-    case 'dispatching':
-      return `${event.active ? 'dispatches in' : 'has ended'} term ${event.term}`;
-    case 'returned':
-      return `has given back ${event.id}`;
-    case 'dead':
-    case 'cancelled':
-      return `${event.type} ${event.id}: ${event.reason}`;
-    case 'error':
-      return `error: ${event.error.message}`;
-    default:
-      return `${event.type} ${event.job.id} in generation ${event.job.generation}`;
-  }
 }

@@ -1,17 +1,18 @@
 /** The producers, consumers and operators of a run, each a process of its own that may crash and start anew at any moment. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { LetterCall, ProducerCall, PurgeCall } from '../../src/checkers/index.js';
-import { broken } from '../../src/checkers/sentences.js';
-import { type ErrorCode, isQuorateError, type QuorateError } from '../../src/errors.js';
+import { isQuorateError } from '../../src/errors.js';
 import { FifoQueue } from '../../src/queues/index.js';
 import { type ItemId, placeOf, type QueueKeys } from '../../src/queues/keys.js';
 import { encodeDeadLetter } from '../../src/queues/records/index.js';
 import { type Runtime, sleep } from '../../src/runtime/index.js';
 import type { Client } from '../../src/session/index.js';
-import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import { compare, type Op, put, txnOf } from '../../src/store/index.js';
 import { namespace, openClient } from '../support/open-client.js';
+import { Crew } from '../support/queues/crew.js';
 import type { World } from '../support/world.js';
+import type { Writable } from '../support/writable.js';
+import { checkReason, tolerate } from './expectable.js';
 import type { Mishap, Traffic } from './situations.js';
 import type { Act, ConsumerPlan, OperatorPlan, ProducerPlan, ProducersWorkload } from './workload.js';
 
@@ -22,23 +23,7 @@ export const safetyMs = 12_000;
 const ttlMs = 3_000;
 const schemaMs = 30;
 const itemsAtATime = 5;
-/** What may befall a call here; anything else is a contradiction of the library's own. */
-const expectable: readonly ErrorCode[] = [
-  ...([
-    'aborted',
-    'timeout',
-    'closed',
-    'queue-closed',
-    'compacted',
-    'no-space',
-    'unavailable',
-    'unreachable',
-  ] as const),
-];
-
 type Queues = readonly [FifoQueue<string>, FifoQueue<string>];
-
-type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
 
 /** A call, and what only this scene knows of it. */
 interface SceneCall extends Writable<ProducerCall> {
@@ -61,46 +46,44 @@ export class Scene {
   readonly purges: Writable<PurgeCall>[] = [];
   readonly letters: Writable<LetterCall>[] = [];
   readonly redrives: Redrive[] = [];
-  readonly producers: SimulatedProcess[] = [];
-  readonly operators: SimulatedProcess[] = [];
-  isHealed = false;
+  readonly crew: Crew<Mishap>;
   #moments = 0;
 
   constructor(world: World<ProducersWorkload>, traffic: Traffic, keys: QueueKeys) {
     this.world = world;
     this.traffic = traffic;
     this.keys = keys;
+    this.crew = new Crew<Mishap>({
+      ...{ world, ttlMs, safetyMs, openClient },
+      store: (_, context, mishap) => traffic.watched(context, mishap),
+    });
   }
 
   startProducer(plan: ProducerPlan): void {
-    const name = `producer-${this.producers.length}`;
-    let sent = 0;
-    const process = this.world.start(name, async (context) => {
-      const isFirst = context.incarnation === 0;
-      const mishap = { nth: plan.holdNth, holdMs: isFirst ? plan.holdMs : 0, losesReply: plan.losesReply };
-      const client = await this.#open(context, mishap);
-      const queue = this.#queue(client, plan.slowSchema ? context.runtime : undefined);
-      const producer = `${name}.${context.incarnation}`;
-      while (sent < plan.calls && !(this.isHealed && !process.isCore)) {
-        const burst = Math.min(plan.burst, plan.calls - sent);
-        const calls = Array.from({ length: burst }, (_, n) =>
-          this.#call(plan, producer, sent + n, `${sent}`),
-        );
-        sent += burst;
-        const groups = plan.inOne ? [calls] : calls.map((call) => [call]);
-        await Promise.all(groups.map((group) => this.#enqueue(queue, group, plan)));
-        if (plan.gapMs > 0) await sleep(context.runtime, plan.gapMs);
-      }
-      await queue.close();
-      await client.close();
-    });
-    this.producers.push(process);
+    this.crew.startProducer(
+      { ...plan, items: plan.calls },
+      {
+        ways: ({ incarnation }) => ({
+          nth: plan.holdNth,
+          holdMs: incarnation === 0 ? plan.holdMs : 0,
+          losesReply: plan.losesReply,
+        }),
+        queue: (client, { runtime }) => this.#queue(client, plan.slowSchema ? runtime : undefined),
+        put: (queue, { from, count }, { name, incarnation }) => {
+          const calls = Array.from({ length: count }, (_, n) =>
+            this.#call(plan, `${name}.${incarnation}`, from + n, `${from}`),
+          );
+          const groups = plan.inOne ? [calls] : calls.map((call) => [call]);
+          return Promise.all(groups.map((group) => this.#enqueue(queue, group, plan)));
+        },
+      },
+    );
   }
 
   startConsumer(plan: ConsumerPlan, index: number): void {
-    this.world.start(`consumer-${index}`, async (context) => {
+    const process = this.world.start(`consumer-${index}`, async (context) => {
       const { runtime } = context;
-      const client = await this.#open(context);
+      const client = await this.crew.open(process, context);
       let gateAtMs = plan.gateEveryMs;
       for (;;) {
         await sleep(runtime, plan.gapMs);
@@ -114,8 +97,9 @@ export class Scene {
   }
 
   startOperator(plan: OperatorPlan): void {
-    const process = this.world.start(`operator-${this.operators.length}`, async (context) => {
-      const client = await this.#open(context);
+    const { operators } = this.crew;
+    const process = this.world.start(`operator-${operators.length}`, async (context) => {
+      const client = await this.crew.open(process, context);
       const queue = this.#queue(client, undefined);
       const other = this.#queue(client, undefined);
       for (const { what, afterMs } of context.incarnation === 0 ? plan.acts : []) {
@@ -125,12 +109,7 @@ export class Scene {
       await Promise.all([queue.close(), other.close()]);
       await client.close();
     });
-    this.operators.push(process);
-  }
-
-  #open(context: ProcessContext, mishap?: Mishap): Promise<Client> {
-    const store = this.traffic.watched(context, mishap);
-    return openClient(context, { store, ttlMs, knobs: this.world.plan.knobs });
+    operators.push(process);
   }
 
   #queue(client: Client, slow: Runtime | undefined): FifoQueue<string> {
@@ -316,28 +295,5 @@ export class Scene {
   #moment(): number {
     this.#moments += 1;
     return this.#moments;
-  }
-}
-
-function isExpectable(
-  error: unknown,
-): error is Error & { code: ErrorCode; outcome: 'not-applied' | 'unknown' } {
-  return isQuorateError(error) && expectable.includes(error.code);
-}
-
-/** What the keys of other calls, or a lease, are the matter of, is no answer to a caller. */
-function checkReason(error: unknown): asserts error is QuorateError {
-  if (isExpectable(error)) return;
-  if (isQuorateError(error, 'lease-not-found') || isQuorateError(error, 'duplicate-key')) {
-    broken('QUEUE-14', `a caller is told: ${error.message}`);
-  }
-  throw error;
-}
-
-async function tolerate(act: () => Promise<void>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    if (!isExpectable(error)) throw error;
   }
 }

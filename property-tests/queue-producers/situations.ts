@@ -5,13 +5,14 @@ import { sleep } from '../../src/runtime/index.js';
 import type { ProcessContext } from '../../src/simulator/index.js';
 import {
   inRange,
-  type Op,
   type OpReply,
   type Store,
   type TxnReply,
   type TxnRequest,
   textOf,
 } from '../../src/store/index.js';
+import { plainOpsIn } from '../support/plain-ops.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
 
 export const situations = [
@@ -75,23 +76,12 @@ export class Traffic {
         throw error;
       }
     };
-    return {
-      txn,
-      range: (request, options) => store.range(request, options),
-      watch: (request) => store.watch(request),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    return storeWith(store, { txn });
   }
 
   /** The puts of idempotency keys in a request. */
   #keyedIn(request: TxnRequest): readonly { readonly key: string; readonly id: string }[] {
-    return flattened(request.success).flatMap((op) =>
+    return plainOpsIn(request.success).flatMap((op) =>
       op.type === 'put' && inRange(this.#keys.idempotency, op.key)
         ? [{ key: op.key, id: textOf(op.value) }]
         : [],
@@ -130,10 +120,6 @@ export class Traffic {
     });
     if (isApplied) this.reached('a group with keys was applied and its reply lost');
   }
-}
-
-function flattened(ops: readonly Op[]): readonly Op[] {
-  return ops.flatMap((op) => (op.type === 'txn' ? flattened(op.success) : [op]));
 }
 
 /** Whether each condition held; a nested transaction without conditions always does. */

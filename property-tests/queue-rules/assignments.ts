@@ -4,10 +4,14 @@ import { decodeControl } from '../../src/queues/records/index.js';
 import { sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import type { KeyValue, Store, TxnReply, TxnRequest } from '../../src/store/index.js';
-import { errandsOf } from '../queue/errands.js';
+import { errandsOf } from '../support/queues/errands.js';
+import { hesitationOf } from '../support/queues/hesitation.js';
+import { Occasion } from '../support/queues/occasion.js';
+import type { WorkerPlan } from '../support/queues/worker-plan.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
-import type { RulesWorkload, WorkerPlan } from './workload.js';
+import type { RulesWorkload } from './workload.js';
 
 /** A write that somebody wants to come just before has this long to arrive, half of the time. */
 const headStartMs = 20;
@@ -15,7 +19,7 @@ const headStartMs = 20;
 export class Assignments {
   readonly #world: World<RulesWorkload>;
   readonly #keys: QueueKeys;
-  #onNext: (() => void)[] = [];
+  readonly #assignment = new Occasion();
 
   constructor(world: World<RulesWorkload>, keys: QueueKeys) {
     this.#world = world;
@@ -28,20 +32,13 @@ export class Assignments {
 
   /** Resolves as the next assignment leaves a dispatcher. */
   next(): Promise<void> {
-    return new Promise((resolve) => this.#onNext.push(resolve));
+    return this.#assignment.next();
   }
 
   /** The store of a process, looked at. */
   watched(process: SimulatedProcess, context: ProcessContext, plan?: WorkerPlan): Store {
-    const { store } = context;
-    let writes = 0;
-    const hesitate = () => {
-      writes += 1;
-      const durationMs = context.incarnation === 0 ? (plan?.hesitateMs ?? 0) : 0;
-      if (durationMs === 0 || writes !== plan?.hesitateNth) return;
-      const { simulation } = this.#world;
-      simulation.inject({ atMs: simulation.nowMs, durationMs, kind: 'pause', target: process.index });
-    };
+    const { store, runtime } = context;
+    const hesitate = hesitationOf(this.#world, process, context, plan);
     const txn = async (request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> => {
       const errands = errandsOf(this.#keys, request).flatMap(({ errand }) =>
         errand.type === 'dispatch' ? [errand] : [],
@@ -51,25 +48,14 @@ export class Assignments {
       if (errands.some(({ gate }) => gate?.includes('/'))) this.reached('backlog mode was entered');
       if (!errands.some(({ assigns }) => assigns)) return send();
       const before = this.#control();
-      const waiting = this.#onNext.splice(0);
-      for (const resolve of waiting) resolve();
-      if (waiting.length > 0) await sleep(context.runtime, context.runtime.random() * headStartMs);
+      if (this.#assignment.come()) await sleep(runtime, runtime.random() * headStartMs);
       const reply = await send();
       this.#compare(before, this.#control(), reply);
       return reply;
     };
-    return {
-      range: (request, options) => store.range(request, options),
+    return storeWith(store, {
       txn: (request, options) => txn(request, () => store.txn(request, options)),
-      watch: (request) => store.watch(request),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   #control(): KeyValue | undefined {

@@ -1,136 +1,94 @@
 /** The producers, workers and operators of a run, each a process of its own that may crash and start anew at any moment. */
-import { isQuorateError } from '../../src/errors.js';
-import {
-  FifoQueue,
-  type ItemTraits,
-  type Job,
-  type QueueLimits,
-  Worker,
-  type WorkerEvent,
-} from '../../src/queues/index.js';
-import { type ItemId, QueueKeys } from '../../src/queues/keys.js';
+import { FifoQueue, type ItemTraits, type Job, type QueueLimits, Worker } from '../../src/queues/index.js';
+import { QueueKeys } from '../../src/queues/keys.js';
 import { sleep } from '../../src/runtime/index.js';
-import { Client } from '../../src/session/index.js';
-import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
-import { Keyspace } from '../../src/store/index.js';
+import type { Client } from '../../src/session/index.js';
+import type { ProcessContext } from '../../src/simulator/index.js';
+import { callMs, patienceMs, quietly } from '../support/queues/calls.js';
+import { Crew } from '../support/queues/crew.js';
+import { cancelSome } from '../support/queues/items.js';
+import { prefixOf } from '../support/queues/plain-client.js';
+import { noteEvent } from '../support/queues/worker-events.js';
+import { handlerTakesMs, type WorkerPlan, workerOptions } from '../support/queues/worker-plan.js';
 import type { World } from '../support/world.js';
 import { Assignments } from './assignments.js';
-import type { Decision, ProducerPlan, RulesWorkload, WorkerPlan } from './workload.js';
+import type { Decision, ProducerPlan, RulesWorkload } from './workload.js';
 
-const namespace = 'sim';
 const queueName = 'jobs';
-export const prefix = new Keyspace(namespace).prefix('queue', queueName);
+export const prefix = prefixOf(queueName);
 
 /** Of the phase under faults. */
 export const safetyMs = 9_000;
-/** Longer than any TTL here. */
-const muteMs = 5_000;
-const reopenAfterMs = 300;
-const abortMs = 100;
-const callMs = 3_000;
-const patienceMs = 20_000;
-const healedHandlerMs = 10;
-const cancelledAtOnce = 3;
-/** What operators leave behind is put right so often. */
-const tidyEveryMs = 500;
 /** With which everything comes to its end, and which still hold something back. */
 const lastLimits: QueueLimits = { concurrency: 8, groupConcurrency: 1, rate: { count: 60, perMs: 1_000 } };
 
+const queueOf = (client: Client) => new FifoQueue<string>(client, queueName);
+
 export class Scene {
-  readonly world: World<RulesWorkload>;
   readonly keys = new QueueKeys(prefix);
-  readonly producers: SimulatedProcess[] = [];
-  readonly workers: SimulatedProcess[] = [];
-  readonly #operators: SimulatedProcess[] = [];
+  readonly crew: Crew<WorkerPlan>;
+  readonly #world: World<RulesWorkload>;
   readonly #assignments: Assignments;
-  isHealed = false;
 
   constructor(world: World<RulesWorkload>) {
-    this.world = world;
+    this.#world = world;
     this.#assignments = new Assignments(world, this.keys);
+    this.crew = new Crew<WorkerPlan>({
+      ...{ world, ttlMs: world.workload.ttlMs, safetyMs },
+      store: (process, context, plan) => this.#assignments.watched(process, context, plan),
+    });
   }
 
   startProducer(plan: ProducerPlan): void {
-    const name = `producer-${this.producers.length}`;
-    let sent = 0;
-    const process = this.world.start(name, async (context) => {
-      const client = await this.#client(process, context);
-      const queue = new FifoQueue<string>(client, queueName);
-      while (sent < plan.items && !(this.isHealed && !process.isCore)) {
-        const burst = Math.min(plan.burst, plan.items - sent);
-        const items = Array.from({ length: burst }, (_, n) => itemOf(plan, name, sent + n));
-        sent += burst;
+    this.crew.startProducer(plan, {
+      queue: queueOf,
+      put: (queue, { from, count }, { name }) => {
+        const items = Array.from({ length: count }, (_, n) => itemOf(plan, name, from + n));
         const options = { timeoutMs: patienceMs, each: (_: string, n: number) => items[n]?.traits ?? {} };
         const payloads = items.map(({ payload }) => payload);
-        await quietly(() => queue.enqueueMany(payloads, options));
-        if (plan.gapMs > 0) await sleep(context.runtime, plan.gapMs);
-      }
-      await queue.close();
-      await client.close();
+        return quietly(() => queue.enqueueMany(payloads, options));
+      },
     });
-    this.producers.push(process);
   }
 
   startWorker(plan: WorkerPlan): void {
-    const name = `worker-${this.workers.length}`;
-    const process = this.world.start(name, async (context) => {
-      const { runtime } = context;
-      const client = await this.#client(process, context, plan);
-      const queue = new FifoQueue<string>(client, queueName);
-      let closeAfterMs = context.incarnation === 0 ? plan.closeAfterMs : 0;
-      for (;;) {
-        const worker = new Worker(queue, (job, { signal }) => this.#handle(plan, context, job, signal), {
-          concurrency: plan.concurrency,
-          prefetch: plan.prefetch,
-          mirror: this.world.workload.mirror,
-          retryDelay: { firstMs: 50, longestMs: 400 },
+    const options = workerOptions(plan, this.#world.workload.mirror);
+    this.crew.startWorker(plan, {
+      ways: () => plan,
+      queue: queueOf,
+      hire: (queue, context) => {
+        const worker = new Worker(
+          queue,
+          (job, { signal }) => this.#handle(plan, context, job, signal),
+          options,
+        );
+        worker.on((event) => {
+          if (event.type === 'cancelled')
+            this.#assignments.reached('a handler was told that its job is cancelled');
+          noteEvent(context, event);
         });
-        worker.on((event) => this.#onEvent(context, event));
-        if (closeAfterMs > 0) void sleep(runtime, closeAfterMs).then(() => worker.close({ graceMs: 200 }));
-        await worker.run();
-        closeAfterMs = 0;
-        await sleep(runtime, reopenAfterMs);
-      }
+        return worker;
+      },
     });
-    this.workers.push(process);
-    const { simulation } = this.world;
-    const { index: target } = process;
-    for (const kind of plan.frailWatches ? (['broken-watches', 'slow-watches'] as const) : []) {
-      simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target });
-    }
-    if (plan.muteAfterMs > 0)
-      simulation.inject({ atMs: plan.muteAfterMs, durationMs: muteMs, kind: 'lost-keep-alives', target });
   }
 
   startOperator(decisions: readonly Decision[]): void {
-    let made = 0;
-    const process = this.world.start(`operator-${this.#operators.length}`, async (context) => {
-      const queue = new FifoQueue<string>(await this.#client(process, context), queueName);
-      while (!this.isHealed) {
-        const decision = decisions[made];
-        if (decision === undefined) return;
-        made += 1;
-        await sleep(context.runtime, decision.afterMs);
-        await quietly(() => this.#decide(queue, decision.does, context));
-      }
+    this.crew.startOperator(decisions, {
+      queue: queueOf,
+      decide: (queue, { does }, context) => this.#decide(queue, does, context),
     });
-    this.#operators.push(process);
   }
 
-  /** Undoes what would hold the queue up for ever, also where it still arrives late. */
   startTidying(): void {
-    const process = this.world.start('tidy', async (context) => {
-      const { controls } = new FifoQueue<string>(await this.#client(process, context), queueName);
-      for (;;) {
-        await quietly(() => controls.setLimits(lastLimits, { timeoutMs: callMs }));
-        await quietly(() => controls.resume({ timeoutMs: callMs }));
-        await sleep(context.runtime, tidyEveryMs);
-      }
-    });
+    this.crew.startTidying(queueOf, ({ controls }) => [
+      () => controls.setLimits(lastLimits, { timeoutMs: callMs }),
+      () => controls.resume({ timeoutMs: callMs }),
+    ]);
   }
 
   async #decide(queue: FifoQueue<string>, does: Decision['does'], context: ProcessContext): Promise<void> {
     const { controls } = queue;
+    const { keys } = this;
     const options = { timeoutMs: callMs };
     context.note(`does ${JSON.stringify(does)}`);
     switch (does.type) {
@@ -148,33 +106,8 @@ export class Scene {
         await controls.setLimits(does.limits, options);
         return;
       case 'cancel': {
-        for (let count = 0; count < cancelledAtOnce; count += 1) {
-          const id = this.#oneOfTheFirst(context.runtime.random());
-          if (id !== undefined) await queue.cancel(id, options);
-        }
-      }
-    }
-  }
-
-  /** They are in hand, as a rule. */
-  #oneOfTheFirst(chance: number): ItemId | undefined {
-    const { engine } = this.world.simulation;
-    const first = engine.range({ ...this.keys.items, limit: 6, keysOnly: true }).kvs;
-    const item = first[Math.floor(chance * first.length)];
-    return item && this.keys.nameIn(this.keys.items, item.key);
-  }
-
-  async #client(process: SimulatedProcess, context: ProcessContext, plan?: WorkerPlan): Promise<Client> {
-    const { runtime } = context;
-    const store = this.#assignments.watched(process, context, plan);
-    const { clockRateError } = this.world.plan.knobs;
-    const { ttlMs } = this.world.workload;
-    for (;;) {
-      try {
-        return await Client.open({ store, runtime, namespace, ttlMs, abortMs, clockRateError });
-      } catch (error) {
-        if (!isQuorateError(error)) throw error;
-        await sleep(runtime, reopenAfterMs);
+        const { engine } = this.#world.simulation;
+        await cancelSome(queue, keys.items, { engine, keys, runtime: context.runtime, options });
       }
     }
   }
@@ -185,18 +118,10 @@ export class Scene {
     job: Job<string>,
     signal: AbortSignal,
   ): Promise<void> {
-    const handlerMs = this.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
-    const takesMs = handlerMs * (0.5 + runtime.random());
+    const takesMs = handlerTakesMs(plan, runtime, this.crew.isHealed);
     if (takesMs > 0) await sleep(runtime, takesMs, { signal });
     const isPoisoned = job.payload.includes('!');
-    if (!this.isHealed && (isPoisoned || runtime.random() < plan.failing)) throw new Error('it fails');
-  }
-
-  #onEvent(context: ProcessContext, event: WorkerEvent<string>): void {
-    if (event.type === 'cancelled') this.#assignments.reached('a handler was told that its job is cancelled');
-    if (event.type !== 'error') context.note(event.type);
-    // Its own contradictions; what a network does is not one.
-    else if (event.error.code === 'internal') throw event.error;
+    if (!this.crew.isHealed && (isPoisoned || runtime.random() < plan.failing)) throw new Error('it fails');
   }
 }
 
@@ -212,13 +137,4 @@ function itemOf(
   };
   const isPoisoned = plan.poison > 0 && index % plan.poison === plan.poison - 1;
   return { payload: `${producer}-${index}${isPoisoned ? '!' : ''}`, traits };
-}
-
-/** What a network does to a call is no contradiction. */
-async function quietly(call: () => Promise<unknown>): Promise<void> {
-  try {
-    await call();
-  } catch (error) {
-    if (!isQuorateError(error) || error.code === 'internal' || error.code === 'invalid-argument') throw error;
-  }
 }

@@ -1,6 +1,7 @@
 /** What producers, workers and operators of the queue's rules do in a run: plain data. */
 import fc from 'fast-check';
 import type { QueueLimits } from '../../src/queues/index.js';
+import { type WorkerPlan, workerPlan } from '../support/queues/worker-plan.js';
 
 export interface ProducerPlan {
   readonly items: number;
@@ -13,22 +14,6 @@ export interface ProducerPlan {
   readonly groups: number;
   /** So many items apart, one whose handler fails until all is healed; 0: none. */
   readonly poison: number;
-}
-
-export interface WorkerPlan {
-  readonly concurrency: number;
-  readonly prefetch: number;
-  readonly handlerMs: number;
-  /** Handlers fail by this share. */
-  readonly failing: number;
-  /** It is closed after so long and joins again; 0: it is not. */
-  readonly closeAfterMs: number;
-  /** After so long its keep-alives are lost for a while, so that it loses its session and goes on; 0: they are not. */
-  readonly muteAfterMs: number;
-  readonly frailWatches: boolean;
-  /** As dispatcher it stands still for so long as it writes for the n-th time; 0: it does not. */
-  readonly hesitateMs: number;
-  readonly hesitateNth: number;
 }
 
 /** One thing that an operator does, so long after the one before. */
@@ -61,21 +46,6 @@ const producer: fc.Arbitrary<ProducerPlan> = fc.record(
     keys: fc.constantFrom(0, 1, 2, 3),
     groups: fc.constantFrom(0, 1, 2),
     poison: fc.constantFrom(0, 0, 5),
-  },
-  plain,
-);
-
-const worker: fc.Arbitrary<WorkerPlan> = fc.record(
-  {
-    concurrency: fc.integer({ min: 1, max: 4 }),
-    prefetch: fc.constantFrom(0, 1, 6),
-    handlerMs: fc.constantFrom(0, 20, 150, 1_000),
-    failing: fc.constantFrom(0, 0, 0.2, 0.5),
-    closeAfterMs: fc.constantFrom(0, 0, 0, 1_500),
-    muteAfterMs: fc.constantFrom(0, 0, 500, 1_500),
-    frailWatches: fc.constantFrom(false, false, false, true),
-    hesitateMs: fc.constantFrom(0, 0, 1_500, 4_000),
-    hesitateNth: fc.integer({ min: 1, max: 12 }),
   },
   plain,
 );
@@ -124,7 +94,7 @@ export const rulesWorkload: fc.Arbitrary<RulesWorkload> = fc.record(
     ttlMs: fc.constantFrom(2_000, 3_000),
     limits,
     producers: fc.array(producer, { minLength: 1, maxLength: 2 }),
-    workers: fc.array(worker, { minLength: 1, maxLength: 3 }),
+    workers: fc.array(workerPlan, { minLength: 1, maxLength: 3 }),
     operators: fc.array(fc.array(decision, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 2 }),
   },
   plain,

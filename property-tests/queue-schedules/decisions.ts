@@ -10,6 +10,9 @@ import {
   type TxnReply,
   type TxnRequest,
 } from '../../src/store/index.js';
+import { hesitationOf } from '../support/queues/hesitation.js';
+import { Occasion } from '../support/queues/occasion.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
 import type { SchedulesWorkload, WorkerPlan } from './workload.js';
@@ -20,12 +23,13 @@ const headStartMs = 20;
 export class Decisions {
   readonly #world: World<SchedulesWorkload>;
   readonly #keys: QueueKeys;
-  #onNext: (() => void)[] = [];
-  isHealed = false;
+  readonly #isHealed: () => boolean;
+  readonly #decision = new Occasion();
 
-  constructor(world: World<SchedulesWorkload>, keys: QueueKeys) {
+  constructor(world: World<SchedulesWorkload>, keys: QueueKeys, isHealed: () => boolean) {
     this.#world = world;
     this.#keys = keys;
+    this.#isHealed = isHealed;
   }
 
   reached(situation: Situation): void {
@@ -34,42 +38,26 @@ export class Decisions {
 
   /** Resolves as the next decision leaves a dispatcher. */
   next(): Promise<void> {
-    return new Promise((resolve) => this.#onNext.push(resolve));
+    return this.#decision.next();
   }
 
   /** The store of a process, looked at. */
   watched(process: SimulatedProcess, context: ProcessContext, plan?: WorkerPlan): Store {
     const { store, runtime } = context;
-    let decisions = 0;
+    const hesitate = hesitationOf(this.#world, process, context, plan);
     const txn = async (request: TxnRequest, send: () => Promise<TxnReply>): Promise<TxnReply> => {
       if (!this.#decides(request.success)) return send();
-      decisions += 1;
-      const durationMs = context.incarnation === 0 ? (plan?.hesitateMs ?? 0) : 0;
-      if (durationMs > 0 && decisions === plan?.hesitateNth) {
-        const { simulation } = this.#world;
-        simulation.inject({ atMs: simulation.nowMs, durationMs, kind: 'pause', target: process.index });
-      }
-      const waiting = this.#onNext.splice(0);
-      for (const resolve of waiting) resolve();
-      if (waiting.length > 0) await sleep(runtime, runtime.random() * headStartMs);
-      const lateMs = context.incarnation === 0 && !this.isHealed ? (plan?.lateMs ?? 0) : 0;
+      hesitate();
+      if (this.#decision.come()) await sleep(runtime, runtime.random() * headStartMs);
+      const lateMs = context.incarnation === 0 && !this.#isHealed() ? (plan?.lateMs ?? 0) : 0;
       if (lateMs > 0) await sleep(runtime, runtime.random() * lateMs);
       const reply = await send();
       if (reply.succeeded) this.#look(request.success, reply.replies);
       return reply;
     };
-    return {
-      range: (request, options) => store.range(request, options),
+    return storeWith(store, {
       txn: (request, options) => txn(request, () => store.txn(request, options)),
-      watch: (request) => store.watch(request),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   /** Only decisions put items beside a schedule, or a schedule under a term. */

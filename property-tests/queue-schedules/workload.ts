@@ -1,18 +1,14 @@
 /** What a run of schedules is made of: plain data. */
 import fc from 'fast-check';
 import type { MissedTicks } from '../../src/queues/index.js';
+import type { Frailty } from '../support/queues/frailty.js';
+import type { Hesitation } from '../support/queues/hesitation.js';
 
-/** A worker that may dispatch, and so tick. */
-export interface WorkerPlan {
+/** A worker that may dispatch, and so tick. It hesitates as it is about to decide ticks. */
+export interface WorkerPlan extends Frailty, Hesitation {
   readonly handlerMs: number;
   /** It is closed after so long and joins again; 0: it is not. */
   readonly closeAfterMs: number;
-  /** After so long its keep-alives are lost for a while, so that it loses its session and goes on; 0: they are not. */
-  readonly muteAfterMs: number;
-  readonly frailWatches: boolean;
-  /** It stands still for so long as it is about to decide ticks for the n-th time; 0: it does not. */
-  readonly hesitateMs: number;
-  readonly hesitateNth: number;
   /** What it decides arrives so much later, while it does other things. */
   readonly lateMs: number;
 }

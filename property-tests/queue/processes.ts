@@ -10,30 +10,29 @@ import {
   type WorkerEvent,
 } from '../../src/queues/index.js';
 import { type Runtime, sleep } from '../../src/runtime/index.js';
-import { Client } from '../../src/session/index.js';
+import type { Client } from '../../src/session/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import { compare, put } from '../../src/store/index.js';
+import { Crew } from '../support/queues/crew.js';
+import { namespace } from '../support/queues/plain-client.js';
+import { describeEvent } from '../support/queues/worker-events.js';
+import { handlerTakesMs, workerOptions } from '../support/queues/worker-plan.js';
 import type { World } from '../support/world.js';
+import type { Writable } from '../support/writable.js';
 import type { HandledJob } from './handled-jobs.js';
 import type { Mishap, Traffic } from './situations.js';
 import type { ProducerPlan, QueueWorkload, WorkerPlan } from './workload.js';
 
-export const namespace = 'sim';
 export const queueName = 'jobs';
 export const effects = `${namespace}/effect/`;
 
 /** Of the phase under faults. */
 export const safetyMs = 12_000;
-/** Longer than any TTL here. */
-const muteMs = 5_000;
-const reopenAfterMs = 300;
-const abortMs = 100;
-const healedHandlerMs = 10;
 const longPayloadLength = 1_100;
 /** From when a worker gives its session up until the store does and the dispatcher has acted on it, with some luck. */
 const longestHurryMs = 1_200;
 
-type Call = { -readonly [Field in keyof EnqueueCall]: EnqueueCall[Field] };
+type Call = Writable<EnqueueCall>;
 
 /** The kind of queue that the processes use, and how. */
 export interface Flavour {
@@ -52,80 +51,62 @@ export class Scene {
   readonly #flavour: Flavour;
   readonly calls: Call[] = [];
   readonly handled: HandledJob[] = [];
-  readonly producers: SimulatedProcess[] = [];
-  readonly workers: SimulatedProcess[] = [];
-  isHealed = false;
+  readonly crew: Crew<Mishap>;
+  readonly #queueOf = (client: Client): Queue<string> => this.#flavour.open(client, queueName);
   #moments = 0;
 
   constructor(world: World<QueueWorkload>, traffic: Traffic, flavour: Flavour) {
     this.world = world;
     this.traffic = traffic;
     this.#flavour = flavour;
+    this.crew = new Crew<Mishap>({
+      ...{ world, ttlMs: world.workload.ttlMs, safetyMs },
+      store: (process, context, mishap) => traffic.watched(process, context, mishap),
+    });
   }
 
   startProducer(plan: ProducerPlan): void {
-    const name = `producer-${this.producers.length}`;
-    let sent = 0;
-    const process = this.world.start(name, async (context) => {
-      const client = await this.#client(process, context, {
+    this.crew.startProducer(plan, {
+      ways: ({ incarnation }) => ({
         ...{ at: 'enqueue', kind: 'cut-requests', nth: 2 },
-        durationMs: context.incarnation === 0 ? plan.cutOffMs : 0,
+        durationMs: incarnation === 0 ? plan.cutOffMs : 0,
         holdsUp: plan.laggard,
-      });
-      const queue = this.#flavour.open(client, queueName);
-      const producer = `${name}.${context.incarnation}`;
-      while (sent < plan.items && !(this.isHealed && !process.isCore)) {
-        const burst = Math.min(plan.burst, plan.items - sent);
-        const payloads = Array.from({ length: burst }, (_, n) => payloadOf(plan, name, sent + n));
-        sent += burst;
+      }),
+      queue: this.#queueOf,
+      put: (queue, { from, count }, context) => {
+        const { name, incarnation, runtime } = context;
+        const payloads = Array.from({ length: count }, (_, n) => payloadOf(plan, name, from + n));
         const groups = plan.inOne ? [payloads] : payloads.map((payload) => [payload]);
-        await Promise.all(
-          groups.map((group) => this.#enqueue(queue, group, { ...plan, ...context, producer })),
-        );
-        if (plan.gapMs > 0) await sleep(context.runtime, plan.gapMs);
-      }
-      await queue.close();
-      await client.close();
+        const by = { ...plan, runtime, producer: `${name}.${incarnation}` };
+        return Promise.all(groups.map((group) => this.#enqueue(queue, group, by)));
+      },
     });
-    this.producers.push(process);
   }
 
   startWorker(plan: WorkerPlan): void {
-    const name = `worker-${this.workers.length}`;
-    const process = this.world.start(name, async (context) => {
-      const { runtime } = context;
-      const client = await this.#client(process, context, {
+    const options = {
+      ...workerOptions(plan, this.world.workload.mirror),
+      maxLosses: Number.POSITIVE_INFINITY,
+    };
+    this.crew.startWorker(plan, {
+      ways: ({ incarnation }) => ({
         ...{ at: plan.hesitateAt, kind: plan.hesitateBy, nth: plan.hesitateNth },
-        durationMs: context.incarnation === 0 ? plan.hesitateMs : 0,
+        durationMs: incarnation === 0 ? plan.hesitateMs : 0,
         holdsUp: plan.laggard,
-        watchLagMs: this.isHealed ? 0 : (this.#flavour.watchLagMs ?? 0),
-      });
-      const queue = this.#flavour.open(client, queueName);
-      let closeAfterMs = context.incarnation === 0 ? plan.closeAfterMs : 0;
-      for (;;) {
-        const worker = new Worker(queue, (job, { signal }) => this.#handle(plan, context, job, signal), {
-          concurrency: plan.concurrency,
-          prefetch: plan.prefetch,
-          mirror: this.world.workload.mirror,
-          maxLosses: Number.POSITIVE_INFINITY,
-          retryDelay: { firstMs: 50, longestMs: 400 },
-        });
+        watchLagMs: this.crew.isHealed ? 0 : (this.#flavour.watchLagMs ?? 0),
+      }),
+      queue: this.#queueOf,
+      hire: (queue, context, process) => {
+        const worker = new Worker(
+          queue,
+          (job, { signal }) => this.#handle(plan, context, job, signal),
+          options,
+        );
         worker.on((event) => this.#onEvent(process, context, event));
-        if (closeAfterMs > 0) void sleep(runtime, closeAfterMs).then(() => this.#close(worker, plan));
-        await worker.run();
-        closeAfterMs = 0;
-        await sleep(runtime, reopenAfterMs);
-      }
+        return worker;
+      },
+      close: (worker) => this.#close(worker, plan),
     });
-    this.workers.push(process);
-    const { simulation } = this.world;
-    const { index: target } = process;
-    for (const kind of plan.frailWatches ? (['broken-watches', 'slow-watches'] as const) : []) {
-      simulation.inject({ atMs: 0, durationMs: safetyMs, kind, target });
-    }
-    if (plan.muteAfterMs > 0) {
-      simulation.inject({ atMs: plan.muteAfterMs, durationMs: muteMs, kind: 'lost-keep-alives', target });
-    }
   }
 
   #close(worker: Worker<string>, { graceMs, noSpaceMs: durationMs }: WorkerPlan): Promise<void> {
@@ -133,21 +114,6 @@ export class Scene {
     if (durationMs > 0)
       simulation.inject({ atMs: simulation.nowMs, durationMs, kind: 'no-space', target: 0 });
     return worker.close({ graceMs });
-  }
-
-  async #client(process: SimulatedProcess, context: ProcessContext, mishap: Mishap): Promise<Client> {
-    const { runtime } = context;
-    const store = this.traffic.watched(process, context, mishap);
-    const { clockRateError } = this.world.plan.knobs;
-    const { ttlMs } = this.world.workload;
-    for (;;) {
-      try {
-        return await Client.open({ store, runtime, namespace, ttlMs, abortMs, clockRateError });
-      } catch (error) {
-        if (!isQuorateError(error)) throw error;
-        await sleep(runtime, reopenAfterMs);
-      }
-    }
   }
 
   async #enqueue(
@@ -188,12 +154,11 @@ export class Scene {
     if (payload.length > longPayloadLength)
       this.traffic.reached('a payload too long for a record was handled');
     try {
-      const handlerMs = this.isHealed ? Math.min(plan.handlerMs, healedHandlerMs) : plan.handlerMs;
-      const takesMs = handlerMs * (0.5 + runtime.random());
+      const takesMs = handlerTakesMs(plan, runtime, this.crew.isHealed);
       if (takesMs > 0)
         await (plan.stubborn ? hurried(runtime, takesMs, signal) : sleep(runtime, takesMs, { signal }));
       const isPoisoned = payload.includes('!');
-      if (!this.isHealed && (isPoisoned || runtime.random() < plan.failing)) throw new Error('it fails');
+      if (!this.crew.isHealed && (isPoisoned || runtime.random() < plan.failing)) throw new Error('it fails');
       if (runtime.random() < plan.refused) await this.#completeInVain(job);
       const effect = put(`${effects}${payload}`, String(generation));
       const { revision } = await job.complete({ txn: { success: [effect] } });
@@ -215,7 +180,7 @@ export class Scene {
   }
 
   #onEvent(process: SimulatedProcess, context: ProcessContext, event: WorkerEvent<string>): void {
-    context.note(describe(event));
+    context.note(describeEvent(event));
     switch (event.type) {
       case 'dispatching':
         this.traffic.dispatching(process, event.active, event.term);
@@ -257,24 +222,4 @@ function payloadOf(plan: ProducerPlan, producer: string, index: number): string 
 /** A handler that failed after completing its job is told as an error too. */
 function isOfHandler(error: Error): boolean {
   return error.message.includes('failed after completing it');
-}
-
-function describe(event: WorkerEvent<string>): string {
-  switch (event.type) {
-    case 'joined':
-      return `has joined as ${event.worker}`;
-    case 'left':
-      return `has left as ${event.worker}: ${event.reason}`;
-    case 'dispatching':
-      return `${event.active ? 'dispatches in' : 'has ended'} term ${event.term}`;
-    case 'returned':
-      return `has given back ${event.id}`;
-    case 'dead':
-    case 'cancelled':
-      return `${event.type} ${event.id}: ${event.reason}`;
-    case 'error':
-      return `error: ${event.error.message}`;
-    default:
-      return `${event.type} ${event.job.id} in generation ${event.job.generation}`;
-  }
 }

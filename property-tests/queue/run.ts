@@ -3,10 +3,14 @@ import { checkQueue, History } from '../../src/checkers/index.js';
 import type { Engine } from '../../src/engine/index.js';
 import { QueueKeys } from '../../src/queues/keys.js';
 import { decodeItem, decodeRecord, decodeTakeBack } from '../../src/queues/records/index.js';
-import { type HistoryEntry, inRange, type Key, Keyspace, textOf } from '../../src/store/index.js';
+import { type HistoryEntry, inRange, type Key, textOf } from '../../src/store/index.js';
+import { compactEvery } from '../support/compaction.js';
+import { afterlifeMs } from '../support/queues/phases.js';
+import { prefixOf } from '../support/queues/plain-client.js';
+import { settle } from '../support/settle.js';
 import type { World } from '../support/world.js';
 import { checkHandledJobs } from './handled-jobs.js';
-import { effects, type Flavour, namespace, queueName, Scene, safetyMs } from './processes.js';
+import { effects, type Flavour, queueName, Scene, safetyMs } from './processes.js';
 import { Traffic } from './situations.js';
 import type { QueueWorkload, WorkerPlan } from './workload.js';
 
@@ -18,8 +22,6 @@ import type { QueueWorkload, WorkerPlan } from './workload.js';
  * failed jobs are due. A member that stays broken costs most of these one more timeout of 5 s: 30 s.
  */
 const livenessMs = 8_000 + 20_000 + 7_000 + 20_000 + 26_000 + 20_000 + 20_000 + 30_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 7_000;
 
 const freshWorker: WorkerPlan = {
   ...{ concurrency: 4, prefetch: 4, handlerMs: 5, failing: 0, refused: 0, stubborn: false },
@@ -46,47 +48,41 @@ export async function runQueue(
   judge: Judge = () => {},
 ): Promise<void> {
   const { simulation, workload } = world;
-  const prefix = new Keyspace(namespace).prefix('queue', queueName);
+  const prefix = prefixOf(queueName);
   const { kind } = flavour;
   const keys = new QueueKeys(prefix, kind);
-  const scene = new Scene(world, new Traffic(world as World, keys), flavour);
+  const scene = new Scene(world, new Traffic(world, keys), flavour);
   for (const plan of workload.workers) scene.startWorker(plan);
   for (const plan of workload.producers) scene.startProducer(plan);
-  const { compactEveryMs: everyMs } = workload;
-  for (let atMs = everyMs; everyMs > 0 && atMs < safetyMs; atMs += everyMs) {
-    simulation.inject({ atMs, durationMs: everyMs, kind: 'compaction', target: 0 });
-  }
+  compactEvery(world, workload.compactEveryMs, safetyMs);
   for (const { index: target } of workload.slowLinks ? simulation.processes : []) {
     simulation.inject({ atMs: 0, durationMs: safetyMs, kind: 'slow-link', target });
   }
-  await world.safetyPhase(() => scene.producers.every(({ status }) => status === 'finished'), safetyMs);
+  await world.safetyPhase(() => scene.crew.producers.every(({ status }) => status === 'finished'), safetyMs);
   world.heal();
-  scene.isHealed = true;
-  if (!scene.workers.some(({ isCore }) => isCore)) scene.startWorker(freshWorker);
+  scene.crew.isHealed = true;
+  if (!scene.crew.isManned) scene.startWorker(freshWorker);
   const check = () => {
     const { history } = simulation;
     checkHandledJobs(scene.handled, history, keys, effects);
     checkQueue({ history: new History(history), prefix, kind, effects, calls: scene.calls });
     judge(new History(history), prefix);
   };
-  try {
-    await world.livenessPhase(() => pending(scene, simulation.engine, keys), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    check();
-    throw error;
-  }
-  // What was sent long ago and still arrives must change nothing.
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => pending(scene, simulation.engine, keys),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: check,
+  });
   check();
   countOutcomes(scene, simulation.history, keys);
 }
 
 function pending(scene: Scene, engine: Engine, keys: QueueKeys): string | undefined {
-  const producer = scene.producers.find(({ isCore, status }) => isCore && status !== 'finished');
+  const { pendingProducer } = scene.crew;
   const { count } = engine.range({ ...keys.items, countOnly: true });
   if (count > 0) return describeLeft(engine, keys);
-  return producer && `${producer.name} enqueues`;
+  return pendingProducer && `${pendingProducer.name} enqueues`;
 }
 
 function describeLeft(engine: Engine, keys: QueueKeys): string {

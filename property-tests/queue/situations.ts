@@ -3,7 +3,6 @@ import { levelOf, placeOf, type QueueKeys, revisionOf } from '../../src/queues/k
 import { type Runtime, sleep } from '../../src/runtime/index.js';
 import type { ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import {
-  type CallOptions,
   type KeyRange,
   type RangeRequest,
   type RangeResult,
@@ -15,8 +14,9 @@ import {
   type WatchItem,
   type WatchRequest,
 } from '../../src/store/index.js';
+import { type Errand, errandsOf, isLoading, type SentErrand } from '../support/queues/errands.js';
+import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
-import { type Errand, errandsOf, isLoading, type SentErrand } from './errands.js';
 import { HeldWrites } from './held-writes.js';
 
 export const situations = [
@@ -103,18 +103,11 @@ export class Traffic {
   /** The process's store, looked at. */
   watched(process: SimulatedProcess, { store, runtime }: ProcessContext, mishap?: Mishap): Store {
     const look = new Look(this, { process, runtime, mishap, world: this.#world, keys: this.#keys });
-    return {
+    return storeWith(store, {
       range: (request, options) => look.range(request, () => store.range(request, options)),
       txn: (request, options) => look.txn(request, () => store.txn(request, options)),
       watch: (request) => look.watch(request, store.watch(request)),
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id: string, options?: CallOptions) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   sent(claim: Claim): () => void {

@@ -25,7 +25,7 @@ export async function contendInCalm(world: World<ReadWriteWorkload>, scene: Scen
   const { simulation } = world;
   const granted: SeenHold[] = [];
   let left = 0;
-  const contend = async (seat: Scene['coreSeats'][number], number: number) => {
+  const contend = async (seat: Scene['seats']['core'][number], number: number) => {
     const { lock, client } = seat;
     const reads = number % 3 !== 0;
     const hold = await (reads ? lock.acquireRead() : lock.acquireWrite());
@@ -46,7 +46,7 @@ export async function contendInCalm(world: World<ReadWriteWorkload>, scene: Scen
     had.seen.belief.end();
     await had.hold.release();
   };
-  for (const seat of scene.coreSeats) {
+  for (const seat of scene.seats.core) {
     for (let index = 0; index < 3; index += 1) {
       left += 1;
       void contend(seat, left).then(() => {
@@ -77,7 +77,7 @@ function checkToldInTime(history: History, line: string, seen: SeenHold): void {
 /** LOCK-6: a writer one of whose keys is deleted is told, writes nothing more, and leaves nothing behind. */
 export async function deleteAKey(world: World<ReadWriteWorkload>, scene: Scene): Promise<void> {
   const { random, simulation } = world;
-  const [seat] = random.shuffled(scene.coreSeats);
+  const [seat] = random.shuffled(scene.seats.core);
   if (seat === undefined) return;
   const had: { hold?: WriteHold } = {};
   const fromAbove = random.chance(0.3);

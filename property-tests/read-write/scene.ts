@@ -15,17 +15,17 @@ import {
   type WatchRequest,
 } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
+import { CutWatches } from '../support/cut-watches.js';
 import { stay, waitOptions } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
 import type { World } from '../support/world.js';
+import type { Writable } from '../support/writable.js';
 import { changeOf } from './changes.js';
 import { SeenHold } from './seen-hold.js';
 import type { Situation } from './situations.js';
 import type { CallerPlan, ReadWriteWorkload } from './workload.js';
-
-type Writable<T> = { -readonly [name in keyof T]: T[name] };
 
 interface LockSeat extends Seat {
   readonly lock: ReadWriteLock;
@@ -50,9 +50,7 @@ export class Scene {
   readonly administrator: Administrator;
   readonly seats: Seats<CallerPlan, LockSeat>;
   readonly #world: World<ReadWriteWorkload>;
-  readonly #bySeat = new Map<SimulatedProcess, LockSeat>();
-  /** Revisions at which watches of those who wait were cut. */
-  readonly #cutAt = new Map<SimulatedProcess, number>();
+  readonly #cuts: CutWatches;
   #owners = 0;
 
   constructor(world: World<ReadWriteWorkload>) {
@@ -62,7 +60,7 @@ export class Scene {
       onUnknown: (request) => this.#onUnknown(request),
     });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }, process) =>
         this.traffic.watched(store, (request, item) => this.#onWatchItem(process, request, item)),
       furnish: (seat) => this.#furnish(seat),
@@ -71,17 +69,14 @@ export class Scene {
     });
     const clientOf = (target: number) => this.seats.clientOf(target);
     this.administrator = new Administrator({ world, line: this.line, clientOf });
+    this.#cuts = new CutWatches({
+      ...{ world, isHealed: () => this.seats.isHealed },
+      onCut: ({ name, incarnation }) => void this.administrator.deletePlaceOf(`${name}.${incarnation}`),
+      onOpened: () => void this.administrator.deleteOldestPlace(),
+    });
   }
 
   readonly nowMs = (): number => this.#world.simulation.nowMs;
-
-  /** Of those processes that nothing hinders any more. */
-  get coreSeats(): readonly LockSeat[] {
-    return this.seats.processes.flatMap((process) => {
-      const seat = this.#bySeat.get(process);
-      return process.isCore && seat !== undefined ? [seat] : [];
-    });
-  }
 
   reached(situation: Situation): void {
     this.#world.reached(situation);
@@ -105,9 +100,7 @@ export class Scene {
   #furnish(seat: Seat): LockSeat {
     const { sliceGrants, sliceMs, watchHoldAfterMs } = this.#world.workload;
     const lock = new ReadWriteLock(seat.client, this.name, { sliceGrants, sliceMs, watchHoldAfterMs });
-    const furnished = { ...seat, lock, waiting: 0 };
-    this.#bySeat.set(seat.process, furnished);
-    return furnished;
+    return { ...seat, lock, waiting: 0 };
   }
 
   async #round(seat: LockSeat, plan: CallerPlan): Promise<void> {
@@ -290,20 +283,7 @@ export class Scene {
   }
 
   #onWatchItem(process: SimulatedProcess, request: WatchRequest, item: WatchItem): void {
-    if (request.key !== this.line || (this.#bySeat.get(process)?.waiting ?? 0) === 0) return;
-    const { engine } = this.#world.simulation;
-    const hasDeeds = this.#world.workload.deedsAtCuts && !this.seats.isHealed;
-    if (item.type === 'interrupted') {
-      this.reached('the watch of a waiting process was cut');
-      this.#cutAt.set(process, engine.revision);
-      if (hasDeeds) void this.administrator.deletePlaceOf(`${process.name}.${process.incarnation}`);
-    } else if (item.type === 'opened') {
-      const cutAt = this.#cutAt.get(process);
-      this.#cutAt.delete(process);
-      if (hasDeeds && cutAt !== undefined) void this.administrator.deleteOldestPlace();
-      if (cutAt !== undefined && engine.compactRevision > cutAt) {
-        this.reached('history was compacted while the watch of a waiting process was cut');
-      }
-    }
+    if (request.key !== this.line || (this.seats.seatOf(process)?.waiting ?? 0) === 0) return;
+    this.#cuts.onItem(process, item);
   }
 }

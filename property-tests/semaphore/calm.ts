@@ -17,14 +17,14 @@ const handOverMs = 700;
 /** LOCK-3: the next in line learns of its turn by the event, be it that somebody leaves or that the limit is raised. */
 export async function contendInCalm(world: World<SemaphoreWorkload>, scene: Scene): Promise<void> {
   const { simulation } = world;
-  const [first] = scene.coreSeats;
+  const [first] = scene.seats.core;
   if (first === undefined) return;
   const since = simulation.engine.revision;
   const granted: { readonly place: string; readonly revision: number; readonly atMs: number }[] = [];
   let left = 1;
   const set = (limit: number) => first.semaphore.setLimit(limit);
   const resizing = set(4).then(async () => {
-    for (const [index, { semaphore, client }] of [...scene.coreSeats, ...scene.coreSeats].entries()) {
+    for (const [index, { semaphore, client }] of [...scene.seats.core, ...scene.seats.core].entries()) {
       left += 1;
       void semaphore.acquire({ weight: 1 + (index % 2) }).then(async (hold) => {
         const { key, operand } = hold.guard();

@@ -17,6 +17,7 @@ import {
   type WatchRequest,
 } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
+import { CutWatches } from '../support/cut-watches.js';
 import { stay, waitOptions } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace } from '../support/open-client.js';
@@ -50,18 +51,16 @@ export class Scene {
   readonly administrator: Administrator;
   readonly seats: Seats<CallerPlan, SemaphoreSeat>;
   readonly #world: World<SemaphoreWorkload>;
-  readonly #bySeat = new Map<SimulatedProcess, SemaphoreSeat>();
   /** A connection that no fault befalls. */
   readonly #store: Store;
-  /** Revisions at which watches of those who wait were cut. */
-  readonly #cutAt = new Map<SimulatedProcess, number>();
+  readonly #cuts: CutWatches;
 
   constructor(world: World<SemaphoreWorkload>) {
     this.#world = world;
     this.#store = world.simulation.connect();
     this.traffic = new LineTraffic({ nowMs: this.nowMs, line: this.line });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }, process) =>
         this.traffic.watched(store, (request, item) => this.#onWatchItem(process, request, item)),
       furnish: (seat) => this.#furnish(seat),
@@ -70,17 +69,14 @@ export class Scene {
     });
     const clientOf = (target: number) => this.seats.clientOf(target);
     this.administrator = new Administrator({ world, line: this.line, clientOf });
+    this.#cuts = new CutWatches({
+      ...{ world, isHealed: () => this.seats.isHealed },
+      onCut: () => void this.#asAdministrator([put(this.limitKey, '1')]),
+      onOpened: () => void this.#deleteOldestPlaces(),
+    });
   }
 
   readonly nowMs = (): number => this.#world.simulation.nowMs;
-
-  /** Of those processes that nothing hinders any more. */
-  get coreSeats(): readonly SemaphoreSeat[] {
-    return this.seats.processes.flatMap((process) => {
-      const seat = this.#bySeat.get(process);
-      return process.isCore && seat !== undefined ? [seat] : [];
-    });
-  }
 
   reached(situation: Situation): void {
     this.#world.reached(situation);
@@ -101,7 +97,7 @@ export class Scene {
     if (kind === 'spoil') return this.#asAdministrator([put(this.limitKey, `${to}?`)]);
     const { processes } = this.seats;
     const process = processes[target % processes.length];
-    const semaphore = process && this.#bySeat.get(process)?.semaphore;
+    const semaphore = process && this.seats.seatOf(process)?.semaphore;
     if (semaphore === undefined) return;
     const fromMs = this.nowMs();
     try {
@@ -137,9 +133,7 @@ export class Scene {
     const { limit, sliceGrants, sliceMs, waitingPlaces, watchHoldAfterMs } = this.#world.workload;
     const options = { limit, sliceGrants, sliceMs, waitingPlaces, watchHoldAfterMs };
     const semaphore = new Semaphore(seat.client, this.name, options);
-    const furnished = { ...seat, semaphore, waiting: 0 };
-    this.#bySeat.set(seat.process, furnished);
-    return furnished;
+    return { ...seat, semaphore, waiting: 0 };
   }
 
   async #round(seat: SemaphoreSeat, plan: CallerPlan): Promise<void> {
@@ -252,20 +246,7 @@ export class Scene {
   }
 
   #onWatchItem(process: SimulatedProcess, request: WatchRequest, item: WatchItem): void {
-    if (request.key !== this.prefix || (this.#bySeat.get(process)?.waiting ?? 0) === 0) return;
-    const { engine } = this.#world.simulation;
-    const hasDeeds = this.#world.workload.deedsAtCuts && !this.seats.isHealed;
-    if (item.type === 'interrupted') {
-      this.reached('the watch of a waiting process was cut');
-      this.#cutAt.set(process, engine.revision);
-      if (hasDeeds) void this.#asAdministrator([put(this.limitKey, '1')]);
-    } else if (item.type === 'opened') {
-      const cutAt = this.#cutAt.get(process);
-      this.#cutAt.delete(process);
-      if (hasDeeds && cutAt !== undefined) void this.#deleteOldestPlaces();
-      if (cutAt !== undefined && engine.compactRevision > cutAt) {
-        this.reached('history was compacted while the watch of a waiting process was cut');
-      }
-    }
+    if (request.key !== this.prefix || (this.seats.seatOf(process)?.waiting ?? 0) === 0) return;
+    this.#cuts.onItem(process, item);
   }
 }

@@ -1,5 +1,6 @@
 import { isQuorateError, QuorateError } from '../../src/errors.js';
 import type { CallOptions, LeaseGrant, LeaseId, Store } from '../../src/store/index.js';
+import { storeWith } from '../support/store-with.js';
 import type { ClockReading, ObservedClocks } from './observed-clocks.js';
 
 /** An acknowledged grant or keep-alive. */
@@ -58,18 +59,11 @@ export class ObservedLeases {
 
   /** The same of another connection of the process. */
   through(inner: Store): Store {
-    return {
-      range: (request, options) => inner.range(request, options),
-      txn: (request, options) => inner.txn(request, options),
-      watch: (request) => inner.watch(request),
+    return storeWith(inner, {
       leaseGrant: (request, options) => this.#grant(request, options),
       leaseKeepAlive: (id, options) => this.#keepAlive(inner, id, options),
       leaseRevoke: (id, options) => this.#revoke(id, options),
-      leaseTimeToLive: (id, options) => inner.leaseTimeToLive(id, options),
-      compact: (revision, options) => inner.compact(revision, options),
-      status: (options) => inner.status(options),
-      close: () => inner.close(),
-    };
+    });
   }
 
   /** Of the leases of sessions, opened or only asked for. */

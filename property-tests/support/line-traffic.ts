@@ -10,6 +10,7 @@ import type {
   WatchItem,
   WatchRequest,
 } from '../../src/store/index.js';
+import { storeWith } from './store-with.js';
 
 /** A request that was to take a place, of which its sender was told that nobody knows what became of it. */
 interface LostJoin {
@@ -39,8 +40,7 @@ export class LineTraffic {
 
   /** A process's store, looked at. */
   watched(store: Store, onWatchItem?: (request: WatchRequest, item: WatchItem) => void): Store {
-    return {
-      range: (request, options) => store.range(request, options),
+    return storeWith(store, {
       txn: async (request, options) => {
         const sentAtMs = this.#options.nowMs();
         const joins = placesTaken(request, this.#options.line);
@@ -61,14 +61,7 @@ export class LineTraffic {
         const watch = store.watch(request);
         return onWatchItem === undefined ? watch : lookedAt(watch, (item) => onWatchItem(request, item));
       },
-      leaseGrant: (request, options) => store.leaseGrant(request, options),
-      leaseKeepAlive: (id, options) => store.leaseKeepAlive(id, options),
-      leaseRevoke: (id, options) => store.leaseRevoke(id, options),
-      leaseTimeToLive: (id, options) => store.leaseTimeToLive(id, options),
-      compact: (revision, options) => store.compact(revision, options),
-      status: (options) => store.status(options),
-      close: () => store.close(),
-    };
+    });
   }
 
   /** Joins that asked only how many stand in the line, others among them. */

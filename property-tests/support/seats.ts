@@ -26,7 +26,7 @@ export interface Seat {
   readonly session: () => Session | undefined;
 }
 
-export interface SeatsOptions<P, S> {
+export interface SeatsOptions<P, S extends Seat> {
   readonly world: World;
   readonly ttlMs: number;
   /** What the process sees of its store. */
@@ -43,12 +43,12 @@ export interface SeatsOptions<P, S> {
  * Processes with callers, each of which comes again and again. A process may crash and start anew at any moment, and then
  * goes on with what was left of its callers' rounds.
  */
-export class Seats<P extends CallerPace, S> {
+export class Seats<P extends CallerPace, S extends Seat> {
   readonly strokes: FaultWindow[] = [];
   isHealed = false;
   readonly #options: SeatsOptions<P, S>;
   readonly #processes: SimulatedProcess[] = [];
-  readonly #clients = new Map<SimulatedProcess, Client>();
+  readonly #seats = new Map<SimulatedProcess, S>();
   readonly #struck = new Set<P>();
 
   constructor(options: SeatsOptions<P, S>) {
@@ -62,7 +62,20 @@ export class Seats<P extends CallerPace, S> {
   /** Of the process of this number, modulo their count; undefined before it has one. */
   clientOf(target: number): Client | undefined {
     const process = this.#processes[target % this.#processes.length];
-    return process && this.#clients.get(process);
+    return process && this.#seats.get(process)?.client;
+  }
+
+  /** Undefined before it has its client; of the incarnation before until it has one anew. */
+  seatOf(process: SimulatedProcess): S | undefined {
+    return this.#seats.get(process);
+  }
+
+  /** Of those processes that nothing hinders any more. */
+  get core(): readonly S[] {
+    return this.#processes.flatMap((process) => {
+      const seat = this.#seats.get(process);
+      return process.isCore && seat !== undefined ? [seat] : [];
+    });
   }
 
   /** The first one whose callers have not had what they want, though nothing hinders it any more. */
@@ -76,6 +89,7 @@ export class Seats<P extends CallerPace, S> {
     const process = world.start(`process ${this.#processes.length}`, async (context) => {
       bury(process);
       const seat = furnish(await this.#open(process, context));
+      this.#seats.set(process, seat);
       const work = callers.map(async (plan, index) => {
         await sleep(context.runtime, plan.startMs);
         let left = roundsLeft[index] ?? 0;
@@ -111,7 +125,6 @@ export class Seats<P extends CallerPace, S> {
     const { world, ttlMs, store } = this.#options;
     const { knobs } = world.plan;
     const client = await openClient(context, { store: store(context, process), ttlMs, knobs });
-    this.#clients.set(process, client);
     let session: Session | undefined;
     client.onSessionChange((change) => {
       if (change.previous === undefined) session = change.session;

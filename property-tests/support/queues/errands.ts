@@ -1,6 +1,7 @@
 /** What the queue's transactions are about, told from their keys: for counting what happened to which. */
-import type { ItemId, QueueKeys } from '../../src/queues/keys.js';
-import { inRange, type Op, type TxnReply, type TxnRequest, textOf } from '../../src/store/index.js';
+import type { ItemId, QueueKeys } from '../../../src/queues/keys.js';
+import { inRange, type TxnReply, type TxnRequest, textOf } from '../../../src/store/index.js';
+import { plainOpsIn } from '../plain-ops.js';
 
 export type Errand =
   | { readonly type: 'enqueue'; readonly first: ItemId }
@@ -66,7 +67,7 @@ export function isLoading(keys: QueueKeys, { success }: TxnRequest): boolean {
 }
 
 function errandOf(keys: QueueKeys, { compare, success }: TxnRequest): Errand | undefined {
-  const puts = flattened(success).flatMap((op) => (op.type === 'put' ? [op] : []));
+  const puts = plainOpsIn(success).flatMap((op) => (op.type === 'put' ? [op] : []));
   const item = puts.find(({ key }) => inRange(keys.items, key));
   if (item !== undefined) return { type: 'enqueue', first: keys.nameIn(keys.items, item.key) };
   const [first] = compare;
@@ -83,10 +84,6 @@ function errandOf(keys: QueueKeys, { compare, success }: TxnRequest): Errand | u
       gate: gate && textOf(gate.value),
     };
   }
-  const ended = flattened(success).find((op) => op.type === 'delete' && inRange(keys.items, op.key));
+  const ended = plainOpsIn(success).find((op) => op.type === 'delete' && inRange(keys.items, op.key));
   return ended?.type === 'delete' ? { type: 'acknowledge', item: ended.key } : undefined;
-}
-
-function flattened(ops: readonly Op[]): readonly Op[] {
-  return ops.flatMap((op) => (op.type === 'txn' ? flattened(op.success) : [op]));
 }

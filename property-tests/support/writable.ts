@@ -1,0 +1,1 @@
+export type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
