@@ -65,7 +65,10 @@ export class CreditAccount {
   #demandMod = 0;
   #isInDoubt = false;
   #ask = 0;
-  /** What it has told of what waits. */
+  /**
+   * What it has told of its front, or more: what was sent and is not known to have been refused counts. Only a write that is known
+   * to be applied lowers it; else a demand would stand in the store after everybody who had it has left.
+   */
   #told = 0;
   #candidacy: Promise<void> | undefined;
   readonly #waiting = new Set<() => void>();
@@ -115,6 +118,7 @@ export class CreditAccount {
       const demand = { used: this.#used, next, wanted, ask };
       const asSeen = compare.mod(key, 'equal', this.#demandMod);
       this.#isInDoubt = true;
+      this.#told = Math.max(this.#told, next);
       const { succeeded, revision } = await this.#client.store.txn(
         txnOf({ compare: [asSeen], success: [put(key, encodeDemand(demand))] }),
         { timeoutMs: callTimeoutMs },
@@ -173,6 +177,7 @@ export class CreditAccount {
     // Told anew for the front: what was asked for this group is answered.
     const ask = next > 0 ? this.#ask + 1 : this.#ask;
     const demand: Demand = { used: total, next, wanted, ask };
+    this.#told = Math.max(this.#told, next);
     return {
       used: total,
       ask,
@@ -201,7 +206,7 @@ export class CreditAccount {
     return this.#ask;
   }
 
-  /** What it has told of its front. */
+  /** What it has told of its front, or may have. */
   get told(): number {
     return this.#told;
   }
@@ -224,7 +229,7 @@ export class CreditAccount {
     this.#used = demand.used;
     this.#demandMod = used.modRevision;
     this.#ask = Math.max(this.#ask, demand.ask);
-    this.#told = demand.next;
+    this.#told = Math.max(this.#told, demand.next);
   }
 
   /** Deletes what it has in the store, sooner or later. Nothing is put by it after this was called. */

@@ -1,0 +1,73 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../../src/errors.js';
+import { MemoryServer } from '../../../src/memory/index.js';
+import { CreditAccount } from '../../../src/queues/bounds/credit-account.js';
+import { QueueKeys } from '../../../src/queues/keys.js';
+import { decodeDemand } from '../../../src/queues/records/index.js';
+import { Client } from '../../../src/session/index.js';
+import { type Op, txnOf } from '../../../src/store/index.js';
+import { fastRuntime } from '../../support/fast-runtime.js';
+import { hookedStore } from '../../support/hooked-store.js';
+
+async function world() {
+  const server = new MemoryServer();
+  const hooked = hookedStore(server.connect());
+  const client = await Client.open({ store: hooked.store, namespace: 'n', runtime: fastRuntime(50) });
+  const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
+  const account = await CreditAccount.open(client, keys);
+  onTestFinished(async () => {
+    hooked.hook = undefined;
+    await account.close();
+    await client.close();
+    await server.close();
+  });
+  const putsDemand = (ops: readonly Op[]): boolean =>
+    ops.some((op) =>
+      op.type === 'txn' ? putsDemand(op.success) : op.type === 'put' && op.key.endsWith('/u'),
+    );
+  /** What was sent is applied, and no reply comes, for as long as anybody waits for it. */
+  const losingReplies = async (write: () => Promise<unknown>) => {
+    hooked.hook = async (request, send) => {
+      const reply = await send();
+      if (!putsDemand(request.success)) return reply;
+      throw new QuorateError('unavailable', 'the reply was lost', { outcome: 'unknown' });
+    };
+    await expect(write()).rejects.toMatchObject({ outcome: 'unknown' });
+    hooked.hook = undefined;
+  };
+  const stored = () => {
+    const demands = server.engine.range(keys.accounts).kvs.filter(({ key }) => key.endsWith('/u'));
+    expect(demands).toHaveLength(1);
+    return demands[0] && decodeDemand(demands[0].value);
+  };
+  return { client, account, losingReplies, stored };
+}
+
+it('QUEUE-28 a demand of which nobody knows that it was stored is taken back when nobody waits', async () => {
+  const { account, losingReplies, stored } = await world();
+  await losingReplies(() => account.ask(50, 50));
+  expect(stored()).toMatchObject({ next: 50 });
+  await account.askForNothing();
+  expect(stored()).toMatchObject({ next: 0, wanted: 0 });
+});
+
+it('QUEUE-28 so is one that travelled with a group of which it is not known whether it entered', async () => {
+  const { client, account, losingReplies, stored } = await world();
+  const { compare, ops } = account.spending(0, 50, 50);
+  account.doubt();
+  await losingReplies(() => client.store.txn(txnOf({ compare, success: ops }), { timeoutMs: 10_000 }));
+  expect(stored()).toMatchObject({ next: 50 });
+  await account.askForNothing();
+  expect(stored()).toMatchObject({ next: 0, wanted: 0 });
+});
+
+it('QUEUE-28 what was read in between does not make it forget what may still be stored', async () => {
+  const { client, account, stored } = await world();
+  const { compare, ops } = account.spending(0, 50, 50);
+  account.doubt();
+  await account.settle();
+  // It arrives only now.
+  await client.store.txn(txnOf({ compare, success: ops }));
+  await account.askForNothing();
+  expect(stored()).toMatchObject({ next: 0, wanted: 0 });
+});
