@@ -92,6 +92,25 @@ describeStores('dead letters', (server) => {
     expect(await queue.size()).toBe(0);
   });
 
+  it('QUEUE-16 come back one by one as there is room, where there is room for few', async () => {
+    const client = await testClients(server).open();
+    const numbers = Array.from({ length: 12 }, (_, n) => `"${n}"`);
+    await using queue = new FifoQueue<string>(client, 'q', { maxLength: 10, whenFull: 'refuse' });
+    await queue.enqueue('first');
+    await bury(client, numbers);
+    await expect(queue.deadLetters.redrive('all')).rejects.toMatchObject({ code: 'over-limit' });
+    expect([await queue.size(), (await queue.deadLetters.list()).length]).toEqual([10, 3]);
+    await queue.purge();
+    expect(await queue.deadLetters.redrive('all')).toHaveLength(3);
+    await queue.controls.setBound({ maxLength: 10, whenFull: 'wait' });
+    await bury(client, numbers, 12);
+    const back = queue.deadLetters.redrive('all');
+    await expect.poll(() => queue.size()).toBe(10);
+    await queue.purge();
+    expect(await back).toHaveLength(12);
+    expect(await queue.deadLetters.list()).toEqual([]);
+  });
+
   it('QUEUE-16 come back by the hundred', async () => {
     const { client, counts } = await testClients(server).openCounted();
     const queue = new FifoQueue<string>(client, 'q');

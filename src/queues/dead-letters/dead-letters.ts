@@ -116,7 +116,8 @@ export class DeadLetters<T> {
    * Puts a letter's item, or those of all letters that there are now, at the tail of the queue (that of its priority, if the queue
    * has priorities), with the payload and the traits that it had and no failures: and deletes the letter in the same revision, so each comes back once, whoever else
    * redrives it and whatever reply is lost. Answers the items that this call put: none for a letter that is gone. All of them take
-   * a read and an enqueue for each hundred letters. Default time limit 10 s for each hundred.
+   * a read and an enqueue for each hundred letters. Default time limit 10 s for each hundred. In a queue that holds so many items
+   * at most each takes its place by itself, as if it were enqueued alone.
    *
    * Errors as of `enqueue`, and `codec` for a letter that cannot be read, which `'all'` passes over. After a failure some may have come back: calling
    * it again redrives the rest.
@@ -150,6 +151,8 @@ export class DeadLetters<T> {
     const entered = await this.#producer.enter(
       letters.map((kv) => this.#draftOf(kv)),
       options,
+      // In a bounded queue: they were never one call, and may be more than it holds.
+      { apart: true },
     );
     return entered.filter((item) => item !== undefined);
   }

@@ -56,16 +56,17 @@ export class Producer {
 
   /**
    * One result for each draft, undefined where its condition declined it and nothing stands in. The wait's options have been
-   * checked; its time limit begins here.
+   * checked; its time limit begins here. `apart`: each enters as soon as there is room for it, and not all in one revision.
    */
   enter(
     prepared: readonly Draft[] | Promise<readonly Draft[]>,
     wait: WaitOptions,
+    { apart = false }: { readonly apart?: boolean } = {},
   ): Promise<readonly (Enqueued | undefined)[]> {
     const { runtime } = this.#client;
     const { timeoutMs = defaultTimeoutMs } = wait;
     const { itemKeyBytes } = this.#keys;
-    const call = new WaitingCall({ runtime, wait, timeoutMs, doing: this.doing, itemKeyBytes });
+    const call = new WaitingCall({ runtime, wait, timeoutMs, doing: this.doing, itemKeyBytes, apart });
     const opened = this.#open();
     if (this.#turns === undefined && !(prepared instanceof Promise)) this.#submit(call, prepared, opened);
     else this.#submitInTurn(call, prepared, opened);

@@ -22,6 +22,7 @@ export class WaitingCall {
   readonly results: Promise<Results>;
   readonly #doing: string;
   readonly #itemKeyBytes: number;
+  readonly #apart: boolean;
   readonly #options: WaitOptions;
   readonly #timer: Timer | undefined;
   readonly #onAbort = () => {
@@ -38,16 +39,18 @@ export class WaitingCall {
   #resolve!: (results: Results) => void;
   #reject!: (error: QuorateError) => void;
 
-  /** `itemKeyBytes`: how long the keys of items are. */
+  /** `itemKeyBytes`: how long the keys of items are. `apart`: its items need not enter together. */
   constructor(options: {
     runtime: Runtime;
     wait: WaitOptions;
     timeoutMs: number;
     doing: string;
     itemKeyBytes: number;
+    apart: boolean;
   }) {
-    const { runtime, wait, timeoutMs, doing, itemKeyBytes } = options;
+    const { runtime, wait, timeoutMs, doing, itemKeyBytes, apart } = options;
     this.#itemKeyBytes = itemKeyBytes;
+    this.#apart = apart;
     this.#options = wait;
     this.#doing = doing;
     this.results = new Promise((resolve, reject) => {
@@ -69,7 +72,7 @@ export class WaitingCall {
   /** What is to be submitted, in this order. Nothing if it is over. */
   divide(drafts: readonly Draft[]): readonly Submission[] {
     if (this.#over) return [];
-    const parts = partsOf(drafts, this.#itemKeyBytes);
+    const parts = partsOf(drafts, this.#itemKeyBytes, this.#apart ? 1 : itemsPerSubmission);
     this.#missing = parts.length;
     if (parts.length === 0) this.#end(() => this.#resolve([]));
     this.#parts = parts.map((part, index) => this.#submission(part, index));
@@ -146,16 +149,12 @@ function bytesOf({ value, condition, delayMs = 0 }: Draft, itemKeyBytes: number)
   return value.length + keys * (itemKeyBytes + bytesPerItem) + decides;
 }
 
-function partsOf(drafts: readonly Draft[], itemKeyBytes: number): Part[] {
+function partsOf(drafts: readonly Draft[], itemKeyBytes: number, itemsPerPart: number): Part[] {
   const parts: Part[] = [];
   for (const draft of drafts) {
     const bytes = bytesOf(draft, itemKeyBytes);
     const last = parts.at(-1);
-    if (
-      last !== undefined &&
-      last.drafts.length < itemsPerSubmission &&
-      last.bytes + bytes <= bytesPerSubmission
-    ) {
+    if (last !== undefined && last.drafts.length < itemsPerPart && last.bytes + bytes <= bytesPerSubmission) {
       last.drafts.push(draft);
       last.bytes += bytes;
     } else parts.push({ drafts: [draft], bytes });
