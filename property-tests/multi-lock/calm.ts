@@ -2,7 +2,7 @@
 import { milliseconds } from '../../src/checkers/evidence.js';
 import { broken } from '../../src/checkers/sentences.js';
 import { Mutex } from '../../src/locks/index.js';
-import type { MultiHold } from '../../src/locks/multi-hold.js';
+import type { MultiHold } from '../../src/locks/multi-lock/multi-hold.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
 import { NotLive } from '../support/failure.js';
 import type { World } from '../support/world.js';

@@ -3,7 +3,7 @@ import { AssertionError } from 'node:assert';
 import { broken } from '../../src/checkers/sentences.js';
 import { isQuorateError } from '../../src/errors.js';
 import { type Hold, Mutex } from '../../src/locks/index.js';
-import type { MultiHold } from '../../src/locks/multi-hold.js';
+import type { MultiHold } from '../../src/locks/multi-lock/multi-hold.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
 import type { WaitOptions } from '../../src/runtime/index.js';
 import type { SimulatedProcess } from '../../src/simulator/index.js';

@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.js';
 
 const detector = 'src/locks/deadlock/detector.ts';
 const waitGraph = 'src/locks/deadlock/wait-graph.ts';
-const standInLine = 'src/locks/stand-in-line.ts';
+const standInLine = 'src/locks/waiting/stand-in-line.ts';
 const killedBy = 'deadlock';
 
 export const deadlockMutants: readonly Mutant[] = [
@@ -53,7 +53,7 @@ export const deadlockMutants: readonly Mutant[] = [
   },
   {
     name: 'deadlock-process-is-the-owner',
-    file: 'src/locks/own-place.ts',
+    file: 'src/locks/mutex/own-place.ts',
     find: 'const standing: StandInLine = {',
     replace: 'says.owner = client.id;\n  const standing: StandInLine = {',
     story:

@@ -8,7 +8,7 @@ const lineWatch = 'src/line/line-watch.ts';
 const writes = 'src/line/fenced-writes.ts';
 const mutex = 'src/locks/mutex.ts';
 const hold = 'src/locks/hold.ts';
-const callers = 'src/locks/callers.ts';
+const callers = 'src/locks/waiting/callers.ts';
 const delayLease = 'src/session/delay-lease.ts';
 const killedBy = 'mutex';
 
@@ -76,7 +76,7 @@ const turns: readonly Mutant[] = [
   },
   {
     name: 'lock-barging-without-bound',
-    file: 'src/locks/mutex-options.ts',
+    file: 'src/locks/mutex/mutex-options.ts',
     find: 'barging ? { grants: grantsPerRevision, ms: bargingMs }',
     replace: 'barging ? { grants: grantsPerRevision, ms: Number.POSITIVE_INFINITY }',
     story: 'Java ReentrantLock, unfair, and every barging lock without a bound: who waits may wait for ever',

@@ -1,7 +1,7 @@
 /** Bugs of locks that are taken several at a time. */
 import type { Mutant } from './mutant.js';
 
-const placeSet = 'src/locks/place-set.ts';
+const placeSet = 'src/locks/multi-lock/place-set.ts';
 const multiLock = 'src/locks/multi-lock.ts';
 const killedBy = 'multi-lock';
 

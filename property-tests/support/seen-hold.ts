@@ -2,7 +2,7 @@ import type { Grant, History, Life } from '../../src/checkers/index.js';
 import type { SetGrant } from '../../src/checkers/multi-lock.js';
 import { isQuorateError } from '../../src/errors.js';
 import type { Hold } from '../../src/locks/index.js';
-import type { MultiHold } from '../../src/locks/multi-hold.js';
+import type { MultiHold } from '../../src/locks/multi-lock/multi-hold.js';
 import type { SimulatedProcess } from '../../src/simulator/index.js';
 import type { Compare, Key } from '../../src/store/index.js';
 import { Belief } from './belief.js';

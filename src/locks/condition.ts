@@ -28,8 +28,8 @@ import { checkName, type KeyValue, removePrefix, segmentOf, type TxnReply } from
 import { Wait } from './condition/wait.js';
 import { lookAtWaiters, moveFirst, moveOf } from './condition/waiters.js';
 import type { Hold } from './hold.js';
+import { type HoldInternals, internalsOf, internalsOfHold } from './mutex/internals.js';
 import type { Mutex } from './mutex.js';
-import { type HoldInternals, internalsOf, internalsOfHold } from './mutex-internals.js';
 
 /** Waiters wait for no other waiter, and never have their turn: they are notified, by the deletion of their keys. */
 const untilDeleted = {

@@ -11,8 +11,8 @@ import {
 import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
-import { registerHold } from './mutex-internals.js';
-import type { Owner } from './owner.js';
+import { registerHold } from './mutex/internals.js';
+import type { Owner } from './waiting/owner.js';
 
 /**
  * One grant of a lock to one caller, from `acquire` to `release` or to its loss, whichever is first.

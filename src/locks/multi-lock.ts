@@ -32,10 +32,10 @@ import {
 } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
 import { orDeadlock } from './deadlock/detector.js';
-import { dedicatedHold } from './dedicated-hold.js';
-import { type MultiHold, SetHold } from './multi-hold.js';
-import { type Owner, type OwnerOptions, ownerOf } from './owner.js';
-import { PlaceSet } from './place-set.js';
+import { type MultiHold, SetHold } from './multi-lock/multi-hold.js';
+import { PlaceSet } from './multi-lock/place-set.js';
+import { dedicatedHold } from './mutex/dedicated-hold.js';
+import { type Owner, type OwnerOptions, ownerOf } from './waiting/owner.js';
 
 /** etcd takes 128 operations in a transaction: two for each name, one for the lane, and one to spare. */
 const mostNames = 63;

@@ -29,15 +29,15 @@ import { invalidArgument, isPermanent } from '../errors.js';
 import { fencingToken, grantsPerRevision, Line, type LineView, type Place, viewLine } from '../line/index.js';
 import { Backoff, checkWaitOptions, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
-import { Callers } from './callers.js';
 import { type Hold, PlaceHold } from './hold.js';
-import { LockDelay } from './lock-delay.js';
-import type { LockEvent, LockStatus } from './lock-events.js';
-import { LockReport } from './lock-report.js';
-import { registerMutex } from './mutex-internals.js';
-import { checkMutexOptions, type MutexOptions, sliceOf } from './mutex-options.js';
-import { acquireOwnPlace, type OwnPlaceParts, tryOwnPlace } from './own-place.js';
-import { type MutexWaitOptions, ownerOf } from './owner.js';
+import { registerMutex } from './mutex/internals.js';
+import { LockDelay } from './mutex/lock-delay.js';
+import type { LockEvent, LockStatus } from './mutex/lock-events.js';
+import { LockReport } from './mutex/lock-report.js';
+import { checkMutexOptions, type MutexOptions, sliceOf } from './mutex/mutex-options.js';
+import { acquireOwnPlace, type OwnPlaceParts, tryOwnPlace } from './mutex/own-place.js';
+import { Callers } from './waiting/callers.js';
+import { type MutexWaitOptions, ownerOf } from './waiting/owner.js';
 
 export class Mutex {
   readonly name: string;

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { handOver } from '../../src/line/index.js';
 import { Mutex } from '../../src/locks/index.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
-import { placeOf } from '../../src/locks/mutex-internals.js';
+import { placeOf } from '../../src/locks/mutex/internals.js';
 import type { Client } from '../../src/session/index.js';
 import { type KeyValue, prefixRange, put, remove, textOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';

@@ -4,11 +4,11 @@ import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { remove } from '../../store/index.js';
 import { orDeadlock } from '../deadlock/detector.js';
-import { sendDeletion } from '../guarded-deletion.js';
 import type { Hold, PlaceHold } from '../hold.js';
-import { type HoldInternals, placeOf } from '../mutex-internals.js';
-import { holdOwnPlace } from '../own-place.js';
-import type { Owner } from '../owner.js';
+import { type HoldInternals, placeOf } from '../mutex/internals.js';
+import { holdOwnPlace } from '../mutex/own-place.js';
+import { sendDeletion } from '../waiting/guarded-deletion.js';
+import type { Owner } from '../waiting/owner.js';
 import { passOn } from './pass-on.js';
 
 export interface WaitParts {

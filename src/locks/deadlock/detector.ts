@@ -20,7 +20,7 @@ import { QuorateError } from '../../errors.js';
 import type { Place } from '../../line/index.js';
 import { sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import type { Owner } from '../owner.js';
+import type { Owner } from '../waiting/owner.js';
 import { keysOfOneRead, seePlaces } from './seen-places.js';
 import { type Cycle, findCycles } from './wait-graph.js';
 

@@ -1,7 +1,7 @@
 import { invalidArgument } from '../../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
-import { checkMutexOptions, type MutexOptions } from '../mutex-options.js';
-import { type OwnerOptions, ownerOf } from '../owner.js';
+import { checkMutexOptions, type MutexOptions } from '../mutex/mutex-options.js';
+import { type OwnerOptions, ownerOf } from '../waiting/owner.js';
 
 export interface ReadWriteLockOptions {
   /** Readers of this process that share one place. Default and most: 1,024. */

@@ -1,7 +1,7 @@
 import { isPermanent } from '../../errors.js';
 import type { Place } from '../../line/index.js';
 import { Backoff, sleep, type WaitOptions } from '../../runtime/index.js';
-import { Callers } from '../callers.js';
+import { Callers } from '../waiting/callers.js';
 import type { Kit } from './kit.js';
 import type { PlaceReadHold } from './read-hold.js';
 import { ReadPlace } from './read-place.js';

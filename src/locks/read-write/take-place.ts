@@ -1,9 +1,9 @@
 import { type JoinOptions, type Place, sendJoinings } from '../../line/index.js';
 import type { Session } from '../../session/index.js';
 import { compare } from '../../store/index.js';
-import { orGiveUp } from '../or-give-up.js';
-import { ownerOf } from '../owner.js';
-import { standInLine } from '../stand-in-line.js';
+import { orGiveUp } from '../waiting/or-give-up.js';
+import { ownerOf } from '../waiting/owner.js';
+import { standInLine } from '../waiting/stand-in-line.js';
 import type { Kit } from './kit.js';
 import type { ReadWriteWaitOptions } from './options.js';
 import { readerShape, writerShape, writersOf } from './shapes.js';

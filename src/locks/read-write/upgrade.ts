@@ -7,7 +7,7 @@ import { type Admission, Place, readLine, sendJoinings } from '../../line/index.
 import { Backoff, sharedController, sleep, type WaitOptions, waitFor } from '../../runtime/index.js';
 import { compare, type Key } from '../../store/index.js';
 import { orDeadlock } from '../deadlock/detector.js';
-import { ownerOf } from '../owner.js';
+import { ownerOf } from '../waiting/owner.js';
 import type { WriteHold } from './holds.js';
 import type { PlaceReadHold } from './read-hold.js';
 import type { ReadPlace } from './read-place.js';

@@ -1,7 +1,7 @@
 import type { QuorateError } from '../../errors.js';
 import type { Place } from '../../line/index.js';
 import type { Client } from '../../session/index.js';
-import { Callers } from '../callers.js';
+import { Callers } from '../waiting/callers.js';
 import type { PermitHold } from './semaphore-hold.js';
 
 /**

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { Callers } from '../../src/locks/callers.js';
-import { systemRuntime } from '../../src/runtime/index.js';
+import { Callers } from '../../../src/locks/waiting/callers.js';
+import { systemRuntime } from '../../../src/runtime/index.js';
 
 describe('Callers', () => {
   it('serves in the order of the calls, those at the head first', async () => {

@@ -1,5 +1,5 @@
-import type { QuorateError } from '../errors.js';
-import type { SuspectReason } from '../session/index.js';
+import type { QuorateError } from '../../errors.js';
+import type { SuspectReason } from '../../session/index.js';
 
 /** What becomes of the callers of one lock object, as it happens. For logs and metrics; nothing depends on it. */
 export type LockEvent =

@@ -1,11 +1,11 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { QuorateError } from '../../src/errors.js';
-import { type FenceStore, MemoryFenceStore } from '../../src/locks/fence-store.js';
-import { FencedResources } from '../../src/locks/fenced-resources.js';
-import { ManualRuntime, settle } from '../support/manual-runtime.js';
-import { propertyRuns } from '../support/property-runs.js';
+import { QuorateError } from '../../../src/errors.js';
+import { type FenceStore, MemoryFenceStore } from '../../../src/locks/fencing/fence-store.js';
+import { FencedResources } from '../../../src/locks/fencing/fenced-resources.js';
+import { ManualRuntime, settle } from '../../support/manual-runtime.js';
+import { propertyRuns } from '../../support/property-runs.js';
 
 function gate() {
   let open = () => {};

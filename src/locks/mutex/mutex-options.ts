@@ -1,5 +1,5 @@
-import { invalidArgument } from '../errors.js';
-import { grantsPerRevision } from '../line/index.js';
+import { invalidArgument } from '../../errors.js';
+import { grantsPerRevision } from '../../line/index.js';
 
 export interface MutexOptions {
   /** Local grants before the lock is offered to other processes. Default 64. */

@@ -6,16 +6,16 @@
  * Session lost, or place deleted while it waits: it stands again, at the end of the line. Given up, by whatever end: the place is
  * left, in the background if it is not known yet.
  */
-import { fencingToken, type Line, type Place } from '../line/index.js';
-import type { WaitOptions } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import { fencingToken, type Line, type Place } from '../../line/index.js';
+import type { WaitOptions } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import type { PlaceHold } from '../hold.js';
+import { orGiveUp } from '../waiting/or-give-up.js';
+import type { Owner } from '../waiting/owner.js';
+import { type StandInLine, standInLine } from '../waiting/stand-in-line.js';
 import { dedicatedHold } from './dedicated-hold.js';
-import type { PlaceHold } from './hold.js';
 import type { LockDelay } from './lock-delay.js';
 import type { LockReport } from './lock-report.js';
-import { orGiveUp } from './or-give-up.js';
-import type { Owner } from './owner.js';
-import { type StandInLine, standInLine } from './stand-in-line.js';
 
 export interface OwnPlaceParts {
   readonly client: Client;

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { type LockEvent, Mutex } from '../../src/locks/index.js';
-import type { Client } from '../../src/session/index.js';
-import { prefixRange, put, textOf } from '../../src/store/index.js';
-import { testClients } from '../support/clients.js';
-import { describeStores } from '../support/stores.js';
+import { type LockEvent, Mutex } from '../../../src/locks/index.js';
+import type { Client } from '../../../src/session/index.js';
+import { prefixRange, put, textOf } from '../../../src/store/index.js';
+import { testClients } from '../../support/clients.js';
+import { describeStores } from '../../support/stores.js';
 
 async function ownersIn(client: Client, name: string): Promise<readonly (string | undefined)[]> {
   const range = prefixRange(`${client.keys.prefix('lock', name)}l/`);

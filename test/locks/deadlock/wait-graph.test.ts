@@ -5,8 +5,8 @@ import {
   findCycles,
   type PlaceMode,
   type SeenPlace,
-} from '../../src/locks/deadlock/wait-graph.js';
-import { propertyRuns } from '../support/property-runs.js';
+} from '../../../src/locks/deadlock/wait-graph.js';
+import { propertyRuns } from '../../support/property-runs.js';
 
 function seen(lock: string, revision: number, owner?: string, mode: PlaceMode = 'exclusive'): SeenPlace {
   return { lock, key: `${lock}/l/${revision}.${owner}`, revision, owner, mode };

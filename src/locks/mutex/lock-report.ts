@@ -1,7 +1,7 @@
-import type { QuorateError } from '../errors.js';
-import type { Place } from '../line/index.js';
-import { Listeners } from '../runtime/index.js';
-import type { Hold, HoldListener } from './hold.js';
+import type { QuorateError } from '../../errors.js';
+import type { Place } from '../../line/index.js';
+import { Listeners } from '../../runtime/index.js';
+import type { Hold, HoldListener } from '../hold.js';
 import type { LockEvent, LockStatus, WaitReason } from './lock-events.js';
 
 /** What one lock object says of itself: as events, and when it is asked. Nothing depends on it. */

@@ -1,5 +1,5 @@
-import { QuorateError } from '../errors.js';
-import { abortedError, type Runtime, type WaitOptions } from '../runtime/index.js';
+import { QuorateError } from '../../errors.js';
+import { abortedError, type Runtime, type WaitOptions } from '../../runtime/index.js';
 
 /** Callers that have left and may still be in the line, beyond as many as those who wait. */
 const mostGone = 64;

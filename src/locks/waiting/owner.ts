@@ -1,6 +1,6 @@
-import { invalidArgument } from '../errors.js';
-import type { WaitOptions } from '../runtime/index.js';
-import { checkName } from '../store/index.js';
+import { invalidArgument } from '../../errors.js';
+import type { WaitOptions } from '../../runtime/index.js';
+import { checkName } from '../../store/index.js';
 
 const defaultAfterMs = 1_000;
 

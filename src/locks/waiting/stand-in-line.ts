@@ -1,8 +1,8 @@
-import { isPermanent } from '../errors.js';
-import type { Place } from '../line/index.js';
-import { Backoff, sleep, waitFor } from '../runtime/index.js';
-import type { Client, Session } from '../session/index.js';
-import { orDeadlock } from './deadlock/detector.js';
+import { isPermanent } from '../../errors.js';
+import type { Place } from '../../line/index.js';
+import { Backoff, sleep, waitFor } from '../../runtime/index.js';
+import type { Client, Session } from '../../session/index.js';
+import { orDeadlock } from '../deadlock/detector.js';
 import type { Owner } from './owner.js';
 
 export interface StandInLine {

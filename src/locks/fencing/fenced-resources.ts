@@ -1,4 +1,4 @@
-import { invalidArgument, QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError } from '../../errors.js';
 import {
   abortedError,
   checkWaitOptions,
@@ -8,7 +8,7 @@ import {
   systemRuntime,
   type WaitOptions,
   waitFor,
-} from '../runtime/index.js';
+} from '../../runtime/index.js';
 import { type FenceStore, MemoryFenceStore } from './fence-store.js';
 
 export interface FencedResourcesOptions {

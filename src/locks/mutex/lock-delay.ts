@@ -1,5 +1,5 @@
-import type { Line, Place } from '../line/index.js';
-import type { Client, DelayLease, Session } from '../session/index.js';
+import type { Line, Place } from '../../line/index.js';
+import type { Client, DelayLease, Session } from '../../session/index.js';
 
 /** What a mutex with a lock-delay does more than others: see line/securing.ts. */
 export class LockDelay {

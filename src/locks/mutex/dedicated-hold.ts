@@ -1,4 +1,4 @@
-import { type HoldParts, PlaceHold } from './hold.js';
+import { type HoldParts, PlaceHold } from '../hold.js';
 
 /**
  * A hold of a place that serves nobody else: when it is released or lost, and its writes have settled, the place is given

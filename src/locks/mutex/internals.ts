@@ -1,9 +1,9 @@
 /** What other locks of this package need of a mutex and of its holds, and nobody else. */
-import { invalidArgument } from '../errors.js';
-import type { FencedWrites, Line, Place } from '../line/index.js';
-import type { Client } from '../session/index.js';
+import { invalidArgument } from '../../errors.js';
+import type { FencedWrites, Line, Place } from '../../line/index.js';
+import type { Client } from '../../session/index.js';
+import type { Owner } from '../waiting/owner.js';
 import type { MutexOptions } from './mutex-options.js';
-import type { Owner } from './owner.js';
 
 export interface MutexInternals {
   readonly client: Client;

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../../errors.js';
 
 /**
  * Where the newest token of each resource is kept. Give a durable one where an effect outlives the process: who forgets

@@ -1,7 +1,7 @@
-import { invalidArgument } from '../errors.js';
-import type { Place } from '../line/index.js';
-import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
-import type { PlaceHold } from './hold.js';
+import { invalidArgument } from '../../errors.js';
+import type { Place } from '../../line/index.js';
+import type { CallOptions, Compare, TxnReply, TxnRequest } from '../../store/index.js';
+import type { PlaceHold } from '../hold.js';
 
 /**
  * All locks of a set, from `acquire` to `release` or to the loss of any one of them, whichever is first: then all are
