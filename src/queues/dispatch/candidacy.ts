@@ -6,10 +6,12 @@
  * - **Wait**: all candidates share one watch of deletions under `e/`; it strikes off who was older. Only the second in line
  *   does more, see leader-monitor.ts.
  * - **Depose** after 1 s of silence while there is work (doubled when it had to be done again within a minute):
- *   `IF create(e/W) = mine, create(e/<old>) = its term, mod(beat) = last seen THEN delete e/<old>`. What the old one still
- *   sends is refused by its term; the takeover read comes after that deletion.
+ *   `IF create(e/W) = mine, create(e/<old>) = its term, mod(beat) = last seen THEN delete e/<old> ELSE get e/`. What the old one still
+ *   sends is refused by its term; the takeover read comes after that deletion. Refused, it learns who stands there: an old one
+ *   that has gone long since would be waited for as long as the watch does not tell.
  * - **Resign** `IF create(e/W) = mine THEN delete e/W`, and where delays are counted `put beat`, the last one with the queue time of now.
- * - *Own key gone* (deposed, or deleted by hand): join again, at the tail. *Watch cut*: the line is read again.
+ * - *Own key gone* (deposed, or deleted by hand): join again, at the tail. *Watch cut*: the line is read again, also if the reply to
+ *   the join is still to come: it shows the line as it was before the cut.
  * - *Session lost*: the key goes with it; so does this object. *Reply lost*: the exactly-once store finds out; an
  *   `unknown` join is resolved by resigning whatever may be there. What cannot be deleted now is in the background.
  */
@@ -86,7 +88,7 @@ export class Candidacy {
       if (item.type === 'events') for (const { kv } of item.events) line.deleted(kv.key, kv.modRevision);
       else if (item.type === 'failed') line.fail(item.error);
       else if (item.type === 'opened') {
-        if (term === undefined) line.wake();
+        if (!mayHaveJoined) line.wake();
         else void this.#readLine(line).catch((error: unknown) => line.fail(error));
       }
     });
@@ -172,12 +174,7 @@ export class Candidacy {
       keys,
       patienceMs: this.#patience(),
       onSilence: (beatRevision) => {
-        void this.#depose(leader, beatRevision, term).then(
-          (deposed) => {
-            if (!deposed) line.doubt();
-          },
-          (error: unknown) => line.fail(error),
-        );
+        void this.#depose(leader, beatRevision, { line, term }).catch((error: unknown) => line.fail(error));
       },
     });
   }
@@ -187,8 +184,12 @@ export class Candidacy {
     return this.#patienceMs;
   }
 
-  /** False if it was refused: there was a sign of life after all. What follows is learned from the watch. */
-  async #depose(leader: KeyValue, beatRevision: number, term: Term): Promise<boolean> {
+  /** Refused, there was a sign of life after all, or the line is another than it was thought to be. */
+  async #depose(
+    leader: KeyValue,
+    beatRevision: number,
+    { line, term }: { line: CandidateLine; term: Term },
+  ): Promise<void> {
     const { client, keys } = this.#options;
     const reply = await client.store.txn(
       txnOf({
@@ -198,13 +199,19 @@ export class Candidacy {
           compare.mod(keys.beat, 'equal', beatRevision),
         ],
         success: [remove(leader.key)],
+        failure: [{ type: 'range', ...keys.candidates, keysOnly: true }],
       }),
       { timeoutMs: callTimeoutMs },
     );
-    if (!reply.succeeded) return false;
+    if (!reply.succeeded) {
+      const [standing] = reply.replies;
+      line.set(standing?.type === 'range' ? standing.kvs : [], reply.revision);
+      line.doubt();
+      return;
+    }
+    line.deleted(leader.key, reply.revision);
     this.#deposedAtMs = this.#runtime.monotonicMs();
     this.#patienceMs = Math.min(longestPatienceMs, this.#patienceMs * 2);
-    return true;
   }
 
   /** Answers the beat to resign with. */
