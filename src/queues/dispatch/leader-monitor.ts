@@ -11,7 +11,7 @@
  * fair: it starts anew when this process's own watch was cut, and what already waits in the event loop is looked at
  * before silence is believed, since it may have been this process that stood still.
  */
-import type { Runtime, Timer } from '../../runtime/index.js';
+import { Backoff, type Runtime, sleep, type Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type KeyValue, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
@@ -20,6 +20,8 @@ import { readStarts } from '../reading/starts.js';
 import type { Beat } from '../records/index.js';
 import { beatOf } from './reads.js';
 import { firstOf } from './transactions.js';
+
+const retryDelay = { firstMs: 50, longestMs: 1_000 };
 
 export class LeaderMonitor {
   readonly #client: Client;
@@ -36,7 +38,7 @@ export class LeaderMonitor {
   /** When it is overdue. */
   #deadlineMs = Number.POSITIVE_INFINITY;
   #timer: Timer | undefined;
-  #closed = false;
+  readonly #closed = new AbortController();
 
   /** `onSilence` gets the mod revision of the last beat, 0 if there is none, and is called at most once. */
   constructor(options: {
@@ -55,15 +57,19 @@ export class LeaderMonitor {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closed.abort();
     this.#timer?.cancel();
     this.#beats.close();
     this.#items?.close();
     this.#items = undefined;
   }
 
+  get #isClosed(): boolean {
+    return this.#closed.signal.aborted;
+  }
+
   #onBeatItem(item: HubItem): void {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     if (item.type === 'events') {
       const kv = item.events.at(-1)?.kv;
       if (kv !== undefined) this.#onBeat(kv);
@@ -75,9 +81,8 @@ export class LeaderMonitor {
   }
 
   async #readBeat(): Promise<void> {
-    // A read that fails leaves the clock stopped; the watch's next item starts it again.
-    const read = await this.#client.store.range({ key: this.#keys.beat }).catch(() => undefined);
-    if (read === undefined || this.#closed) return;
+    const read = await this.#insisting(() => this.#client.store.range({ key: this.#keys.beat }));
+    if (read === undefined) return;
     const kv = read.kvs[0];
     if (kv !== undefined) this.#onBeat(kv);
     else this.#expect(this.#runtime.monotonicMs());
@@ -101,7 +106,7 @@ export class LeaderMonitor {
   }
 
   #onItemsItem(item: HubItem): void {
-    if (this.#closed || this.#expectsSoon) return;
+    if (this.#isClosed || this.#expectsSoon) return;
     if (item.type === 'opened') void this.#findUnseen();
     const seen = this.#last?.seen ?? 0;
     if (item.type === 'events' && item.revision > seen) this.#expect(this.#runtime.monotonicMs());
@@ -114,15 +119,28 @@ export class LeaderMonitor {
     const keys = this.#keys;
     // No item is written twice; what a condition rests on may be.
     const unseen = { minModRevision: beat.seen + 1, limit: 1, keysOnly: true };
-    const found = await readStarts(store, keys, {})
-      .then(({ levels }) => {
-        const ranges = levels.map(({ start }) => keys.newsFrom(start));
-        return store.txn(txnOf({ success: ranges.map((range) => ({ type: 'range', ...range, ...unseen })) }));
-      })
-      .then(({ replies }) => replies.some((reply) => firstOf(reply) !== undefined))
-      .catch(() => undefined);
-    if (this.#closed || this.#last !== beat || this.#expectsSoon) return;
-    if (found) this.#expect(this.#runtime.monotonicMs());
+    const found = await this.#insisting(async () => {
+      const { levels } = await readStarts(store, keys, {});
+      const ranges = levels.map(({ start }) => keys.newsFrom(start));
+      return store.txn(txnOf({ success: ranges.map((range) => ({ type: 'range', ...range, ...unseen })) }));
+    });
+    if (found === undefined || this.#last !== beat || this.#expectsSoon) return;
+    if (found.replies.some((reply) => firstOf(reply) !== undefined)) {
+      this.#expect(this.#runtime.monotonicMs());
+    }
+  }
+
+  /** Reads again and again until it is answered: till then silence tells nothing. Undefined once this is closed. */
+  async #insisting<T>(read: () => Promise<T>): Promise<T | undefined> {
+    const backoff = new Backoff(this.#runtime, retryDelay);
+    while (!this.#isClosed) {
+      const answer = await read().catch(() => undefined);
+      if (answer !== undefined) return this.#isClosed ? undefined : answer;
+      await sleep(this.#runtime, backoff.nextMs(), { signal: this.#closed.signal, background: true }).catch(
+        () => {},
+      );
+    }
+    return undefined;
   }
 
   /** A sign of life is overdue no later than if one were expected from now on. */
@@ -147,7 +165,7 @@ export class LeaderMonitor {
 
   async #elapsed(sinceMs: number): Promise<void> {
     await this.#runtime.nextTurn();
-    if (this.#closed || this.#expectingSinceMs !== sinceMs) return;
+    if (this.#isClosed || this.#expectingSinceMs !== sinceMs) return;
     this.#expectingSinceMs = undefined;
     this.#onSilence(this.#lastRevision);
   }
