@@ -3,7 +3,9 @@
  *
  * - Begins with one read, under the term, of `h` to `i`, `beat, a/, g/, w/, x/` at one revision, sent after the term began and after
  *   the watch opened. Every write of earlier terms was applied before it or never will be. Then it makes sure which
- *   of the recorded jobs still exist, and reads the items in windows.
+ *   of the recorded jobs still exist, and reads the items in windows. Where that takes long it repeats the last beat meanwhile: no gate has
+ *   moved since, and nothing fired, so the bases hold as they did. Unheard, it would be deposed by the next candidate, and that one, reading as
+ *   much, in its turn.
  * - *Reply lost*: the exactly-once store finds out. If even that cannot tell (`unknown`), the term is given up: under the
  *   next one the write can no longer be applied.
  * - *Deposed*: the deletion of its candidate key comes through the watch, or a write is refused; nothing else is sent.
@@ -19,6 +21,7 @@ import {
   type KeyEvent,
   type KeyValue,
   nested,
+  put,
   type RangeRequest,
   type RangeResult,
   type TxnReply,
@@ -33,10 +36,11 @@ import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
 import { levelStarts } from '../reading/starts.js';
-import type { AssignedJob, Beat } from '../records/index.js';
+import { type AssignedJob, type Beat, encodeBeat } from '../records/index.js';
 import type { TimerRead } from '../timers/messages.js';
 import { readTimers } from '../timers/timer-transactions.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
+import { beatIntervalMs } from './heartbeat.js';
 import type { LoadedState, PlannedWrite, WindowRead } from './messages.js';
 import { beatOf, changeOf, controlOf, generationOf, jobsOfRecord, storedItem, workerOf } from './reads.js';
 import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './transactions.js';
@@ -165,7 +169,7 @@ export class Dispatcher {
     this.#plan = undefined;
     this.#early = [];
     await this.#writing;
-    const state = await this.#read();
+    const state = await this.#read(load);
     if (state === undefined || load !== this.#load || this.#ended.signal.aborted) return;
     const plan = new DispatchPlan({ ...planLimits, mirror: this.#mirror });
     const nowMs = this.#runtime.monotonicMs();
@@ -178,7 +182,7 @@ export class Dispatcher {
   }
 
   /** Undefined if the term is over. */
-  async #read(): Promise<LoadedState | undefined> {
+  async #read(load: number): Promise<LoadedState | undefined> {
     const keys = this.#keys;
     const reply = await this.#send(
       underTerm(keys, this.#term, [
@@ -203,14 +207,15 @@ export class Dispatcher {
     if (under(keys.gate) === undefined) {
       // Nobody has put anything yet. Who does will find the gate, or finds it made by another meanwhile.
       await this.#send(createGates(keys, reply.revision, ['']));
-      return this.#read();
+      return this.#read(load);
     }
     checkKind(keys, under(keys.kindKey));
     const [beat] = beats;
+    const showLife = this.#signsOfLife(beat && beatOf(beat), load);
     const records = recordsIn(keys, recordKvs);
     const levels = levelStarts(keys, admission, beat);
-    const conditions = await this.#conditionsOf(reply, levels[0]?.start ?? placeOf(0));
-    if (conditions === 'compacted') return this.#read();
+    const conditions = await this.#conditionsOf(reply, levels[0]?.start ?? placeOf(0), showLife);
+    if (conditions === 'compacted') return this.#read(load);
     return {
       revision: reply.revision,
       levels,
@@ -223,27 +228,38 @@ export class Dispatcher {
         generations.map((kv) => [keys.nameIn(keys.generations, kv.key), generationOf(kv)]),
       ),
       records,
-      existing: await this.#existing(records),
+      existing: await this.#existing(records, showLife),
       cancelled: new Map(cancelled.map(({ key, value }) => [keys.nameIn(keys.cancellations, key), value])),
       hasAccounts: accounts.length > 0,
     };
   }
 
   /** Undefined for a queue of another kind. */
-  async #conditionsOf(reply: TxnReply, start: ItemId): Promise<LoadedConditions | 'compacted' | undefined> {
+  async #conditionsOf(
+    reply: TxnReply,
+    start: ItemId,
+    showLife: () => Promise<void>,
+  ): Promise<LoadedConditions | 'compacted' | undefined> {
     if (this.#keys.kind !== 'condition') return undefined;
     const stored = storedConditions(this.#keys, reply.replies.slice(-2));
     const { upTo = start } = stored.released;
     const at = { from: upTo > start ? upTo : start, revision: reply.revision };
-    const present = await presentTasks(this.#keys, stored, at, (request) => this.#range(request));
+    const present = await presentTasks(this.#keys, stored, at, async (request) => {
+      await showLife();
+      return this.#range(request);
+    });
     return present === 'compacted' ? present : { ...stored, present, start };
   }
 
   /** The jobs that are not done: their records outlive them a little. An item that is gone stays so. */
-  async #existing(records: ReadonlyMap<string, readonly AssignedJob[]>): Promise<ReadonlySet<ItemId>> {
+  async #existing(
+    records: ReadonlyMap<string, readonly AssignedJob[]>,
+    showLife: () => Promise<void>,
+  ): Promise<ReadonlySet<ItemId>> {
     const ids = [...new Set([...records.values()].flatMap((jobs) => jobs.map((job) => job.id)))];
     const existing = new Set<ItemId>();
     for (let start = 0; start < ids.length; start += existenceChecksPerRead) {
+      await showLife();
       const chunk = ids.slice(start, start + existenceChecksPerRead);
       const ops = chunk.map((id) => get(this.#keys.item(id), { keysOnly: true }));
       const reply = await this.#send(txnOf({ success: [nested({ success: ops })] }));
@@ -254,6 +270,27 @@ export class Dispatcher {
       });
     }
     return existing;
+  }
+
+  /** Repeats the beat that was found, as often as a plan would beat, for as long as this load goes on. */
+  #signsOfLife(found: Beat | undefined, load: number): () => Promise<void> {
+    let shownAtMs = this.#runtime.monotonicMs();
+    return async () => {
+      const nowMs = this.#runtime.monotonicMs();
+      if (found === undefined || load !== this.#load || nowMs - shownAtMs < beatIntervalMs) return;
+      shownAtMs = nowMs;
+      const again = put(this.#keys.beat, encodeBeat({ ...found, follows: true }));
+      // As every write, to its end before anything else is written: the next beat may tell of other bases.
+      this.#writing = this.#send(underTerm(this.#keys, this.#term, [again]), isPassing)
+        .then((reply) => {
+          if (reply?.succeeded !== true) this.#end();
+        })
+        .catch((error: unknown) => this.#end(error))
+        .finally(() => {
+          this.#writing = undefined;
+        });
+      await this.#writing;
+    };
   }
 
   /** Sends what the plan wants sent now, and sees to it that it is asked again in time. */
