@@ -335,6 +335,22 @@ describe('dispatch plan', () => {
     ]);
   });
 
+  it('reads few items before it knows how large they are', () => {
+    const limitAfter = (bytes: number) => {
+      const plan = new DispatchPlan();
+      load(plan);
+      const read = plan.nextRead();
+      if (read === undefined) throw new Error('a plan begins by reading');
+      expect(read.limit).toBe(16);
+      const items = Array.from({ length: 16 }, (_, n) => ({ id: id(n + 2), create: 5 }));
+      plan.apply({ type: 'window', read, revision: 10, items, next: id(20), bytes }, 0);
+      finish(plan, plan.nextWrite(0), 0);
+      return plan.nextRead()?.limit;
+    };
+    expect(limitAfter(16 * 100)).toBe(1_000);
+    expect(limitAfter(16 * 1_000_000)).toBe(16);
+  });
+
   it('leaves in the store what grew slowly, where the gate has passed it long ago', () => {
     const plan = started(1, 4);
     const ids = Array.from({ length: 6 }, (_, n) => id(20 + n));

@@ -1,5 +1,5 @@
 import { type ItemId, levelOf, placeOf, revisionOf } from '../../keys.js';
-import { itemsPerPage, itemsThatFit } from '../../reading/page-size.js';
+import { fewestPerPage, itemsPerPage, itemsThatFit } from '../../reading/page-size.js';
 import type { StoredItem, WindowRead } from '../messages.js';
 
 const firstSpan = 4_096;
@@ -41,7 +41,8 @@ export class WindowReader {
     this.#cut = cut;
     this.#tail = { start: cut, revision: 0 };
     this.#mostItems = Math.min(itemsPerPage, Math.max(1, mostItems));
-    this.#limit = this.#mostItems;
+    // How large they are is not known before.
+    this.#limit = Math.min(fewestPerPage, this.#mostItems);
   }
 
   /** The first item that is not in the plan; undefined in tail mode. */
