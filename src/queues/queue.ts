@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalidArgument, QuorateError } from '../errors.js';
+import { checkSchema, Payloads } from '../payload/index.js';
 import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { type Codec, jsonCodec } from '../store/index.js';
@@ -10,7 +11,6 @@ import { DeadLetters } from './dead-letters/dead-letters.js';
 import { drain } from './emptying/drain.js';
 import { type Purged, purge } from './emptying/purge.js';
 import { type ItemId, QueueKeys, type QueueKind } from './keys.js';
-import { checkSchema, Payloads } from './payload/payloads.js';
 import { levelFor, priorityOf } from './priority/priority.js';
 import { checkWindow, onceWithin } from './producer/idempotency.js';
 import { checkItemOptions, type ItemOptions, idempotencyKeyOf, traitsOf } from './producer/item-options.js';
@@ -115,7 +115,7 @@ export abstract class Queue<T> implements AsyncDisposable {
     this.resultCodec = options.resultCodec ?? jsonCodec<unknown>();
     this.#keys = new QueueKeys(client.keys.prefix('queue', name), kind, this.definition);
     this.#tasks = new TaskCheck(kind, this.definition);
-    this.#payloads = new Payloads({ queueName: name, codec, schema });
+    this.#payloads = new Payloads({ owner: `queue "${name}"`, codec, schema });
     const bound = boundOf(options, kind);
     this.#producer = new Producer({ client, keys: this.#keys, queueName: name, bound });
     this.#windowMs = idempotencyWindowMs;

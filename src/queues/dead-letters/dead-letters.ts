@@ -13,11 +13,11 @@
  * - *The queue is closed*: refused like any enqueue, and the letter stays.
  */
 import { invalidArgument, isQuorateError, type QuorateError, shown } from '../../errors.js';
+import type { Payloads } from '../../payload/index.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, inRange, type KeyRange, type KeyValue, txnOf } from '../../store/index.js';
 import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
-import type { Payloads } from '../payload/payloads.js';
 import type { Producer } from '../producer/producer.js';
 import type { Draft, Enqueued } from '../producer/submission.js';
 import {

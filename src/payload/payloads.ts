@@ -1,22 +1,23 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { invalidArgument, QuorateError } from '../../errors.js';
-import type { Codec } from '../../store/index.js';
+import { invalidArgument, QuorateError } from '../errors.js';
+import type { Codec } from '../store/index.js';
 
 /** etcd refuses requests above 1.5 MiB; the rest is room for the lane, the key, the gate and the traits. */
 const largestPayloadBytes = 1_572_864 - 8_192;
 
-/** What stands in the queue for a payload, and back: a codec, and a schema before it and behind it. */
+/** What stands in a key for a value of a caller's, and back: a codec, and a schema before it and behind it. */
 export class Payloads<T> {
-  readonly #queueName: string;
+  readonly #owner: string;
   readonly #codec: Codec<T>;
   readonly #schema: StandardSchemaV1<unknown, T> | undefined;
 
+  /** `owner`: whose they are, for messages: `queue "jobs"`. */
   constructor(options: {
-    queueName: string;
+    owner: string;
     codec: Codec<T>;
     schema: StandardSchemaV1<unknown, T> | undefined;
   }) {
-    this.#queueName = options.queueName;
+    this.#owner = options.owner;
     this.#codec = options.codec;
     this.#schema = options.schema;
   }
@@ -24,14 +25,20 @@ export class Payloads<T> {
   /** The bytes of each. Throws, or rejects where the schema takes its time. */
   encodeAll(payloads: readonly T[]): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
     const schema = this.#schema;
-    if (schema === undefined) return payloads.map((payload) => this.#encode(payload));
+    if (schema === undefined) return payloads.map((payload) => this.#bytesOf(payload));
     const checks = payloads.map((payload) => validated(schema, payload));
     const encodeIfValid = (results: readonly StandardSchemaV1.Result<T>[]) => {
       for (const { issues } of results) if (issues !== undefined) throw this.#refused(issues);
-      return payloads.map((payload) => this.#encode(payload));
+      return payloads.map((payload) => this.#bytesOf(payload));
     };
     if (checks.some(isPromise)) return Promise.all(checks).then(encodeIfValid);
     return encodeIfValid(checks as readonly StandardSchemaV1.Result<T>[]);
+  }
+
+  /** The same of one. Rejects as {@link encodeAll} does. */
+  async encode(payload: T): Promise<Uint8Array> {
+    const [bytes] = await this.encodeAll([payload]);
+    return bytes as Uint8Array;
   }
 
   /** What its taker gets. Throws `codec`, or rejects with it where the schema takes its time. */
@@ -43,14 +50,12 @@ export class Payloads<T> {
     return isPromise(check) ? check.then((result) => this.#output(result)) : this.#output(check);
   }
 
-  #encode(payload: T): Uint8Array {
+  #bytesOf(payload: T): Uint8Array {
     let bytes: Uint8Array;
     try {
       bytes = this.#codec.encode(payload);
     } catch (cause) {
-      throw new QuorateError('codec', `the codec of queue "${this.#queueName}" cannot encode a payload`, {
-        cause,
-      });
+      throw new QuorateError('codec', `the codec of ${this.#owner} cannot encode a payload`, { cause });
     }
     if (bytes.length > largestPayloadBytes) {
       throw new QuorateError(
@@ -66,7 +71,7 @@ export class Payloads<T> {
     try {
       return this.#codec.decode(bytes);
     } catch (cause) {
-      throw new QuorateError('codec', `the codec of queue "${this.#queueName}" cannot decode an item`, {
+      throw new QuorateError('codec', `the codec of ${this.#owner} cannot decode what stands there`, {
         cause,
       });
     }
@@ -74,14 +79,21 @@ export class Payloads<T> {
 
   #output(result: StandardSchemaV1.Result<T>): T {
     if (result.issues === undefined) return result.value;
-    const message = `an item of queue "${this.#queueName}" is not what its schema asks for: ${inWords(result.issues)}`;
+    const message = `what stands in ${this.#owner} is not what its schema asks for: ${inWords(result.issues)}`;
     throw new QuorateError('codec', message, { details: { issues: plain(result.issues) } });
   }
 
   #refused(issues: readonly StandardSchemaV1.Issue[]): QuorateError {
-    const message = `a payload for queue "${this.#queueName}" is not what its schema asks for: ${inWords(issues)}`;
+    const message = `a payload for ${this.#owner} is not what its schema asks for: ${inWords(issues)}`;
     return new QuorateError('invalid-argument', message, { details: { issues: plain(issues) } });
   }
+}
+
+/** Refuses with `invalid-argument` what is no codec. */
+export function checkCodec(codec: unknown): void {
+  const { encode, decode } = (codec ?? {}) as Partial<Codec<unknown>>;
+  if (typeof encode === 'function' && typeof decode === 'function') return;
+  throw invalidArgument('codec is no Codec', 'an object with the functions encode and decode, or none');
 }
 
 /** Refuses with `invalid-argument` what is no Standard Schema. */

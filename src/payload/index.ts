@@ -1,0 +1,1 @@
+export { checkCodec, checkSchema, Payloads } from './payloads.js';
