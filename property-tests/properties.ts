@@ -1,8 +1,10 @@
 /** Every property that `npm run test:properties` runs. */
 import { conditionProperty } from './condition.js';
+import { counterProperty } from './counter.js';
 import { deadlockProperty } from './deadlock.js';
 import { electionProperty } from './election.js';
 import { groupCommitProperty } from './group-commit.js';
+import { idsProperty } from './ids.js';
 import { lanesProperty } from './lanes.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
@@ -21,6 +23,7 @@ import { sessionProperty } from './session.js';
 import { stmProperty } from './stm.js';
 import type { Property } from './support/property.js';
 import { toy } from './toy/property.js';
+import { valueProperty } from './value.js';
 import { watchHubProperty } from './watch-hub.js';
 
 export { canary } from './toy/property.js';
@@ -48,6 +51,9 @@ export const properties: readonly Property[] = [
   queueConditionsProperty,
   queueBoundsProperty,
   stmProperty,
+  valueProperty,
+  counterProperty,
+  idsProperty,
 ];
 
 /** A full run is no proof with fewer. */

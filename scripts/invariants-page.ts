@@ -28,6 +28,7 @@ const chapters: readonly (readonly [title: string, families: readonly string[]])
   ['Election', ['ELECTION']],
   ['Queues', ['QUEUE']],
   ['Transactions', ['STM']],
+  ['Values, counters and ids', ['VALUE', 'COUNTER', 'IDS']],
 ];
 
 const introduction = `# Invariants

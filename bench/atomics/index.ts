@@ -1,9 +1,13 @@
-/** Transactions on one hot key beside etcd's own Go library. */
+/** Transactions on one hot key beside etcd's own Go library; ids, and additions to a counter, beside a compare-and-set each. */
 import type { BenchOptions, BenchResult } from '../harness.js';
+import { idsPart } from './ids.js';
 import type { Part } from './part.js';
 import { stmPart } from './stm.js';
 
-const parts: Readonly<Record<string, (options: BenchOptions) => Promise<Part>>> = { stm: stmPart };
+const parts: Readonly<Record<string, (options: BenchOptions) => Promise<Part>>> = {
+  stm: stmPart,
+  ids: idsPart,
+};
 
 export async function atomicsBench(options: BenchOptions): Promise<BenchResult> {
   const { only = [] } = options;

@@ -1,4 +1,5 @@
 /** Every mutant that `npm run mutants` plants. */
+import { atomicsMutants } from './atomics.js';
 import { commitMutants } from './commit.js';
 import { conditionMutants } from './condition.js';
 import { deadlockMutants } from './deadlock.js';
@@ -42,4 +43,5 @@ export const mutants: readonly Mutant[] = [
   ...queueConditionsMutants,
   ...queueBoundsMutants,
   ...stmMutants,
+  ...atomicsMutants,
 ];

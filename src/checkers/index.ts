@@ -1,4 +1,11 @@
 /** Whether a recorded history, of whatever store, keeps the promises of this library. For tests and for real clusters. */
+export {
+  type AtomicValueCheck,
+  type AtomicValueCounts,
+  checkAtomicValue,
+  type SeenValue,
+  type ValueCall,
+} from './atomic-value.js';
 export type { Standstill } from './beliefs.js';
 export { type CommitsCheck, type CommitsCounts, checkCommits, type ObservedTxn } from './commits.js';
 export {
@@ -8,6 +15,7 @@ export {
   type EndedWait,
   type NotifyCall,
 } from './condition.js';
+export { type CountCall, type CounterCheck, type CounterCounts, checkCounter } from './counter.js';
 export {
   checkDeadlocks,
   type DeadlockCheck,
@@ -22,6 +30,7 @@ export {
   type SeenTerm,
 } from './election.js';
 export { History, type Life, type Replayed } from './history.js';
+export { checkIds, type GivenIds, type IdsCheck, type IdsCounts } from './ids.js';
 export { InvariantBroken } from './invariant-broken.js';
 export {
   checkLinearizable,
@@ -34,6 +43,7 @@ export {
 } from './linearizability.js';
 export { checkLockDelay, type LockDelayCheck } from './lock-delay.js';
 export {
+  boundedCounterModel,
   type CounterCall,
   type CounterReply,
   counterModel,
@@ -116,4 +126,5 @@ export { checkSession, type SeenSession, type SessionCheck, type SessionCounts }
 export { checkStm, type SeenTransaction, type StmCheck, type StmCounts } from './stm.js';
 export type { SeenRangeRead, SeenRead, SeenRun } from './stm-reads.js';
 export type { UnsettledTransaction } from './stm-writes.js';
+export type { ToldChange, ToldView, ValueReader, ValueWatcher } from './value-watchers.js';
 export { checkWatch, type WatchCheck, type WatchCounts, type WatchReport } from './watch.js';

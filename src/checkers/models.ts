@@ -3,9 +3,14 @@ import type { SequentialModel } from './linearizability.js';
 
 export type RegisterCall =
   | { readonly do: 'read' }
-  | { readonly do: 'write'; readonly value: string }
+  /** null: takes the value away. */
+  | { readonly do: 'write'; readonly value: string | null }
   /** Writes `value` if the register holds `expected`. */
-  | { readonly do: 'compare-and-set'; readonly expected: string | null; readonly value: string };
+  | {
+      readonly do: 'compare-and-set';
+      readonly expected: string | null;
+      readonly value: string | null;
+    };
 
 export interface RegisterReply {
   /** What a read found; null for nothing. */
@@ -33,23 +38,67 @@ export const registerModel: SequentialModel<string | null, RegisterCall, Registe
   keyOf: (state) => JSON.stringify(state),
 };
 
-export type CounterCall = { readonly do: 'get' } | { readonly do: 'add'; readonly by: number };
+export type CounterCall =
+  | { readonly do: 'get' }
+  | { readonly do: 'add'; readonly by: number }
+  /** Answered with what it was before. */
+  | { readonly do: 'reset'; readonly to: number }
+  /** Sets it if it is `expected`; answered with whether it did, and what it is then. */
+  | { readonly do: 'compare-and-set'; readonly expected: number; readonly to: number };
 
 export interface CounterReply {
-  /** The count, after the addition if it was one. Absent if an addition was answered without it. */
+  /** The count, after the call; of a reset, before it. Absent if a call was answered without it. */
   readonly count?: number;
+  /** Whether a compare-and-set wrote. */
+  readonly wrote?: boolean;
+  /** The call was refused, since it would have passed a bound. */
+  readonly isOver?: boolean;
+}
+
+/** A number that is added to, `initial` at first, and that no call takes out of its bounds. */
+export function boundedCounterModel({
+  initial,
+  min,
+  max,
+}: {
+  readonly initial: number;
+  readonly min: number;
+  readonly max: number;
+}): SequentialModel<number, CounterCall, CounterReply> {
+  return {
+    initial,
+    step(state, call, reply) {
+      const next = counted(state, call);
+      const isOver = next < min || next > max;
+      if (reply === undefined) return isOver ? state : next;
+      if (isOver || reply.isOver === true) return isOver && reply.isOver === true ? state : undefined;
+      if (call.do === 'compare-and-set' && reply.wrote !== (state === call.expected)) return undefined;
+      const told = call.do === 'reset' ? state : next;
+      return reply.count === undefined || reply.count === told ? next : undefined;
+    },
+    keyOf: String,
+  };
+}
+
+function counted(state: number, call: CounterCall): number {
+  switch (call.do) {
+    case 'get':
+      return state;
+    case 'add':
+      return state + call.by;
+    case 'reset':
+      return call.to;
+    case 'compare-and-set':
+      return state === call.expected ? call.to : state;
+  }
 }
 
 /** A number that is added to, 0 at first. */
-export const counterModel: SequentialModel<number, CounterCall, CounterReply> = {
+export const counterModel = boundedCounterModel({
   initial: 0,
-  step(state, call, reply) {
-    const next = call.do === 'add' ? state + call.by : state;
-    if (reply === undefined || (call.do === 'add' && reply.count === undefined)) return next;
-    return reply.count === next ? next : undefined;
-  },
-  keyOf: String,
-};
+  min: Number.NEGATIVE_INFINITY,
+  max: Number.POSITIVE_INFINITY,
+});
 
 export type FencedLockCall =
   /** Answered with the token. */

@@ -141,6 +141,20 @@ export const invariants = {
   'STM-5':
     'At weaker levels a transaction has read what they allow: keys that stand at its commit, or values that were committed while it ran.',
   'STM-6': 'A transaction commits only while what guards it stands.',
+  'VALUE-1':
+    'Every call on a value takes effect at one moment between its beginning and its end, and answers what was so then.',
+  'VALUE-2': 'A write of a value is applied once or never, and as its caller is told.',
+  'VALUE-3': 'What was made from a state of a value replaces just that state: no update is lost.',
+  'VALUE-4': 'A watcher of a value sees a subsequence of its states, never goes back, and ends at the last.',
+  'VALUE-5':
+    'A reader of changes is told each of them once, in order, or that there is a gap, and between which revisions.',
+  'VALUE-6': 'Under a guard nothing is written to a value once that has ended.',
+  'COUNTER-1':
+    'Every call on a counter takes effect at one moment between its beginning and its end, once, and answers what was so then.',
+  'COUNTER-2': 'A counter never passes its bounds.',
+  'IDS-1': 'No id is given out twice.',
+  'IDS-2': 'The ids of one allocator increase, in the order of its calls.',
+  'IDS-3': 'An id is given out only once it is reserved.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

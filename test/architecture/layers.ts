@@ -17,12 +17,13 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   etcd3: ground,
   commit: ground,
   watch: ground,
+  payload: ['errors', 'store'],
   session: belowSession,
   line: belowPrimitives,
   locks: [...belowPrimitives, 'line'],
   election: [...belowPrimitives, 'line'],
-  queues: belowPrimitives,
-  atomics: [...belowPrimitives, 'line'],
+  queues: [...belowPrimitives, 'payload'],
+  atomics: [...belowPrimitives, 'line', 'payload'],
   // Of the primitives only what their keys and values look like.
   checkers: ['errors', 'store', 'line', 'election', 'queues'],
   index: [...belowPrimitives, 'locks', 'election', 'queues', 'atomics'],
@@ -43,5 +44,7 @@ export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
     'node:util',
     'node:zlib',
   ],
+  payload: ['@standard-schema/spec'],
   queues: ['p-queue', '@standard-schema/spec', 'croner'],
+  atomics: ['@standard-schema/spec'],
 };

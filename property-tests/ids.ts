@@ -1,0 +1,158 @@
+/**
+ * Ids: processes that take them one by one and in numbers, lose their patience, crash and pause, while replies are lost and
+ * history is compacted. No id is ever given twice, those of one object ascend, and none is given that was not reserved.
+ */
+import { IdAllocator } from '../src/atomics/index.js';
+import { checkIds, type GivenIds, History } from '../src/checkers/index.js';
+import { isQuorateError } from '../src/errors.js';
+import { type Key, Keyspace } from '../src/store/index.js';
+import { type CallerPlan, type IdsWorkload, idsWorkload, withinMs } from './ids/workload.js';
+import { waitOptions } from './support/holding.js';
+import { namespace } from './support/open-client.js';
+import type { Property } from './support/property.js';
+import { type Seat, Seats } from './support/seats.js';
+import { bring } from './support/weather.js';
+import type { World } from './support/world.js';
+
+const safetyMs = 9_000;
+/** Nothing is waited for but replies: connections that are given up, and lanes that are opened anew. */
+const livenessMs = 8_000 + 20_000 + 9_000 + 16 * 2_000;
+/** Requests may arrive so late. */
+const afterlifeMs = 9_000;
+const name = 'i';
+
+const situations = [
+  'an id was given at once',
+  'an id was waited for',
+  'ids came out of several blocks',
+  'a wait was given up',
+  'others reserved blocks in between',
+  'a process crashed, and left a gap',
+  'every caller got on when only a core was healed',
+] as const;
+
+type Situation = (typeof situations)[number];
+
+interface IdsSeat extends Seat {
+  readonly ids: IdAllocator;
+  readonly allocator: string;
+  calls: number;
+}
+
+class Scene {
+  readonly key: Key = `${new Keyspace(namespace).prefix('ids', name)}next`;
+  readonly given: GivenIds[] = [];
+  readonly seats: Seats<CallerPlan, IdsSeat>;
+  readonly #world: World<IdsWorkload>;
+
+  constructor(world: World<IdsWorkload>) {
+    this.#world = world;
+    const { ttlMs, first, atLeast, atMost } = world.workload;
+    this.seats = new Seats({
+      ...{ world: world as World, ttlMs },
+      store: ({ store }) => store,
+      furnish: (seat) => ({
+        ...seat,
+        ids: new IdAllocator(seat.client, name, { first, blockSize: { atLeast, atMost } }),
+        allocator: `${seat.process.name}.${seat.incarnation}`,
+        calls: 0,
+      }),
+      round: (seat, plan) => this.#round(seat, plan),
+      bury: (process) => {
+        if (process.incarnation > 0) this.reached('a process crashed, and left a gap');
+      },
+    });
+  }
+
+  reached(situation: Situation): void {
+    this.#world.reached(situation);
+  }
+
+  async #round(seat: IdsSeat, plan: CallerPlan): Promise<void> {
+    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
+    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { way, count } = plan;
+    if (way === 'try-next') this.#tryNext(seat);
+    else {
+      const calls =
+        way === 'take'
+          ? [this.#call(seat, () => seat.ids.take(count, options))]
+          : Array.from({ length: count }, () => this.#call(seat, async () => [await seat.ids.next(options)]));
+      this.seats.strike(plan, seat.process);
+      await Promise.all(calls);
+    }
+    end();
+  }
+
+  #tryNext(seat: IdsSeat): void {
+    seat.calls += 1;
+    const id = seat.ids.tryNext();
+    if (id !== undefined) this.#note(seat, seat.calls, [id]);
+  }
+
+  async #call(seat: IdsSeat, ask: () => Promise<readonly number[]>): Promise<void> {
+    seat.calls += 1;
+    const call = seat.calls;
+    const askedMs = this.#world.simulation.nowMs;
+    try {
+      const ids = await ask();
+      this.#note(seat, call, ids);
+      const waited = this.#world.simulation.nowMs > askedMs;
+      this.reached(waited ? 'an id was waited for' : 'an id was given at once');
+      const [first = 0] = ids;
+      if (ids.some((id, index) => id !== first + index)) this.reached('others reserved blocks in between');
+      if (ids.length > this.#world.workload.atMost) this.reached('ids came out of several blocks');
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
+      if (isQuorateError(error, 'timeout') || isQuorateError(error, 'aborted')) {
+        this.reached('a wait was given up');
+      }
+    }
+  }
+
+  #note({ process, allocator }: IdsSeat, call: number, ids: readonly number[]): void {
+    const atMs = this.#world.simulation.nowMs;
+    this.given.push({ process: process.name, allocator, call, ids, atMs });
+  }
+}
+
+async function run(world: World<IdsWorkload>): Promise<void> {
+  const { workload, simulation } = world;
+  const scene = new Scene(world);
+  for (const callers of workload.processes) scene.seats.start(callers);
+  bring(world as World, workload.weather, workload.processes.length, safetyMs);
+  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
+    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
+  }
+  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
+  await world.safetyPhase(isDone, safetyMs);
+  world.heal();
+  scene.seats.isHealed = true;
+  const wasPending = scene.seats.pending !== undefined;
+  const judged = () => {
+    const history = new History(simulation.history);
+    checkIds({ history, key: scene.key, first: workload.first, given: scene.given });
+  };
+  try {
+    const waiting = () => scene.seats.pending && `${scene.seats.pending.name} waits for ids`;
+    await world.livenessPhase(waiting, livenessMs);
+  } catch (error) {
+    // What was done wrong says more than what was not done.
+    judged();
+    throw error;
+  }
+  await world.run(afterlifeMs);
+  judged();
+  const left = wasPending && scene.seats.processes.some(({ isCore }) => !isCore);
+  if (left) scene.reached('every caller got on when only a core was healed');
+}
+
+export const idsProperty: Property<IdsWorkload> = {
+  module: 'ids',
+  invariants: ['IDS-1', 'IDS-2', 'IDS-3'],
+  workload: idsWorkload,
+  faults: { maxWindows: 12, withinMs },
+  sometimes: situations,
+  runs: 500,
+  run,
+};

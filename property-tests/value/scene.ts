@@ -1,0 +1,332 @@
+/** The processes of a run, each with a client, the value, its callers, a watcher and a reader of changes. */
+
+import { AtomicValue, type TransactionGuard, type Versioned } from '../../src/atomics/index.js';
+import type { SeenValue, ToldChange, ToldView, ValueCall } from '../../src/checkers/index.js';
+import { isQuorateError } from '../../src/errors.js';
+import { Mutex } from '../../src/locks/index.js';
+import { sleep } from '../../src/runtime/index.js';
+import type { SimulatedProcess } from '../../src/simulator/index.js';
+import { bytesOf, type Codec, type Compare, type Key, Keyspace, textOf } from '../../src/store/index.js';
+import { waitOptions } from '../support/holding.js';
+import { namespace } from '../support/open-client.js';
+import { type Seat, Seats } from '../support/seats.js';
+import type { World } from '../support/world.js';
+import type { Situation } from './situations.js';
+import type { CallerPlan, ProcessPlan, ValueWorkload } from './workload.js';
+
+interface ValueSeat extends Seat {
+  readonly value: AtomicValue<string>;
+  readonly mutex: Mutex;
+}
+
+/** A call as it is noted while it goes on. */
+type Noted = { -readonly [Name in keyof ValueCall]: ValueCall[Name] };
+
+/** What one watcher, or one reader of changes, of one life of a process was told. */
+interface Told<Item> {
+  readonly process: SimulatedProcess;
+  readonly incarnation: number;
+  readonly items: Item[];
+  hasEnded: boolean;
+}
+
+export interface ReadHistory {
+  readonly process: string;
+  readonly versions: readonly SeenValue[];
+}
+
+const name = 'v';
+const lockName = 'm';
+const text: Codec<string> = { encode: bytesOf, decode: textOf };
+/** How long a hold is waited for under which something is to be written. */
+const lockWithinMs = 500;
+
+export class Scene {
+  readonly key: Key = `${new Keyspace(namespace).prefix('value', name)}v`;
+  readonly calls: Noted[] = [];
+  readonly histories: ReadHistory[] = [];
+  readonly views: Told<ToldView>[] = [];
+  readonly changes: (Told<ToldChange> & { readonly after: number | undefined })[] = [];
+  readonly seats: Seats<CallerPlan, ValueSeat>;
+  readonly #world: World<ValueWorkload>;
+  #texts = 0;
+
+  constructor(world: World<ValueWorkload>) {
+    this.#world = world;
+    this.seats = new Seats({
+      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      store: ({ store }) => store,
+      furnish: (seat) => this.#furnish(seat),
+      round: (seat, plan) => this.#round(seat, plan),
+      bury: () => {},
+    });
+  }
+
+  start({ callers }: ProcessPlan): void {
+    this.seats.start(callers);
+  }
+
+  /** One that has not been told the last of the value, though nothing hinders it. */
+  behind(): string | undefined {
+    const [now] = this.#world.simulation.engine.range({ key: this.key }).kvs;
+    const mod = now?.modRevision;
+    const watcher = this.views.find((told) => this.isStanding(told) && !isLastView(told.items.at(-1), mod));
+    if (watcher !== undefined) return `a watcher of ${watcher.process.name} was not told the last`;
+    const lastRevision = this.#lastChange();
+    const reader = this.changes.find(
+      (told) => this.isStanding(told) && newestOf(told.items, told.after) < lastRevision,
+    );
+    return reader && `a reader of ${reader.process.name} was not told the last`;
+  }
+
+  isStanding({ process, incarnation, hasEnded }: Told<unknown>): boolean {
+    return process.isCore && process.status !== 'crashed' && process.incarnation === incarnation && !hasEnded;
+  }
+
+  reached(situation: Situation, times = 1): void {
+    this.#world.reached(situation, times);
+  }
+
+  #lastChange(): number {
+    const { history } = this.#world.simulation;
+    const last = history.findLast(({ events }) => events.some(({ kv }) => kv.key === this.key));
+    return last?.revision ?? 0;
+  }
+
+  readonly #nowMs = (): number => this.#world.simulation.nowMs;
+
+  #furnish(seat: Seat): ValueSeat {
+    const value = new AtomicValue<string>(seat.client, name, { codec: text });
+    const plan = this.#world.workload.processes[seat.process.index];
+    if (plan?.watches) void this.#watch(seat, value, plan);
+    if (plan?.readsChanges) void this.#read(seat, value, plan);
+    return { ...seat, value, mutex: new Mutex(seat.client, lockName) };
+  }
+
+  async #watch({ process, incarnation, client }: Seat, value: AtomicValue<string>, plan: ProcessPlan) {
+    const told: Told<ToldView> = { process, incarnation, items: [], hasEnded: false };
+    this.views.push(told);
+    for await (const view of value.watch()) {
+      if (view.status === 'unknown') this.reached('a watcher was told that nobody knows');
+      if (view.status === 'unreadable') throw view.error;
+      told.items.push(view.status === 'present' ? seenIn(view) : view);
+      await this.#dawdle(client.runtime, plan);
+    }
+    told.hasEnded = true;
+  }
+
+  async #read({ process, incarnation, client }: Seat, value: AtomicValue<string>, plan: ProcessPlan) {
+    const before = this.changes.findLast((told) => told.process === process);
+    const upTo = before && newestOf(before.items, before.after);
+    const after = upTo === undefined || upTo === 0 ? undefined : upTo;
+    if (after !== undefined) this.reached('a reader went on where it had been before a crash');
+    const told = { process, incarnation, items: [] as ToldChange[], hasEnded: false, after };
+    this.changes.push(told);
+    for await (const change of value.changes({ after })) {
+      if (change.type === 'unreadable') throw change.error;
+      if (change.type === 'gap') this.reached('a gap was told');
+      if (change.type === 'set') {
+        told.items.push({ type: 'set', revision: change.revision, text: change.value });
+      } else if (change.type === 'state') {
+        const { revision, state } = change;
+        told.items.push({ type: 'state', revision, text: state?.value ?? null });
+      } else told.items.push(change);
+      await this.#dawdle(client.runtime, plan);
+    }
+    told.hasEnded = true;
+  }
+
+  async #dawdle(runtime: Seat['client']['runtime'], { readMs }: ProcessPlan): Promise<void> {
+    if (readMs > 0 && !this.seats.isHealed) await sleep(runtime, readMs);
+  }
+
+  async #round(seat: ValueSeat, plan: CallerPlan): Promise<void> {
+    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
+    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    let release = async () => {};
+    try {
+      let guard: TransactionGuard | undefined;
+      if (plan.guard === 'session' || plan.guard === 'compare') {
+        const session = await seat.client.session({ timeoutMs: lockWithinMs });
+        guard = plan.guard === 'session' ? session : session.guard();
+      }
+      if (plan.guard === 'hold') {
+        const hold = await seat.mutex.acquire({ timeoutMs: lockWithinMs });
+        release = () => hold.release();
+        guard = hold;
+      }
+      if (plan.struckAs === 'calls') this.seats.strike(plan, seat.process);
+      if (guard !== undefined && plan.thinkMs > 0) await sleep(seat.client.runtime, 10 * plan.thinkMs);
+      const answered = this.#call(seat, plan, { ...options, guard });
+      if (plan.struckAs === 'waits') this.seats.strike(plan, seat.process);
+      await answered;
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
+      const hasGivenUp = isQuorateError(error, 'timeout') || isQuorateError(error, 'aborted');
+      if (!isPatient && hasGivenUp) this.reached('a call was given up');
+      if (plan.guard !== 'none' && isQuorateError(error, 'fenced')) {
+        this.reached('a write was refused, since its guard had ended');
+      }
+    } finally {
+      end();
+      await release();
+    }
+  }
+
+  async #call(seat: ValueSeat, plan: CallerPlan, options: CallOptions): Promise<void> {
+    switch (plan.what) {
+      case 'get':
+        await this.#get(seat, options);
+        return;
+      case 'set':
+        return this.#note(seat, 'set', this.#newText(), options, async (call) => {
+          call.revision = await seat.value.set(call.text ?? '', options);
+        });
+      case 'update':
+        return this.#update(seat, plan, options);
+      case 'delete':
+        return this.#note(seat, 'delete', undefined, options, async (call) => {
+          call.wasThere = await seat.value.delete(options);
+          if (call.wasThere) this.reached('a value was deleted');
+        });
+      case 'read-history':
+        return this.#readHistory(seat, options);
+      default:
+        return this.#swap(seat, plan, options);
+    }
+  }
+
+  async #get(seat: ValueSeat, options: CallOptions): Promise<Versioned<string> | undefined> {
+    let seen: Versioned<string> | undefined;
+    await this.#note(seat, 'get', undefined, {}, async (call) => {
+      seen = await seat.value.get(options);
+      call.found = foundIn(seen);
+    });
+    return seen;
+  }
+
+  #update(seat: ValueSeat, { thinkMs }: CallerPlan, options: CallOptions): Promise<void> {
+    return this.#note(seat, 'update', this.#newText(), options, async (call) => {
+      let runs = 0;
+      let madeFrom: string | undefined;
+      const written = await seat.value.update(async (current) => {
+        runs += 1;
+        madeFrom = current;
+        if (thinkMs > 0) await sleep(seat.client.runtime, thinkMs);
+        return call.text ?? '';
+      }, options);
+      if (runs > 1) this.reached('an update was refused, and made anew');
+      call.revision = written.revision;
+      call.found = madeFrom === undefined ? null : this.#seenOf(madeFrom);
+    });
+  }
+
+  /** Texts are written once, so that one tells its revision. */
+  #seenOf(madeFrom: string): SeenValue {
+    for (const { revision, events } of this.#world.simulation.history) {
+      const isIt = events.some(({ kv }) => kv.key === this.key && textOf(kv.value) === madeFrom);
+      if (isIt) return { revision, text: madeFrom };
+    }
+    return { revision: -1, text: madeFrom };
+  }
+
+  async #swap(seat: ValueSeat, { what, thinkMs }: CallerPlan, options: CallOptions): Promise<void> {
+    const seen = await this.#get(seat, options);
+    if (thinkMs > 0) await sleep(seat.client.runtime, thinkMs);
+    const deletes = what === 'delete-seen';
+    const newText = deletes ? undefined : this.#newText();
+    const kind = deletes ? 'compare-and-delete' : 'compare-and-set';
+    await this.#note(seat, kind, newText, options, async (call) => {
+      const expected = what === 'swap-value' && seen !== undefined ? { value: seen.value } : seen;
+      const swapped =
+        newText === undefined
+          ? await seat.value.compareAndDelete(expected, options)
+          : await seat.value.compareAndSet(expected, newText, options);
+      if (swapped.succeeded) {
+        // To delete what is not there is no write, and has no revision of its own.
+        if (newText !== undefined || seen !== undefined) call.revision = swapped.revision;
+        call.found = foundIn(seen);
+      } else {
+        call.outcome = 'refused';
+        call.found = foundIn(swapped.found);
+        this.reached('a comparison was refused');
+      }
+    });
+  }
+
+  async #readHistory(seat: ValueSeat, options: CallOptions): Promise<void> {
+    const versions: SeenValue[] = [];
+    this.histories.push({ process: seat.process.name, versions });
+    try {
+      for await (const { revision, value } of seat.value.history({ ...options, limit: 6 })) {
+        versions.push({ revision, text: value });
+      }
+    } catch (error) {
+      if (isQuorateError(error, 'compacted')) this.reached('history ended where it was compacted');
+      throw error;
+    } finally {
+      if (versions.length > 1) this.reached('versions of the past were read');
+    }
+  }
+
+  /** Whatever becomes of it: while nobody is told, nobody knows. */
+  async #note(
+    { process }: ValueSeat,
+    what: ValueCall['do'],
+    newText: string | undefined,
+    { guard }: CallOptions,
+    work: (call: Noted) => Promise<void>,
+  ): Promise<void> {
+    const call: Noted = { process: process.name, do: what, outcome: 'unknown', beganAtMs: this.#nowMs() };
+    if (newText !== undefined) call.text = newText;
+    if (guard !== undefined) call.guard = compareOf(guard);
+    this.calls.push(call);
+    const told: Noted = { ...call, outcome: 'done' };
+    try {
+      await work(told);
+      Object.assign(call, told, { endedAtMs: this.#nowMs() });
+      if (call.outcome === 'done' && guard !== undefined && newText !== undefined) {
+        this.reached('a write was made under a guard');
+      }
+    } catch (error) {
+      if (isQuorateError(error)) call.outcome = error.outcome;
+      call.endedAtMs = this.#nowMs();
+      throw error;
+    }
+  }
+
+  #newText(): string {
+    this.#texts += 1;
+    return `t${this.#texts}`;
+  }
+}
+
+interface CallOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+  readonly guard?: TransactionGuard | undefined;
+}
+
+function compareOf(guard: TransactionGuard): Compare {
+  return 'guard' in guard ? guard.guard() : (guard as Compare);
+}
+
+function seenIn({ revision, value }: Versioned<string>): ToldView {
+  return { status: 'present', revision, text: value };
+}
+
+function foundIn(seen: Versioned<string> | undefined): SeenValue | null {
+  return seen === undefined ? null : { revision: seen.revision, text: seen.value };
+}
+
+function isLastView(view: ToldView | undefined, mod: number | undefined): boolean {
+  if (view === undefined || view.status === 'unknown') return false;
+  return view.status === 'present' ? view.revision === mod : mod === undefined;
+}
+
+/** The newest revision that a reader has dealt with; 0 for none. */
+function newestOf(items: readonly ToldChange[], after: number | undefined): number {
+  const last = items.at(-1);
+  if (last === undefined) return after ?? 0;
+  return last.type === 'gap' ? last.toRevision : last.revision;
+}

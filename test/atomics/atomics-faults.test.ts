@@ -1,0 +1,97 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { AtomicValue, Counter } from '../../src/atomics/index.js';
+import { MemoryServer } from '../../src/memory/index.js';
+import { Client } from '../../src/session/index.js';
+import { faultyStore } from '../support/faulty-store.js';
+import { hookedStore } from '../support/hooked-store.js';
+
+async function scene() {
+  const server = new MemoryServer();
+  const faulty = faultyStore(server.connect());
+  const hooked = hookedStore(faulty);
+  const client = await Client.open({ store: hooked.store, namespace: 'n' });
+  onTestFinished(() => client.close());
+  return { server, faulty, hooked, client };
+}
+
+describe('counters and values, when things go wrong', () => {
+  it('COUNTER-1 an addition whose reply was lost counts once', async () => {
+    const { faulty, client } = await scene();
+    const counter = new Counter(client, 'c');
+    expect(await counter.add(1)).toBe(1);
+    for (const [index, fault] of (
+      ['lose-reply', 'lose-request', 'timeout-applied', 'late', 'refuse'] as const
+    ).entries()) {
+      faulty.script('txn', fault);
+      expect(await counter.add(1)).toBe(index + 2);
+    }
+    await faulty.releaseHeld();
+    expect(await counter.get()).toBe(6);
+  });
+
+  it('VALUE-2 a write whose reply was lost is applied once, and told with its own revision', async () => {
+    const { server, faulty, client } = await scene();
+    const value = new AtomicValue<string>(client, 'v');
+    faulty.script('txn', 'lose-reply');
+    const revision = await value.set('a');
+    expect(server.engine.range({ key: value.key }).kvs[0]).toMatchObject({
+      modRevision: revision,
+      version: 1,
+    });
+    faulty.script('txn', 'lose-reply');
+    expect(await value.compareAndSet({ value: 'a' }, 'b')).toMatchObject({ succeeded: true });
+    faulty.script('txn', 'lose-reply');
+    expect(await value.compareAndSet({ value: 'a' }, 'c')).toMatchObject({
+      succeeded: false,
+      found: { value: 'b' },
+    });
+    faulty.script('txn', 'late');
+    expect(await value.update((text = '') => `${text}d`)).toMatchObject({ value: 'bd' });
+    await faulty.releaseHeld();
+    expect(await value.get()).toMatchObject({ value: 'bd', version: 3 });
+  });
+
+  it('COUNTER-1 who gives up before its batch is sent is left out, and who does later is told that nobody knows', async () => {
+    const { hooked, client } = await scene();
+    const counter = new Counter(client, 'c');
+    await counter.add(1);
+    let letGo = () => {};
+    hooked.hook = async (_request, send) => {
+      hooked.hook = undefined;
+      await new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      return send();
+    };
+    const stay = counter.add(10);
+    const leave = new AbortController();
+    const left = counter.add(100, { signal: leave.signal });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const behind = counter.add(1_000, { timeoutMs: 10 });
+    await expect(behind).rejects.toMatchObject({ code: 'timeout', outcome: 'not-applied' });
+    leave.abort();
+    await expect(left).rejects.toMatchObject({ code: 'aborted', outcome: 'unknown' });
+    letGo();
+    expect(await stay).toBe(11);
+    expect(await counter.get()).toBe(111);
+  });
+
+  it('COUNTER-1 is answered by a read that fails for a while', async () => {
+    const { faulty, client } = await scene();
+    const counter = new Counter(client, 'c');
+    faulty.script('range', 'refuse', 'lose-reply', 'refuse');
+    expect(await counter.add(3)).toBe(3);
+  });
+
+  it('fails with `closed` once the client is closed, and leaves nobody waiting', async () => {
+    const { client } = await scene();
+    const counter = new Counter(client, 'c');
+    const value = new AtomicValue<number>(client, 'v');
+    await counter.add(1);
+    await client.close();
+    await expect(counter.add(1)).rejects.toMatchObject({ code: 'closed' });
+    await expect(value.set(1)).rejects.toMatchObject({ code: 'closed' });
+    await expect(value.watch().next()).rejects.toMatchObject({ code: 'closed' });
+    await expect(value.changes().next()).rejects.toMatchObject({ code: 'closed' });
+  });
+});
