@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { startEtcd } from '../test/support/etcd-process.js';
 import { atomicsBench } from './atomics/index.js';
+import { barriersBench } from './barriers/index.js';
 import { groupCommitBench } from './group-commit.js';
 import { type BenchOptions, type BenchResult, isReached, print, save } from './harness.js';
 import { locksBench } from './locks/index.js';
@@ -11,6 +12,7 @@ import { transportBench } from './transport.js';
 
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchResult>>> = {
   atomics: atomicsBench,
+  barriers: barriersBench,
   'group-commit': groupCommitBench,
   locks: locksBench,
   queues: queuesBench,

@@ -1,11 +1,14 @@
 /** Every property that `npm run test:properties` runs. */
+import { barrierProperty } from './barrier.js';
 import { conditionProperty } from './condition.js';
 import { counterProperty } from './counter.js';
 import { deadlockProperty } from './deadlock.js';
+import { doubleBarrierProperty } from './double-barrier.js';
 import { electionProperty } from './election.js';
 import { groupCommitProperty } from './group-commit.js';
 import { idsProperty } from './ids.js';
 import { lanesProperty } from './lanes.js';
+import { latchProperty } from './latch.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
 import { queueProperty } from './queue.js';
@@ -54,6 +57,9 @@ export const properties: readonly Property[] = [
   valueProperty,
   counterProperty,
   idsProperty,
+  barrierProperty,
+  latchProperty,
+  doubleBarrierProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -29,6 +29,7 @@ const chapters: readonly (readonly [title: string, families: readonly string[]])
   ['Queues', ['QUEUE']],
   ['Transactions', ['STM']],
   ['Values, counters and ids', ['VALUE', 'COUNTER', 'IDS']],
+  ['Barriers', ['BARRIER', 'LATCH', 'DOUBLE']],
 ];
 
 const introduction = `# Invariants

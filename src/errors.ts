@@ -34,6 +34,10 @@ export type ErrorCode =
   | 'deadlock'
   // Others were first as often as a transaction was to be tried. Nothing was written
   | 'conflict'
+  // Somebody has closed the gate of a barrier already
+  | 'gate-closed'
+  // A member died, or failed, and with it the round or the generation of all who take part in it
+  | 'barrier-broken'
   // What the store answered
   | 'compacted'
   | 'future-revision'

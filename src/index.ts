@@ -1,5 +1,6 @@
 /** Distributed coordination primitives on etcd. What belongs to one topic is also importable from its subpath. */
 export * from './atomics/index.js';
+export * from './barriers/index.js';
 export * from './election/index.js';
 export {
   type ErrorCode,

@@ -15,7 +15,7 @@ const results = fileURLToPath(new URL('../results/bin', import.meta.url));
 export const whyNoGo = 'etcd Go client (Debian: apt-get install golang-go golang-etcd-server-dev)';
 
 /** The binary of one of the programs in `bench/peers/go`, or undefined where Go or the client's sources are missing. */
-export function goPeer(program: 'mutex' | 'queue' | 'stm' | 'txn'): string | undefined {
+export function goPeer(program: 'barrier' | 'mutex' | 'queue' | 'stm' | 'txn'): string | undefined {
   if (!existsSync(join(gopath, 'src/go.etcd.io/etcd/clientv3'))) return undefined;
   try {
     execFileSync('go', ['version'], { stdio: 'ignore' });

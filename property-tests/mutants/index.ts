@@ -1,9 +1,12 @@
 /** Every mutant that `npm run mutants` plants. */
 import { atomicsMutants } from './atomics.js';
+import { barrierMutants } from './barrier.js';
 import { commitMutants } from './commit.js';
 import { conditionMutants } from './condition.js';
 import { deadlockMutants } from './deadlock.js';
+import { doubleBarrierMutants } from './double-barrier.js';
 import { electionMutants } from './election.js';
+import { latchMutants } from './latch.js';
 import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
@@ -44,4 +47,7 @@ export const mutants: readonly Mutant[] = [
   ...queueBoundsMutants,
   ...stmMutants,
   ...atomicsMutants,
+  ...barrierMutants,
+  ...latchMutants,
+  ...doubleBarrierMutants,
 ];

@@ -6,6 +6,14 @@ export {
   type SeenValue,
   type ValueCall,
 } from './atomic-value.js';
+export {
+  type BarrierCheck,
+  type BarrierCounts,
+  checkBarrier,
+  type SeenClosing,
+  type SeenOpening,
+  type SeenWait,
+} from './barrier.js';
 export type { Standstill } from './beliefs.js';
 export { type CommitsCheck, type CommitsCounts, checkCommits, type ObservedTxn } from './commits.js';
 export {
@@ -23,6 +31,14 @@ export {
   type ToldDeadlock,
 } from './deadlock.js';
 export {
+  checkDoubleBarrier,
+  type DoubleBarrierCheck,
+  type DoubleBarrierCounts,
+  type SeenEntry,
+  type SeenRefusal,
+  type SeenRound,
+} from './double-barrier.js';
+export {
   checkElection,
   type ElectionCheck,
   type ElectionCounts,
@@ -32,6 +48,7 @@ export {
 export { History, type Life, type Replayed } from './history.js';
 export { checkIds, type GivenIds, type IdsCheck, type IdsCounts } from './ids.js';
 export { InvariantBroken } from './invariant-broken.js';
+export { checkLatch, type LatchCheck, type LatchCounts, type SeenArrival } from './latch.js';
 export {
   checkLinearizable,
   type Linearizability,

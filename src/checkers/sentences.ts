@@ -155,6 +155,22 @@ export const invariants = {
   'IDS-1': 'No id is given out twice.',
   'IDS-2': 'The ids of one allocator increase, in the order of its calls.',
   'IDS-3': 'An id is given out only once it is reserved.',
+  'BARRIER-1': 'A wait returns only if the gate was open at a revision since it was called.',
+  'BARRIER-2':
+    'An opening releases everybody who waits, even where the gate is closed again at once and watches were cut.',
+  'BARRIER-3':
+    'A gate is closed by one at a time; it is opened by who closed it, with its session, or by whoever asked to, and a persistent one by nothing else.',
+  'LATCH-1':
+    'A latch opens in the revision in which as many different arrivals as it takes have been counted, and not before.',
+  'LATCH-2': 'A wait returns only once the latch is open.',
+  'LATCH-3': 'An arrival counts once, and one that was told to be counted is.',
+  'DOUBLE-1':
+    'A round is let in when as many members as it takes stand at one revision, since when none has withdrawn, and nobody else enters it.',
+  'DOUBLE-2':
+    'A round is over when all of its members have left, and with the policy `break` only if none of them has died.',
+  'DOUBLE-3': 'Who is told that a round is broken waited with somebody that died, with the policy `break`.',
+  'DOUBLE-4': 'Members enter in the order in which they came; one is refused only where the round is full.',
+  'DOUBLE-5': 'Who gives up, leaves or dies leaves no key behind.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

@@ -86,6 +86,11 @@ export class Client implements AsyncDisposable {
     });
   }
 
+  /** The TTL of its sessions in ms. */
+  get ttlMs(): number {
+    return this.#settings.ttlSeconds * 1_000;
+  }
+
   /** Opens a client. With `closeStore`, the store is closed too if this fails after the options were accepted. */
   static async open(options: ClientOptions): Promise<Client> {
     const settings = checkClientOptions(options);

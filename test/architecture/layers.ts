@@ -24,9 +24,10 @@ export const allowedImports: Readonly<Record<string, readonly string[]>> = {
   election: [...belowPrimitives, 'line'],
   queues: [...belowPrimitives, 'payload'],
   atomics: [...belowPrimitives, 'line', 'payload'],
+  barriers: belowPrimitives,
   // Of the primitives only what their keys and values look like.
-  checkers: ['errors', 'store', 'line', 'election', 'queues'],
-  index: [...belowPrimitives, 'locks', 'election', 'queues', 'atomics'],
+  checkers: ['errors', 'store', 'line', 'election', 'queues', 'barriers'],
+  index: [...belowPrimitives, 'locks', 'election', 'queues', 'atomics', 'barriers'],
 };
 
 /** Packages and built-in modules that a folder may import. Adapters are the only ones that know a client. */

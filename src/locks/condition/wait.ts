@@ -1,13 +1,13 @@
 import { isPermanent, isQuorateError, QuorateError } from '../../errors.js';
 import { type Joining, type Line, type Place, sendJoinings } from '../../line/index.js';
 import { Backoff, sleep } from '../../runtime/index.js';
+import { sendDeletion } from '../../session/guarded-deletion.js';
 import type { Client, Session } from '../../session/index.js';
 import { remove } from '../../store/index.js';
 import { orDeadlock } from '../deadlock/detector.js';
 import type { Hold, PlaceHold } from '../hold.js';
 import { type HoldInternals, placeOf } from '../mutex/internals.js';
 import { holdOwnPlace } from '../mutex/own-place.js';
-import { sendDeletion } from '../waiting/guarded-deletion.js';
 import type { Owner } from '../waiting/owner.js';
 import { passOn } from './pass-on.js';
 

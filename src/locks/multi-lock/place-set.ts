@@ -1,8 +1,8 @@
 import { type Joining, type Line, Place, sendJoinings } from '../../line/index.js';
 import { invariant } from '../../runtime/index.js';
+import { sendDeletion } from '../../session/guarded-deletion.js';
 import type { Client, Session } from '../../session/index.js';
 import { compare, nested, remove } from '../../store/index.js';
-import { sendDeletion } from '../waiting/guarded-deletion.js';
 
 export interface TakeSet {
   readonly client: Client;

@@ -8,9 +8,9 @@
  */
 import { fencingToken, type Line, type Place } from '../../line/index.js';
 import type { WaitOptions } from '../../runtime/index.js';
+import { orGiveUp } from '../../runtime/or-give-up.js';
 import type { Client } from '../../session/index.js';
 import type { PlaceHold } from '../hold.js';
-import { orGiveUp } from '../waiting/or-give-up.js';
 import type { Owner } from '../waiting/owner.js';
 import { type StandInLine, standInLine } from '../waiting/stand-in-line.js';
 import { dedicatedHold } from './dedicated-hold.js';

@@ -1,7 +1,7 @@
 import { type JoinOptions, type Place, sendJoinings } from '../../line/index.js';
+import { orGiveUp } from '../../runtime/or-give-up.js';
 import type { Session } from '../../session/index.js';
 import { compare } from '../../store/index.js';
-import { orGiveUp } from '../waiting/or-give-up.js';
 import { ownerOf } from '../waiting/owner.js';
 import { standInLine } from '../waiting/stand-in-line.js';
 import type { Kit } from './kit.js';

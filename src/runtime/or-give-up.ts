@@ -1,4 +1,5 @@
-import { type Runtime, type WaitOptions, waitFor } from '../../runtime/index.js';
+import type { Runtime } from './runtime.js';
+import { type WaitOptions, waitFor } from './wait.js';
 
 /**
  * What the attempt comes to, or `aborted` or `timeout`. The attempt is told by its signal that it was given up; what it

@@ -1,7 +1,8 @@
-import { isQuorateError } from '../../errors.js';
-import { Backoff, sleep } from '../../runtime/index.js';
-import type { Client, Session } from '../../session/index.js';
-import type { TxnReply, TxnRequest } from '../../store/index.js';
+import { isQuorateError } from '../errors.js';
+import { Backoff, sleep } from '../runtime/index.js';
+import type { TxnReply, TxnRequest } from '../store/index.js';
+import type { Client } from './client.js';
+import type { Session } from './session.js';
 
 /**
  * Sends a transaction that does nothing but delete keys, each under its guard, until it is known what came of it: it may

@@ -1,0 +1,179 @@
+import { getEventListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Barrier, CountDownLatch, DoubleBarrier } from '../../src/barriers/index.js';
+import { QuorateError } from '../../src/errors.js';
+import { MemoryServer } from '../../src/memory/index.js';
+import { hooksOn } from '../../src/runtime/abort-hooks.js';
+import { Client, type ClientOptions } from '../../src/session/index.js';
+import { type Op, prefixRange, type Store, type TxnRequest } from '../../src/store/index.js';
+import { cuttingWatches } from '../support/cut-watches.js';
+import { hookedStore } from '../support/hooked-store.js';
+import { ManualRuntime, settle } from '../support/manual-runtime.js';
+
+async function open(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
+  const client = await Client.open({ store, namespace: 'n', ...options });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+function ops({ success, failure }: TxnRequest): readonly Op[] {
+  return [...success, ...failure].flatMap((op) => (op.type === 'txn' ? ops(op) : [op]));
+}
+
+function count(server: MemoryServer, prefix: string): number {
+  return server.engine.range({ ...prefixRange(prefix), countOnly: true }).count;
+}
+
+const within = { timeoutMs: 10_000 };
+
+describe('barriers, when things go wrong', () => {
+  it('BARRIER-2 an opening that no watch shows, since it was cut, releases who waited', async () => {
+    const server = new MemoryServer();
+    const cuttable = cuttingWatches(server.connect());
+    const barrier = new Barrier(await open(cuttable.store), 'b');
+    const holder = new Barrier(await open(server.connect()), 'b');
+    const hold = await holder.close();
+    const wait = barrier.wait(within);
+    await delay(20);
+    cuttable.cut(50);
+    await delay(5);
+    await hold.open();
+    const again = await holder.close();
+    await wait;
+    // And a cut alone releases nobody.
+    const next = barrier.wait({ timeoutMs: 150 });
+    await delay(20);
+    cuttable.cut(20);
+    await expect(next).rejects.toMatchObject({ code: 'timeout' });
+    await again.open();
+  });
+
+  it('LATCH-2 a cut releases nobody, and an opening meanwhile everybody', async () => {
+    const server = new MemoryServer();
+    const cuttable = cuttingWatches(server.connect());
+    const waiting = new CountDownLatch(await open(cuttable.store), 'l', { count: 2 });
+    const counting = new CountDownLatch(await open(server.connect()), 'l', { count: 2 });
+    let isOver = false;
+    const wait = waiting.wait(within).then(() => {
+      isOver = true;
+    });
+    await delay(20);
+    await counting.countDown();
+    cuttable.cut(40);
+    await delay(80);
+    expect(isOver).toBe(false);
+    cuttable.cut(40);
+    await counting.countDown();
+    await wait;
+  });
+
+  it('a gate can be opened where the store has no space for puts', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const barrier = new Barrier(await open(hooked.store), 'b');
+    const hold = await barrier.close();
+    hooked.hook = async (request, send) => {
+      if (ops(request).some(({ type }) => type === 'put')) throw new QuorateError('no-space', 'full');
+      return send();
+    };
+    await hold.open();
+    expect(count(server, 'n/barrier/')).toBe(0);
+    hooked.hook = undefined;
+    await barrier.closePersistently();
+    hooked.hook = async (request, send) => {
+      if (ops(request).some(({ type }) => type === 'put')) throw new QuorateError('no-space', 'full');
+      return send();
+    };
+    await barrier.open();
+    expect(count(server, 'n/barrier/')).toBe(0);
+    await expect(barrier.close()).rejects.toMatchObject({ code: 'no-space' });
+  });
+
+  it('a hold is over at its deadline, before any timer has run', async () => {
+    const runtime = new ManualRuntime();
+    const barrier = new Barrier(await open(new MemoryServer().connect(), { runtime }), 'b');
+    const hold = await barrier.close();
+    expect(hold.isHeld).toBe(true);
+    runtime.pause();
+    runtime.pass(60_000);
+    expect(hold.isHeld).toBe(false);
+    await settle();
+  });
+
+  it('DOUBLE-5 whoever gives up on its way leaves no key behind, whenever that is', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const client = await open(hooked.store);
+    await client.session();
+    const barrier = new DoubleBarrier(client, 'd', { size: 2 });
+    let arrive = () => {};
+    hooked.hook = async (request, send) => {
+      if (!ops(request).some((op) => op.type === 'put' && op.key.startsWith('n/double-barrier/d/p/')))
+        return send();
+      await new Promise<void>((resolve) => {
+        arrive = resolve;
+      });
+      return send();
+    };
+    await expect(barrier.enter({ timeoutMs: 20 })).rejects.toMatchObject({ code: 'timeout' });
+    hooked.hook = undefined;
+    arrive();
+    await delay(20);
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(0);
+    const stays = await Promise.all([barrier.enter(within), barrier.enter(within)]);
+    await Promise.all(stays.map((stay) => stay.leave(within)));
+    expect(count(server, 'n/double-barrier/d/q/')).toBe(0);
+  });
+
+  it('DOUBLE-1 who saw all there and dies before it lets them in is not waited for', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const options = { size: 2, deadMembers: 'wait' } as const;
+    const first = new DoubleBarrier(await open(server.connect()), 'd', options).enter(within);
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(1);
+    const dying = await open(hooked.store);
+    hooked.hook = async (request, send) => {
+      const isState = ops(request).some((op) => op.type === 'put' && op.key === 'n/double-barrier/d/state');
+      const comes = ops(request).some(
+        (op) => op.type === 'put' && op.key.startsWith('n/double-barrier/d/p/'),
+      );
+      return isState && !comes ? new Promise(() => {}) : send();
+    };
+    const mortal = new DoubleBarrier(dying, 'd', options).enter();
+    mortal.catch(() => {});
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(2);
+    const { leaseId } = await dying.session();
+    await server.connect().leaseRevoke(leaseId);
+    hooked.hook = undefined;
+    const third = new DoubleBarrier(await open(server.connect()), 'd', options).enter(within);
+    const stays = await Promise.all([first, third]);
+    await Promise.all(stays.map((stay) => stay.leave(within)));
+  });
+
+  it('leaves no listener behind', async () => {
+    const server = new MemoryServer();
+    const client = await open(server.connect());
+    const other = await open(server.connect());
+    const session = await client.session();
+    const { signal } = new AbortController();
+    const [gate, closer] = [new Barrier(client, 'b'), new Barrier(other, 'b')];
+    const round = new DoubleBarrier(client, 'd', { size: 2 });
+    for (let index = 0; index < 30; index += 1) {
+      const hold = await closer.close();
+      const wait = gate.wait({ signal, ...within });
+      await delay(1);
+      await hold.open();
+      await wait;
+      const stays = await Promise.all([
+        round.enter({ signal, ...within }),
+        round.enter({ signal, ...within }),
+      ]);
+      await Promise.all(stays.map((stay) => stay.leave({ signal, ...within })));
+    }
+    await delay(20);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    expect(getEventListeners(session.signal, 'abort').length).toBeLessThanOrEqual(2);
+    expect(hooksOn(session.signal)).toBe(0);
+  });
+});
