@@ -220,7 +220,7 @@ describeStores('DoubleBarrier', (server) => {
     const count = 100;
     const opened: { barrier: DoubleBarrier; total(): number; watches(): number }[] = [];
     for (let index = 0; index < count; index += 1) {
-      const { client, counts } = await clients.openCounted();
+      const { client, counts } = await clients.openCounted({ stallWarningMs: 0 });
       await client.session();
       counts.reset();
       const barrier = new DoubleBarrier(client, name, { size: count });
