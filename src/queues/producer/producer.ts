@@ -77,9 +77,11 @@ export class Producer {
   async close(): Promise<void> {
     this.#closed = true;
     const opened = await this.#opened?.catch(() => undefined);
-    opened?.pipeline.close();
-    await opened?.pipeline.leave();
-    await opened?.lane.close();
+    if (opened === undefined) return;
+    const { pipeline, lane } = opened;
+    pipeline.close();
+    // The lane waits for what was sent, for a while; given up, it is what ends a run that waits for its answer.
+    await Promise.all([pipeline.leave(), lane.close()]);
   }
 
   #submitInTurn(
