@@ -145,10 +145,10 @@ export class Entrance {
   }
 }
 
-/** What may be tried again, of what {@link Entrance.admit} rejects with. */
+/** What may be tried again, of what {@link Entrance.admit} rejects with: whoever waits says how long, and not the opening of a session. */
 export function mayAdmitAgain(error: unknown): boolean {
   const { code } = asQuorateError(error);
-  return isPassing(error) || isPassingRead(error) || code === 'session-lost';
+  return isPassing(error) || isPassingRead(error) || code === 'session-lost' || code === 'unreachable';
 }
 
 function fitting(submissions: readonly Submission[], free: number): readonly Submission[] {
