@@ -179,7 +179,7 @@ const ofCancellations: readonly Mutant[] = [
   {
     name: 'cancel-deletes-only-the-item',
     file: cancellation,
-    find: '        ...(await resultOf(parts, item.value)),\n',
+    find: '        ...result,\n',
     replace: '',
     story: 'Who waits for a cancelled job is told nothing of it',
     killedBy,

@@ -13,9 +13,10 @@
  * - *The lease of the result is gone*: the request is refused as a whole; again with another.
  */
 import { isQuorateError } from '../../errors.js';
-import type { WaitOptions } from '../../runtime/index.js';
+import { type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, type Op, put, remove, txnOf } from '../../store/index.js';
+import { TimeLeft } from '../emptying/time-left.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import { findItem } from '../reading/item.js';
@@ -36,10 +37,15 @@ export interface CancellationParts {
 /** True if this call ended the job, false if there was none. */
 export async function cancelJob(parts: CancellationParts, options: WaitOptions): Promise<boolean> {
   const { client, keys, leases, id } = parts;
+  const doing = `cancelling job ${id}`;
+  const left = new TimeLeft(client.runtime, options, doing);
   for (let refusals = 0; ; ) {
-    const item = await findItem(client.store, keys, id, options);
+    const item = await findItem(client.store, keys, id, left.all());
     if (item === undefined) return false;
     const isDelayed = item.key !== keys.item(id);
+    // Others may share the lease: it is granted, whoever has given up.
+    const limits = left.all();
+    const result = await waitFor(client.runtime, resultOf(parts, item.value), limits, doing);
     const request = txnOf({
       compare: [compare.create(item.key, 'equal', item.createRevision)],
       success: [
@@ -47,13 +53,13 @@ export async function cancelJob(parts: CancellationParts, options: WaitOptions):
         ...(isDelayed ? [remove(keys.freshDelay(id))] : []),
         remove(keys.generation(id)),
         remove(keys.progressOf(id)),
-        ...(await resultOf(parts, item.value)),
+        ...result,
         put(keys.cancellation(id), parts.reason),
       ],
       failure: [get(item.key, { keysOnly: true })],
     });
     try {
-      const { succeeded } = await client.store.txn(request, options);
+      const { succeeded } = await client.store.txn(request, left.all());
       if (succeeded || !isDelayed) return succeeded;
     } catch (error) {
       refusals += 1;
