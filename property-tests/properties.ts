@@ -2,6 +2,7 @@
 import { barrierProperty } from './barrier.js';
 import { conditionProperty } from './condition.js';
 import { counterProperty } from './counter.js';
+import { cyclicBarrierProperty } from './cyclic-barrier.js';
 import { deadlockProperty } from './deadlock.js';
 import { doubleBarrierProperty } from './double-barrier.js';
 import { electionProperty } from './election.js';
@@ -11,6 +12,7 @@ import { lanesProperty } from './lanes.js';
 import { latchProperty } from './latch.js';
 import { multiLockProperty } from './multi-lock.js';
 import { mutexProperty } from './mutex.js';
+import { phaserProperty } from './phaser.js';
 import { queueProperty } from './queue.js';
 import { queueBoundsProperty } from './queue-bounds.js';
 import { queueConditionsProperty } from './queue-conditions.js';
@@ -60,6 +62,8 @@ export const properties: readonly Property[] = [
   barrierProperty,
   latchProperty,
   doubleBarrierProperty,
+  cyclicBarrierProperty,
+  phaserProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -29,7 +29,7 @@ const chapters: readonly (readonly [title: string, families: readonly string[]])
   ['Queues', ['QUEUE']],
   ['Transactions', ['STM']],
   ['Values, counters and ids', ['VALUE', 'COUNTER', 'IDS']],
-  ['Barriers', ['BARRIER', 'LATCH', 'DOUBLE']],
+  ['Barriers', ['BARRIER', 'LATCH', 'DOUBLE', 'CYCLIC', 'PHASER']],
 ];
 
 const introduction = `# Invariants

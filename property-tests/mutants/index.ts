@@ -3,6 +3,7 @@ import { atomicsMutants } from './atomics.js';
 import { barrierMutants } from './barrier.js';
 import { commitMutants } from './commit.js';
 import { conditionMutants } from './condition.js';
+import { cyclicBarrierMutants } from './cyclic-barrier.js';
 import { deadlockMutants } from './deadlock.js';
 import { doubleBarrierMutants } from './double-barrier.js';
 import { electionMutants } from './election.js';
@@ -10,6 +11,7 @@ import { latchMutants } from './latch.js';
 import { lockMutants } from './locks.js';
 import { multiLockMutants } from './multi-lock.js';
 import type { Mutant } from './mutant.js';
+import { phaserMutants } from './phaser.js';
 import { queueMutants } from './queue.js';
 import { queueBoundsMutants } from './queue-bounds.js';
 import { queueConditionsMutants } from './queue-conditions.js';
@@ -36,6 +38,8 @@ export const mutants: readonly Mutant[] = [
   ...semaphoreMutants,
   ...deadlockMutants,
   ...electionMutants,
+  ...cyclicBarrierMutants,
+  ...phaserMutants,
   ...queueMutants,
   ...queueRulesMutants,
   ...queueSchedulesMutants,

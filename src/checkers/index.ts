@@ -25,6 +25,14 @@ export {
 } from './condition.js';
 export { type CountCall, type CounterCheck, type CounterCounts, checkCounter } from './counter.js';
 export {
+  type CyclicBarrierCheck,
+  type CyclicBarrierCounts,
+  checkCyclicBarrier,
+  type ResetCall,
+  type SeenAction,
+  type ToldCyclicWait,
+} from './cyclic-barrier.js';
+export {
   checkDeadlocks,
   type DeadlockCheck,
   type DeadlockCounts,
@@ -82,6 +90,7 @@ export {
 } from './multi-lock.js';
 export { checkMutex, type Grant, type MutexCheck, type MutexCounts } from './mutex.js';
 export type { LeaderReport } from './observed-leaders.js';
+export { checkPhaser, type PhaserCheck, type PhaserCounts, type ToldPhase } from './phaser.js';
 export { checkQueue, type EnqueueCall, type QueueCheck, type QueueCounts } from './queue.js';
 export {
   type BoundedCall,

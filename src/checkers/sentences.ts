@@ -171,6 +171,19 @@ export const invariants = {
   'DOUBLE-3': 'Who is told that a round is broken waited with somebody that died, with the policy `break`.',
   'DOUBLE-4': 'Members enter in the order in which they came; one is refused only where the round is full.',
   'DOUBLE-5': 'Who gives up, leaves or dies leaves no key behind.',
+  'CYCLIC-1':
+    'A generation passes only once as many members as it takes had arrived in it, all at one revision; who comes later is of the next.',
+  'CYCLIC-2':
+    'All who arrived in a generation are told the same, once it is so, and one arrival passes one generation.',
+  'CYCLIC-3':
+    'The action of a generation is finished, once, by one that had claimed it, before anybody passes.',
+  'CYCLIC-4': 'A generation is broken, or takes fewer, only for a cause that its policy has.',
+  'CYCLIC-5': 'A wait that was given up leaves neither an arrival nor a member behind.',
+  'PHASER-1': 'A phase ends only when every member that is registered at that revision has arrived in it.',
+  'PHASER-2':
+    'Phases follow one another without a gap, and an arrival counts once, in the phase that its caller is told.',
+  'PHASER-3': 'Nobody is told that a phase is over before its end.',
+  'PHASER-4': 'A member that left or died leaves no key behind, and keeps no phase waiting.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */
