@@ -9,13 +9,24 @@
  * - **Close** delete all three. *Session lost, process dead*: `h` goes with the lease, and the dispatcher deletes the rest.
  *
  * - *Reply lost*: the exactly-once store, or the lane, finds out; where it cannot, and after each refusal, `u` and `g` are read anew.
+ *   The opening is given up after a while, and goes on all the same: it is closed once that has its answer, which may come late.
  * - *This process pauses*: credit that was given to others meanwhile is gone from `g`, which refuses the group; it asks again.
  * - *Watch cut*: `g` is read where it stands again.
  */
 import { type ErrorCode, QuorateError } from '../../errors.js';
-import { linkedSignal, sharedController } from '../../runtime/index.js';
+import { linkedSignal, sharedController, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
-import { type Compare, compare, get, type KeyValue, type Op, put, remove, txnOf } from '../../store/index.js';
+import {
+  type Compare,
+  compare,
+  get,
+  type KeyValue,
+  type Op,
+  put,
+  remove,
+  type TxnReply,
+  txnOf,
+} from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { Candidacy } from '../dispatch/candidacy.js';
 import { firstOf } from '../dispatch/transactions.js';
@@ -71,6 +82,8 @@ export class CreditAccount {
    */
   #told = 0;
   #candidacy: Promise<void> | undefined;
+  /** What it puts first has its answer, if it was sent. */
+  #opened: Promise<void> | undefined;
   readonly #waiting = new Set<() => void>();
   readonly #warnedOf = new Set<ErrorCode>();
 
@@ -240,18 +253,18 @@ export class CreditAccount {
 
   async #join(): Promise<void> {
     await this.#watch();
-    const here = this.#key('h');
-    const demand = { used: 0, next: 0, wanted: 0, ask: 0 };
     const session = this.#session;
-    const { succeeded, revision } = await this.#client.store.txn(
-      txnOf({
-        compare: [session.guard(), compare.create(here, 'equal', 0)],
-        success: [
-          put(here, this.#client.label, { lease: session.leaseId }),
-          put(this.#key('u'), encodeDemand(demand)),
-        ],
-      }),
-      { timeoutMs: callTimeoutMs },
+    const opening = this.#put();
+    this.#opened = opening.then(
+      () => {},
+      () => {},
+    );
+    const limits = { timeoutMs: callTimeoutMs };
+    const { succeeded, revision } = await waitFor(
+      this.#client.runtime,
+      opening,
+      limits,
+      'opening an account',
     );
     if (!succeeded) {
       await session.verify().catch(() => false);
@@ -263,6 +276,22 @@ export class CreditAccount {
       onChange: () => {},
       onError: (error) => this.#troubled(error),
     }).run(this.signal);
+  }
+
+  /** For as long as the session lives: a deletion must not overtake what it is to delete. */
+  #put(): Promise<TxnReply> {
+    const session = this.#session;
+    const here = this.#key('h');
+    const demand = { used: 0, next: 0, wanted: 0, ask: 0 };
+    const request = txnOf({
+      compare: [session.guard(), compare.create(here, 'equal', 0)],
+      success: [
+        put(here, this.#client.label, { lease: session.leaseId }),
+        put(this.#key('u'), encodeDemand(demand)),
+      ],
+    });
+    const limits = { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY };
+    return this.#client.store.txn(request, limits);
   }
 
   /** It dispatches for everybody, and has no events: what does not pass by itself is not to go unheard. */
@@ -315,13 +344,19 @@ export class CreditAccount {
   #end(reason: unknown): void {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort(reason);
-    this.#subscription?.close();
+    // Nobody watches a key of this name again.
+    this.#subscription?.close({ lingerMs: 0 });
     this.wake();
+    void this.#leave();
+    this.#until.unlink();
+  }
+
+  async #leave(): Promise<void> {
+    await this.#opened;
     const request = txnOf({
       success: [remove(this.#key('h')), remove(this.#key('g')), remove(this.#key('u'))],
     });
-    void leaveBehindNothing(this.#client, this.#session, request);
-    this.#until.unlink();
+    await leaveBehindNothing(this.#client, this.#session, request);
   }
 
   #key(part: 'h' | 'g' | 'u'): string {
