@@ -7,6 +7,7 @@ import { Client } from '../../src/session/index.js';
 import { bytesOf, txnOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
 import { faultyStore } from '../support/faulty-store.js';
+import { storeWith } from '../support/store-with.js';
 import { describeStores } from '../support/stores.js';
 
 const traits = { key: 'k', attempts: 2 };
@@ -128,6 +129,31 @@ describeStores('dead letters', (server) => {
 });
 
 describe('dead letters', () => {
+  it('stay where they are if the queue object is closed while they are read', async () => {
+    const server = new MemoryServer();
+    const inner = server.connect();
+    let read = () => {};
+    let isHeld = false;
+    const store = storeWith(inner, {
+      range: async (request, options) => {
+        if (isHeld) await new Promise<void>((resolve) => (read = resolve));
+        return inner.range(request, options);
+      },
+    });
+    const client = await Client.open({ store, namespace: 'ns' });
+    const queue = new FifoQueue<string>(client, 'q');
+    const [id = ''] = await bury(client, ['"a"']);
+    isHeld = true;
+    const back = queue.deadLetters.redrive(id);
+    await queue.close();
+    isHeld = false;
+    read();
+    await expect(back).rejects.toMatchObject({ code: 'closed', outcome: 'not-applied' });
+    expect(await queue.size()).toBe(0);
+    await client.close();
+    await server.close();
+  });
+
   it('QUEUE-16 come back once through every kind of lost request and reply', async () => {
     const server = new MemoryServer();
     const network = faultyStore(server.connect(), {

@@ -56,13 +56,15 @@ export class Producer {
 
   /**
    * One result for each draft, undefined where its condition declined it and nothing stands in. The wait's options have been
-   * checked; its time limit begins here. `apart`: each enters as soon as there is room for it, and not all in one revision.
+   * checked; its time limit begins here. Throws `closed` as {@link checkOpen}. `apart`: each enters as soon as there is room for it, and not all in one revision.
    */
   enter(
     prepared: readonly Draft[] | Promise<readonly Draft[]>,
     wait: WaitOptions,
     { apart = false }: { readonly apart?: boolean } = {},
   ): Promise<readonly (Enqueued | undefined)[]> {
+    // It may have been closed since the caller looked: nothing opened now would be closed ever.
+    this.checkOpen();
     const { runtime } = this.#client;
     const { timeoutMs = defaultTimeoutMs } = wait;
     const { itemKeyBytes } = this.#keys;
