@@ -12,8 +12,14 @@ import {
   History,
 } from '../src/checkers/index.js';
 import { isQuorateError } from '../src/errors.js';
-import { type Key, Keyspace } from '../src/store/index.js';
-import { type CallerPlan, type CounterWorkload, counterWorkload, withinMs } from './counter/workload.js';
+import { type Key, Keyspace, prefixRange } from '../src/store/index.js';
+import {
+  type CallerPlan,
+  type CounterWorkload,
+  counterWorkload,
+  paced,
+  withinMs,
+} from './counter/workload.js';
 import { waitOptions } from './support/holding.js';
 import { namespace } from './support/open-client.js';
 import type { Property } from './support/property.js';
@@ -37,6 +43,7 @@ const situations = [
   'a comparison failed',
   'a process crashed while it counted',
   'an order of the calls was found',
+  'a process stood in line to count',
   'every caller got on when only a core was healed',
 ] as const;
 
@@ -173,7 +180,9 @@ async function answerOf(
 async function run(world: World<CounterWorkload>): Promise<void> {
   const { workload, simulation } = world;
   const scene = new Scene(world);
-  for (const callers of workload.processes) scene.seats.start(callers);
+  for (const callers of workload.processes) {
+    scene.seats.start(callers.map((plan) => paced(plan, workload.inHurry)));
+  }
   bring(world as World, workload.weather, workload.processes.length, safetyMs);
   for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
     simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
@@ -208,6 +217,8 @@ function judge(world: World<CounterWorkload>, scene: Scene): void {
   );
   const { isUnsearched } = checkCounter({ history, key: scene.key, initial, min, max, calls });
   if (!isUnsearched) scene.reached('an order of the calls was found');
+  const line = prefixRange(new Keyspace(namespace).typePrefix('stm'));
+  if (history.keysIn(line).length > 0) scene.reached('a process stood in line to count');
 }
 
 export const counterProperty: Property<CounterWorkload> = {

@@ -20,6 +20,8 @@ export interface CounterWorkload {
   readonly min: number;
   readonly max: number;
   readonly processes: readonly (readonly CallerPlan[])[];
+  /** All callers come at once, and again without a pause. */
+  readonly inHurry: boolean;
   /** History is compacted so often; 0: only where that is one of the faults. */
   readonly compactEveryMs: number;
 }
@@ -58,7 +60,13 @@ export const counterWorkload: fc.Arbitrary<CounterWorkload> = fc.record(
       maxLength: 4,
       size: 'max',
     }),
+    inHurry: pickFrom([false, false, true]),
     compactEveryMs: pickFrom([0, 0, 0, 150]),
   },
   plain,
 );
+
+/** The caller as it is in a hurry, if it is to be. */
+export function paced(plan: CallerPlan, inHurry: boolean): CallerPlan {
+  return inHurry ? { ...plan, startMs: 0, gapMs: 0, rounds: Math.max(plan.rounds, 8) } : plan;
+}

@@ -11,18 +11,17 @@ const valueMutants: readonly Mutant[] = [
   {
     name: 'update-without-compare',
     file: updates,
-    find: "compare: [compare.mod(key, 'equal', seen.kv?.modRevision ?? 0)],",
+    find: "compare: [compare.mod(key, 'equal', seen.mod)],",
     replace: 'compare: [],',
     story: 'GET, then SET, as counters and carts on caches are changed: of two at a time one is lost',
     ...{ killedBy: 'value', invariant: 'VALUE-3' },
   },
   {
-    name: 'update-compares-the-version',
+    name: 'update-if-nothing-is-newer',
     file: updates,
-    find: "compare: [compare.mod(key, 'equal', seen.kv?.modRevision ?? 0)],",
-    replace: "compare: [compare.version(key, 'equal', seen.kv?.version ?? 0)],",
-    story:
-      'ABA: the version begins again with each life of the key, so another value has the one that was seen',
+    find: "compare: [compare.mod(key, 'equal', seen.mod)],",
+    replace: "compare: [compare.mod(key, 'less', seen.mod + 1)],",
+    story: 'what was deleted compares as older than everything: it comes back, made from what it was before',
     ...{ killedBy: 'value', invariant: 'VALUE-3' },
   },
   {
@@ -176,6 +175,14 @@ const counterMutants: readonly Mutant[] = [
     find: "if (this.#state === 'waiting') this.#state = 'sent';",
     replace: '',
     story: 'a timeout that is told as a failure: the caller tries again, and it counts twice',
+    ...{ killedBy: 'counter', invariant: 'COUNTER-1' },
+  },
+  {
+    name: 'count-in-line-as-unsent',
+    file: sharedNumber,
+    find: 'for (const call of batch) call.markSent();\n    const options',
+    replace: 'const options',
+    story: 'the same of one that stands in line: it gave up, and is counted when the turn comes',
     ...{ killedBy: 'counter', invariant: 'COUNTER-1' },
   },
   {

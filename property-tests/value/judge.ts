@@ -1,6 +1,7 @@
 import { checkAtomicValue, History } from '../../src/checkers/index.js';
 import { broken } from '../../src/checkers/sentences.js';
-import { textOf } from '../../src/store/index.js';
+import { Keyspace, prefixRange, textOf } from '../../src/store/index.js';
+import { namespace } from '../support/open-client.js';
 import type { World } from '../support/world.js';
 import type { ReadHistory, Scene } from './scene.js';
 import type { Situation } from './situations.js';
@@ -26,6 +27,8 @@ export function judge(
   if (!isOver) return;
   const reached = (situation: Situation, times: number) => world.reached(situation, times);
   reached('a write was applied whose caller was never told', counts.untold);
+  const line = prefixRange(new Keyspace(namespace).typePrefix('stm'));
+  reached('a process stood in line to update', history.keysIn(line).length);
   const conflated = watchers.filter(({ views, isStanding }) => isStanding && views.length < counts.writes);
   reached('a watcher was not told every state', conflated.length);
   const left = scene.seats.processes.some(({ isCore }) => !isCore);

@@ -12,7 +12,7 @@ import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
-import type { CallerPlan, ProcessPlan, ValueWorkload } from './workload.js';
+import { type CallerPlan, type ProcessPlan, paced, type ValueWorkload } from './workload.js';
 
 interface ValueSeat extends Seat {
   readonly value: AtomicValue<string>;
@@ -63,7 +63,8 @@ export class Scene {
   }
 
   start({ callers }: ProcessPlan): void {
-    this.seats.start(callers);
+    const { inHurry } = this.#world.workload;
+    this.seats.start(callers.map((plan) => paced(plan, inHurry)));
   }
 
   /** One that has not been told the last of the value, though nothing hinders it. */

@@ -1,6 +1,7 @@
 /** What a run of full size must have met. */
 export const situations = [
   'an update was refused, and made anew',
+  'a process stood in line to update',
   'a comparison was refused',
   'a write was applied whose caller was never told',
   'a call was given up',

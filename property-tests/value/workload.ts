@@ -35,6 +35,8 @@ export interface ValueWorkload {
   readonly weather: Weather;
   readonly ttlMs: number;
   readonly processes: readonly ProcessPlan[];
+  /** All callers come at once, and again without a pause. */
+  readonly inHurry: boolean;
   /** History is compacted so often; 0: only where that is one of the faults. */
   readonly compactEveryMs: number;
 }
@@ -78,7 +80,13 @@ export const valueWorkload: fc.Arbitrary<ValueWorkload> = fc.record(
     weather: weathers,
     ttlMs: pickFrom([2_000, 2_000, 3_000]),
     processes: fc.array(processPlan, { minLength: 2, maxLength: 4, size: 'max' }),
+    inHurry: pickFrom([false, false, true]),
     compactEveryMs: pickFrom([0, 0, 0, 150]),
   },
   plain,
 );
+
+/** The caller as it is in a hurry, if it is to be. */
+export function paced(plan: CallerPlan, inHurry: boolean): CallerPlan {
+  return inHurry ? { ...plan, startMs: 0, gapMs: 0, rounds: Math.max(plan.rounds, 8) } : plan;
+}

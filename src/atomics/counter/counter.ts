@@ -21,13 +21,14 @@ export interface CounterOptions {
  * - Guaranteed: an addition that settles is counted once, whatever was lost on its way; one that rejects with outcome
  *   `not-applied` is not counted. `min` and `max` are never passed, not even by calls that come at the same moment. Give them, and
  *   `initial`, alike to all processes: each keeps to its own.
- * - Not guaranteed: fairness between processes. What rejects with outcome `unknown` is counted once, or not at all.
+ * - Not guaranteed: order between processes; those that count all the time take turns, as those of {@link atomically} do. What
+ *   rejects with outcome `unknown` is counted once, or not at all.
  * - Session loss: none of this needs a session. The counter stays.
  * - `timeoutMs` is 10 s where none is given. A call that was given up after its request was sent has outcome `unknown`.
  * - Errors: `invalid-argument`; `over-limit` for what would pass a bound, with `details.count`; `codec` if the key holds no number;
  *   `aborted` and `timeout`; what the store refuses (`no-space`, `permission-denied`…).
- * - Cost: one request for all calls that wait at the same moment, however many; one more for each write of others that came
- *   between, and a read the first time. Share one object among the callers of a process.
+ * - Cost: one request for all calls that wait at the same moment, however many; one more if others have written meanwhile, and a
+ *   read the first time; in a crowd as {@link atomically}. Share one object among the callers of a process.
  */
 export class Counter {
   readonly name: string;

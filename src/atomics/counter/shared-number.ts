@@ -11,7 +11,9 @@
  * the answers hold if the number has been read since the calls came; so it is, unless the try before has just told it.
  *
  * **Who waits for what.** One request of an object is on its way at a time, and what comes meanwhile travels in the next. Of
- * processes that try at a time one succeeds, with all its callers; the others try again (conflicts.ts).
+ * processes that try at a time one succeeds, with all its callers; another tries again at once. Who is refused twice within a second
+ * takes it for a crowd: for a second after the last sign of it, its batches are transactions that stand in the line of the key,
+ * with the same compare (stm/atomically.ts).
  *
  * **When things go wrong.** Reply lost: settled by the exactly-once store, so an addition counts once; where history was compacted
  * meanwhile, its callers are told that nobody knows. A caller gives up: before its batch is sent, it is left out; after that,
@@ -24,14 +26,25 @@
 import { isPermanent, QuorateError } from '../../errors.js';
 import { Backoff, checkWaitOptions, sharedController, sleep, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { compare, get, type Key, type KeyValue, put, textOf } from '../../store/index.js';
-import { Conflicts } from '../conflicts.js';
+import {
+  bytesOf,
+  type Codec,
+  compare,
+  get,
+  type Key,
+  type KeyValue,
+  put,
+  textOf,
+} from '../../store/index.js';
+import { Crowd } from '../crowd.js';
+import { atomically } from '../stm/atomically.js';
 import { defaultTimeoutMs } from '../time-left.js';
 import type { NumberOp } from './number-op.js';
 import { WaitingCall } from './waiting-call.js';
 
 /** So many calls travel together at most: to apply them must not hold up the process. */
 const largestBatch = 10_000;
+const asText: Codec<string> = { encode: bytesOf, decode: textOf };
 const readRetry = { firstMs: 10, longestMs: 1_000 };
 
 /** The number as of a revision at which it was seen. */
@@ -55,6 +68,7 @@ export class SharedNumber {
   readonly #key: Key;
   readonly #initial: number;
   readonly #owner: string;
+  readonly #crowd: Crowd;
   #waiting: WaitingCall[] = [];
   #isServing = false;
   /** The newest that was seen. Stale at worst, which the compare finds out. */
@@ -65,6 +79,7 @@ export class SharedNumber {
     this.#key = key;
     this.#initial = initial;
     this.#owner = owner;
+    this.#crowd = new Crowd(client.runtime);
   }
 
   /** One read. */
@@ -103,7 +118,6 @@ export class SharedNumber {
 
   /** Until every call of the batch has its answer. `over` fires when they have, or nobody waits any more. */
   async #serve(batch: readonly WaitingCall[], over: AbortSignal): Promise<void> {
-    const conflicts = new Conflicts(this.#client.runtime);
     /** It has been seen since the calls came. */
     let isFresh = false;
     while (!over.aborted) {
@@ -118,12 +132,33 @@ export class SharedNumber {
         this.#seen = undefined;
         continue;
       }
+      if (this.#crowd.isThere) return this.#serveInLine(batch, over);
       const after = await this.#write(batch, seen, count, over);
       if (after === undefined) return settle(answers);
+      this.#crowd.refused();
       this.#seen = after;
       isFresh = true;
-      await conflicts.settle({ signal: over });
     }
+  }
+
+  /** As a transaction, which stands in the line of the key. */
+  async #serveInLine(batch: readonly WaitingCall[], signal: AbortSignal): Promise<void> {
+    for (const call of batch) call.markSent();
+    const options = { signal, maxConflicts: Number.POSITIVE_INFINITY };
+    const { value, revision, runs } = await atomically(
+      this.#client,
+      async (tx) => {
+        const before = this.#countIn(await tx.get(this.#key, asText));
+        const after = applied(batch, before);
+        const isWritten = after.count !== before;
+        if (isWritten) tx.put(this.#key, String(after.count), asText);
+        return { ...after, isWritten };
+      },
+      options,
+    );
+    this.#crowd.ran(runs);
+    this.#seen = value.isWritten ? { count: value.count, mod: revision } : undefined;
+    settle(value.answers);
   }
 
   /** Undefined if it was written; what stands there instead if it was refused. */
@@ -165,10 +200,13 @@ export class SharedNumber {
   }
 
   #seenIn(kv: KeyValue | undefined): Seen {
-    if (kv === undefined) return { count: this.#initial, mod: 0 };
-    const text = textOf(kv.value);
+    return { count: this.#countIn(kv && textOf(kv.value)), mod: kv?.modRevision ?? 0 };
+  }
+
+  #countIn(text: string | undefined): number {
+    if (text === undefined) return this.#initial;
     const count = Number(text);
-    if (/^-?\d+$/.test(text) && Number.isSafeInteger(count)) return { count: count + 0, mod: kv.modRevision };
+    if (/^-?\d+$/.test(text) && Number.isSafeInteger(count)) return count + 0;
     throw new QuorateError('codec', `what stands in ${this.#owner} is no whole number`, {
       details: { key: this.#key },
     });

@@ -12,9 +12,10 @@
  * - under a guard, be it of a hold, a leadership or a session: `IF guard THEN {the transaction}`, nested, so that a refusal tells
  *   whether the guard had ended or the value was another.
  *
- * **Who waits for what.** Updates of one object run one after the other, so they never refuse each other. Those of different
- * processes do not wait: of those that try at a time one succeeds, and the others try again at once, then after jittered
- * delays (conflicts.ts). Watchers stand on one watch.
+ * **Who waits for what.** Updates of one object run one after the other, so they never refuse each other. Of those of different
+ * processes that try at a time one succeeds, and another tries again at once. Who is refused twice within a second takes it for a
+ * crowd: for a second after the last sign of it, its updates are transactions that stand in the line of the key, with the same
+ * compare (stm/atomically.ts). Watchers stand on one watch.
  *
  * **When things go wrong.** Reply lost: settled by the exactly-once store; the reply of ELSE too is that of the moment at which
  * the transaction was refused. Session lost, or the process dead, or the process pauses: the value has no lease, and a write on its
@@ -62,14 +63,16 @@ const recheckMs = 10_000;
  * - Order: linearizable. Every call takes effect at one revision between its beginning and its end.
  * - Guaranteed: a write that settles was applied once; one that rejects with outcome `not-applied` never is. No update is lost:
  *   what `update` and `compareAndSet` write replaces exactly the state that they were made from.
- * - Not guaranteed: fairness between processes that update one value at a time; that a function given to `update` runs once.
+ * - Not guaranteed: that a function given to `update` runs once, or is given what is newest: what it was given still stands when its
+ *   answer is written, and that is all. Between processes that update one value all the time the turns are those of
+ *   {@link atomically}.
  * - Session loss: none of this needs a session. The value stays until it is deleted.
  * - `timeoutMs` is 10 s where none is given. A call that was given up after its request was sent has outcome `unknown`.
  * - Errors of all calls: `invalid-argument`; `codec`, where the codec or the schema refuses what stands there; `aborted` and
  *   `timeout`; what the store refuses (`no-space`, `permission-denied`…). Of writes with a `guard`: `fenced`, `hold-lost`,
  *   `session-lost`. Of writes: `request-too-large` above some 1.5 MB.
  * - Cost: one request for each of `get`, `set`, `delete`, `compareAndSet`; `update`, one if nobody else has written since this
- *   object last did, else one more for each that came between, and a read the first time.
+ *   object last did, else one more, and a read the first time; in a crowd as {@link atomically}.
  */
 export class AtomicValue<T = unknown> {
   readonly name: string;

@@ -1,11 +1,12 @@
 import type { Payloads } from '../../payload/index.js';
 import { type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { compare, get, type Key, type KeyValue, noLease, put } from '../../store/index.js';
-import { Conflicts } from '../conflicts.js';
+import { type Codec, compare, get, type Key, type KeyValue, put } from '../../store/index.js';
+import { Crowd } from '../crowd.js';
 import { commitUnder } from '../guard.js';
+import { atomically } from '../stm/atomically.js';
 import type { TransactionGuard } from '../stm/guards.js';
-import { keyIn, versionedOf } from './reading.js';
+import { keyIn } from './reading.js';
 import type { Updated } from './types.js';
 
 export interface UpdatesParts<T> {
@@ -24,12 +25,23 @@ export interface Update<T> {
 
 /** A state of the key. */
 interface Seen {
-  readonly kv: KeyValue | undefined;
+  readonly bytes: Uint8Array | undefined;
+  /** Revision of its write; 0: it is absent. */
+  readonly mod: number;
 }
+
+/** What the function made of a state. */
+interface Made<T> {
+  readonly value: T;
+  readonly bytes: Uint8Array;
+}
+
+const asTheyAre: Codec<Uint8Array> = { encode: (bytes) => bytes, decode: (bytes) => bytes };
 
 /** The updates that one object makes of its value: one after the other, so that they never refuse each other. */
 export class Updates<T> {
   readonly #parts: UpdatesParts<T>;
+  readonly #crowd: Crowd;
   /** The newest state that was seen: the next update begins with it. Stale at worst, which its compare finds out. */
   #seen: Seen | undefined;
   /** Resolves when those begun so far are over. */
@@ -37,6 +49,7 @@ export class Updates<T> {
 
   constructor(parts: UpdatesParts<T>) {
     this.#parts = parts;
+    this.#crowd = new Crowd(parts.client.runtime);
   }
 
   async run(update: Update<T>): Promise<Updated<T>> {
@@ -57,66 +70,79 @@ export class Updates<T> {
 
   async #untilWritten(update: Update<T>): Promise<Updated<T>> {
     const { client, key } = this.#parts;
-    const conflicts = new Conflicts(client.runtime);
     /** It was seen since the call began. */
     let isFresh = this.#seen === undefined;
     let seen = this.#seen ?? (await this.#read(update.left));
     for (;;) {
-      const made = await this.#make(seen, update);
+      if (this.#crowd.isThere) return this.#updateInLine(update);
+      const made = await this.#tryToMake(seen, update);
       if ('failure' in made) {
         if (isFresh) throw made.failure;
         // It may have failed for something that was no more when the call began.
         const now = await this.#read(update.left);
-        if (now.kv?.modRevision === seen.kv?.modRevision) throw made.failure;
+        if (now.mod === seen.mod) throw made.failure;
         isFresh = true;
         seen = now;
         continue;
       }
-      const { value, bytes } = made;
       const request = {
-        compare: [compare.mod(key, 'equal', seen.kv?.modRevision ?? 0)],
-        success: [put(key, bytes)],
+        compare: [compare.mod(key, 'equal', seen.mod)],
+        success: [put(key, made.bytes)],
         failure: [get(key)],
       };
       const reply = await commitUnder(client, update.guard, request, update.left());
-      if (reply.succeeded) {
-        this.#seen = this.#written(seen, bytes, reply.revision);
-        return { value, revision: reply.revision };
-      }
-      seen = { kv: keyIn(reply) };
+      if (reply.succeeded) return this.#written(made, reply.revision);
+      this.#crowd.refused();
+      seen = seenIn(keyIn(reply));
       this.#seen = seen;
       isFresh = true;
-      await conflicts.settle(update.left());
     }
   }
 
-  /** What the function makes of the state, or what it failed with. Rejects if the call's own time is over. */
-  async #make(
-    { kv }: Seen,
-    { change, left, doing }: Update<T>,
-  ): Promise<{ readonly value: T; readonly bytes: Uint8Array } | { readonly failure: unknown }> {
-    const { client, payloads } = this.#parts;
-    const making = (async () => {
-      try {
-        const current = kv && (await versionedOf(payloads, kv)).value;
-        const value = await change(current);
-        return { value, bytes: await payloads.encode(value) };
-      } catch (failure) {
-        return { failure };
-      }
-    })();
-    return waitFor(client.runtime, making, left(), doing);
+  /** As a transaction, which stands in the line of the key. */
+  async #updateInLine({ change, guard, left }: Update<T>): Promise<Updated<T>> {
+    const { client, key } = this.#parts;
+    const options = { ...left(), maxConflicts: Number.POSITIVE_INFINITY };
+    const committed = await atomically(
+      client,
+      async (tx) => {
+        if (guard !== undefined) tx.guard(guard);
+        const made = await this.#make(await tx.get(key, asTheyAre), change);
+        tx.put(key, made.bytes, asTheyAre);
+        return made;
+      },
+      options,
+    );
+    this.#crowd.ran(committed.runs);
+    return this.#written(committed.value, committed.revision);
   }
 
-  #written({ kv }: Seen, value: Uint8Array, modRevision: number): Seen {
-    const { key } = this.#parts;
-    const createRevision = kv?.createRevision ?? modRevision;
-    const version = (kv?.version ?? 0) + 1;
-    return { kv: { key, value, createRevision, modRevision, version, lease: noLease } };
+  async #make(bytes: Uint8Array | undefined, change: Update<T>['change']): Promise<Made<T>> {
+    const { payloads } = this.#parts;
+    const value = await change(bytes && (await payloads.decode(bytes)));
+    return { value, bytes: await payloads.encode(value) };
+  }
+
+  /** What the function makes of the state, or what it failed with. Rejects if the call's own time is over. */
+  #tryToMake(
+    { bytes }: Seen,
+    { change, left, doing }: Update<T>,
+  ): Promise<Made<T> | { readonly failure: unknown }> {
+    const making = this.#make(bytes, change).catch((failure: unknown) => ({ failure }));
+    return waitFor(this.#parts.client.runtime, making, left(), doing);
+  }
+
+  #written({ value, bytes }: Made<T>, revision: number): Updated<T> {
+    this.#seen = { bytes, mod: revision };
+    return { value, revision };
   }
 
   async #read(left: () => WaitOptions): Promise<Seen> {
     const { client, key } = this.#parts;
-    return { kv: (await client.store.range({ key }, left())).kvs[0] };
+    return seenIn((await client.store.range({ key }, left())).kvs[0]);
   }
+}
+
+function seenIn(kv: KeyValue | undefined): Seen {
+  return { bytes: kv?.value, mod: kv?.modRevision ?? 0 };
 }
