@@ -88,7 +88,7 @@ export const stmMutants: readonly Mutant[] = [
     find: 'turn?.overtaken(seen);',
     replace: 'turn?.overtaken(request.known(revision));',
     story: 'what was to be written is taken for written',
-    ...{ killedBy, invariant: 'STM-3, not live' },
+    ...{ killedBy, invariant: 'STM-1, STM-3' },
   },
   {
     name: 'stm-blind-writes',
@@ -144,25 +144,5 @@ export const stmMutants: readonly Mutant[] = [
     replace: '      joining?.catch(() => {});',
     story: 'who gives up while it stands in the line stays there, as long as its session does',
     ...{ killedBy, invariant: 'LOCK-4' },
-  },
-  {
-    name: 'stm-turn-never-given-up',
-    file: hotKey,
-    find: 'if (slice.isOpen) this.#keep(slice);\n    else this.#drop(slice);',
-    replace: 'this.#slice = slice;',
-    story: 'a process keeps its turn for a transaction that never comes',
-    ...{ killedBy, invariant: 'LOCK-4' },
-  },
-  {
-    name: 'stm-local-turn-kept',
-    file: hotKey,
-    find: `    if (place === undefined) {
-      this.#callers.give();
-      return undefined;
-    }`,
-    replace: '    if (place === undefined) return undefined;',
-    story:
-      'a transaction that went on without the line leaves those of its own process waiting, each for its full patience',
-    ...{ killedBy, invariant: 'not live' },
   },
 ];

@@ -15,7 +15,7 @@ export function judge(
   const history = new History(world.simulation.history);
   const { committed, runs, lines } = scene;
   const unsettled = [...scene.unsettled, ...scene.neverEnded];
-  const data = prefixRange('d/');
+  const data = prefixRange('d');
   const counts = checkStm({ history, data, committed, runs, unsettled, lines, drained });
   const reached = (situation: Situation, times: number) => world.reached(situation, drained ? times : 0);
   reached('a process stood in the line of a hot key', counts.places);

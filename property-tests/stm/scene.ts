@@ -14,7 +14,7 @@ import { namespace, openClient } from '../support/open-client.js';
 import type { World } from '../support/world.js';
 import { type OpenCall, RecordedRun } from './seen-call.js';
 import type { Situation } from './situations.js';
-import { type CallerPlan, dataKeys, guestKeys, type StmWorkload } from './workload.js';
+import { type CallerPlan, dataKeys, guestKeys, markKey, type StmWorkload } from './workload.js';
 
 /** Callers do not come more often once everything is healed. */
 const healedRounds = 2;
@@ -132,7 +132,7 @@ export class Scene {
             call.runs.push(run);
             this.runs.push(run);
             guard(tx);
-            return this.#work(seat, plan, run);
+            return this.#work(seat, plan, run, call.runs.length);
           },
           { ...options, isolation, maxConflicts },
         ),
@@ -223,7 +223,7 @@ export class Scene {
   }
 
   /** What the function does: each value that it puts is its own. */
-  async #work(seat: Seat, plan: CallerPlan, run: RecordedRun): Promise<void> {
+  async #work(seat: Seat, plan: CallerPlan, run: RecordedRun, count: number): Promise<void> {
     const { kind } = plan;
     const [from, to] = [dataKeys[plan.from] ?? 'd/a', dataKeys[plan.to] ?? 'd/b'];
     const think = () => this.#think(seat, plan);
@@ -263,6 +263,15 @@ export class Scene {
         return;
       case 'come-or-go':
         return this.#comeOrGo(run, think);
+      case 'wander':
+        // What it reads first depends on what happened.
+        if (count > 1) {
+          await think();
+          await run.get(to);
+        }
+        await run.get(from);
+        this.#put(run, from);
+        return;
       case 'look':
         await run.get(from);
         await think();
@@ -276,9 +285,13 @@ export class Scene {
     const guests = await run.range('d/', 5);
     await think();
     const [guest] = guestKeys.filter((key) => guests.some((one) => one.key === key));
-    // What it deletes cannot tell whose deed that was; what it puts can.
-    if (guest !== undefined) run.delete(guest);
-    this.#put(run, guest === undefined ? (guestKeys[guests.length % guestKeys.length] ?? 'd/x') : 'd/c');
+    if (guest === undefined) {
+      this.#put(run, guestKeys[guests.length % guestKeys.length] ?? 'd/x');
+      return;
+    }
+    run.delete(guest);
+    // What it deletes cannot tell whose deed that was; what it puts can, where no range sees it.
+    this.#put(run, markKey);
   }
 
   #put(run: RecordedRun, key: string): void {
