@@ -75,12 +75,4 @@ export const barrierMutants: readonly Mutant[] = [
       "etcd's recipe Barrier: Hold puts its key on no lease, and a holder that died closes the gate for ever",
     ...{ killedBy, invariant: 'BARRIER-3' },
   },
-  {
-    name: 'barrier-goes-back',
-    file: follower,
-    find: '    if (revision < this.#asOf) return;\n    const before',
-    replace: '    const before',
-    story: 'an answer that was overtaken by an event is believed after it',
-    ...{ killedBy, invariant: 'BARRIER-1, BARRIER-2, not live' },
-  },
 ];

@@ -30,13 +30,14 @@ export const latchMutants: readonly Mutant[] = [
     ...{ killedBy, invariant: 'LATCH-1, not live' },
   },
   {
-    name: 'latch-past-the-lanes',
+    name: 'latch-sent-once-more',
     file: latch,
     find: 'return this.#counted(await store.txn(request, { signal, timeoutMs }));',
-    replace:
-      'return this.#counted(await this.#client.plainStore.txn(request, { signal, timeoutMs: Math.min(timeoutMs, 5_000) }).catch(() => this.#client.plainStore.txn(request, { signal, timeoutMs: Math.min(timeoutMs, 5_000) })));',
-    story: 'a request is sent again after a lost reply: it is told that somebody else had arrived',
-    ...{ killedBy },
+    replace: `await store.txn(request, { signal, timeoutMs });
+        return this.#counted(await store.txn(request, { signal, timeoutMs }));`,
+    story:
+      'an arrival that is sent once more, in case it was not applied: it is told that another had been counted',
+    ...{ killedBy, invariant: 'LATCH-3' },
   },
   {
     name: 'latch-arrivals-on-a-lease',
@@ -57,15 +58,5 @@ export const latchMutants: readonly Mutant[] = [
       "(state) => (state.revision > 0 && (state.status === 'absent' || this.#checked([state.kv]).isOpen)) || undefined,",
     story: 'a wait returns with whatever it is told first',
     ...{ killedBy, invariant: 'LATCH-2' },
-  },
-  {
-    name: 'latch-left-to-its-watch',
-    file: 'src/watch/fact-follower.ts',
-    find: `      case 'opened':
-        if (this.#state === undefined || item.revision > this.#asOf) this.#look();`,
-    replace: `      case 'opened':
-        if (this.#state === undefined) this.#look();`,
-    story: 'what happened between the read and the watch is never looked for',
-    ...{ killedBy, invariant: 'not live' },
   },
 ];

@@ -14,7 +14,7 @@ const state = (
   phase: RoundRecord['phase'],
   upTo: number,
 ): Readonly<Record<string, Change>> => ({
-  'd/state': { value: encodeRound({ round, phase, upTo }) },
+  'd/state': { value: encodeRound({ round, phase, upTo, after: 0 }) },
 });
 
 /** a and b come at revisions 2 and 3, and are let in at 4. */

@@ -53,6 +53,8 @@ export interface RoundRecord {
   readonly phase: 'entering' | 'inside' | 'broken';
   /** Members whose keys were created up to this revision have been let in, into this round or one before. */
   readonly upTo: number;
+  /** The same of the round before: those above it, up to `upTo`, are of the round that was let in last. */
+  readonly after: number;
 }
 
 /** The state as the store had it. */
@@ -62,10 +64,10 @@ export interface Round extends RoundRecord {
 }
 
 /** The state of a barrier that nobody has come to. */
-export const firstRound: RoundRecord = { round: 1, phase: 'entering', upTo: 0 };
+export const firstRound: RoundRecord = { round: 1, phase: 'entering', upTo: 0, after: 0 };
 
-export function encodeRound({ round, phase, upTo }: RoundRecord): Uint8Array {
-  return bytesOf(JSON.stringify({ round, phase, upTo }));
+export function encodeRound({ round, phase, upTo, after }: RoundRecord): Uint8Array {
+  return bytesOf(JSON.stringify({ round, phase, upTo, after }));
 }
 
 /** Undefined for what nobody of this library has written: as if it were not there, and whoever looks writes it anew. */
@@ -73,10 +75,10 @@ export function decodeRound(kv: KeyValue | undefined): Round | undefined {
   if (kv === undefined) return undefined;
   try {
     const record = JSON.parse(textOf(kv.value)) as Partial<RoundRecord>;
-    const { round, phase, upTo } = record;
+    const { round, phase, upTo, after } = record;
     const isKnown = phase === 'entering' || phase === 'inside' || phase === 'broken';
-    if (!isKnown || !isWhole(round) || !isWhole(upTo)) return undefined;
-    return { round, phase, upTo, mod: kv.modRevision };
+    if (!isKnown || !isWhole(round) || !isWhole(upTo) || !isWhole(after)) return undefined;
+    return { round, phase, upTo, after, mod: kv.modRevision };
   } catch {
     return undefined;
   }
@@ -97,7 +99,8 @@ export type Entrance =
 export function entranceOf(now: Round, created: number): Entrance {
   if (now.phase === 'broken' && created < now.mod) return { status: 'broken' };
   if (created > now.upTo) return { status: 'waiting' };
-  return now.phase === 'inside' ? { status: 'inside', round: now.round } : { status: 'gone' };
+  const isOfIt = now.phase === 'inside' && created > now.after;
+  return isOfIt ? { status: 'inside', round: now.round } : { status: 'gone' };
 }
 
 /** What has become of a round, for one who has left it. */

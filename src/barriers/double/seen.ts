@@ -104,7 +104,7 @@ export function dueIn(seen: Seen, settings: DoubleSettings): RoundRecord | undef
     case 'entering': {
       if (breaks && members.length > 0) return { ...record, phase: 'broken' };
       const upTo = upToOf(seen, settings);
-      return upTo === undefined ? undefined : { ...record, phase: 'inside', upTo };
+      return upTo === undefined ? undefined : { ...record, phase: 'inside', upTo, after: now.upTo };
     }
   }
 }
@@ -115,7 +115,7 @@ export function dueIn(seen: Seen, settings: DoubleSettings): RoundRecord | undef
 export function dueByLast({ now, dead, present, revision }: Seen, size: number): RoundRecord | undefined {
   if (now?.phase !== 'entering' || dead !== 0 || present !== size) return undefined;
   const { mod: _, ...record } = now;
-  return { ...record, phase: 'inside', upTo: revision };
+  return { ...record, phase: 'inside', upTo: revision, after: now.upTo };
 }
 
 /** Whether a look may show that something is due which the reply to who came, or left, does not show. */

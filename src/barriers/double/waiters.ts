@@ -15,6 +15,7 @@ export interface Waiter {
 export class Waiters {
   readonly #vigil: Vigil;
   readonly #waiting = new Map<Waiter, AbortController>();
+  #newest: Seen | undefined;
 
   constructor(vigil: Vigil) {
     this.#vigil = vigil;
@@ -25,7 +26,9 @@ export class Waiters {
     const failed = new AbortController();
     this.#waiting.set(waiter, failed);
     this.#vigil.start();
-    const standing = seen === undefined ? undefined : this.#standingIn(seen);
+    // Replies overtake each other, and what another of this process was told may show where this one stands.
+    if (seen !== undefined && seen.revision >= (this.#newest?.revision ?? 0)) this.#newest = seen;
+    const standing = this.#newest && this.#standingIn(this.#newest);
     if (standing !== undefined) this.#vigil.stands(standing);
     return failed.signal;
   }
@@ -53,6 +56,7 @@ export class Waiters {
   /** Somebody has looked at all of it. */
   seenBy(seen: Seen): Standing | undefined {
     const { now, revision, members } = seen;
+    if (revision >= (this.#newest?.revision ?? 0)) this.#newest = seen;
     for (const [{ as, key, created }, failed] of [...this.#waiting]) {
       if (as === 'leaver' || revision < created || now === undefined) continue;
       const isThere = members.some((kv) => kv.key === key && kv.createRevision === created);
