@@ -6,6 +6,7 @@ import { QueueKeys } from '../../src/queues/keys.js';
 import { decodeTakeBack, encodeRecord } from '../../src/queues/records/index.js';
 import { Client } from '../../src/session/index.js';
 import { type Op, put, type Store, txnOf, type Watch, type WatchRequest } from '../../src/store/index.js';
+import { hookedStore } from '../support/hooked-store.js';
 import { storeWith } from '../support/store-with.js';
 
 describe('a life of a worker', () => {
@@ -129,5 +130,47 @@ describe('a worker that closes politely', () => {
     expect(takenBack && decodeTakeBack(takenBack.value)).toMatchObject({ reason: 'returned', losses: 0 });
     expect(server.engine.range(keys.presences).count).toBe(0);
     expect(server.engine.range(keys.records).count).toBe(0);
+  });
+
+  it('tells of no error where it gives back a job whose payload is being read', async () => {
+    const hooked = hookedStore(new MemoryServer().connect());
+    const client = await Client.open({ store: hooked.store, namespace: 'n' });
+    onTestFinished(() => client.close());
+    const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
+    const queue = new FifoQueue<string>(client, 'q');
+    const { id } = await queue.enqueue('x'.repeat(2_000));
+    const takesBack = (ops: readonly Op[]): boolean =>
+      ops.some((op) =>
+        op.type === 'txn' ? takesBack(op.success) : op.type === 'put' && op.key === keys.generation(id),
+      );
+    let failRead = () => {};
+    let isReading = false;
+    let giveBack: (() => void) | undefined;
+    hooked.hook = async (request, send) => {
+      const [first] = request.success;
+      if (first?.type === 'range' && first.key === keys.item(id) && first.keysOnly !== true) {
+        isReading = true;
+        await new Promise<void>((_, reject) => {
+          failRead = () => reject(new QuorateError('permission-denied', 'not for you'));
+        });
+      }
+      if (takesBack(request.success)) await new Promise<void>((resolve) => (giveBack = resolve));
+      return send();
+    };
+    const worker = new Worker(queue, () => {});
+    const errors: string[] = [];
+    worker.on((event) => {
+      if (event.type === 'error') errors.push(event.error.code);
+    });
+    await worker.start();
+    await expect.poll(() => isReading).toBe(true);
+    const closed = worker.close();
+    await expect.poll(() => giveBack !== undefined).toBe(true);
+    failRead();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    hooked.hook = undefined;
+    giveBack?.();
+    await closed;
+    expect(errors).toEqual(['permission-denied']);
   });
 });

@@ -253,9 +253,9 @@ export class HeldJob {
     }));
   }
 
-  /** Its item was found to be gone. */
+  /** Its item was found to be gone. A transaction under way finds that too. */
   drop(): void {
-    if (!this.isSettled) this.#become('superseded');
+    if (this.#custody === 'held') this.#become('superseded');
   }
 
   /** It was cancelled: the item is gone. False if this worker had parted with it before. */

@@ -392,7 +392,8 @@ export class Membership {
       this.#options.onError(error);
     }
     for (const job of jobs) {
-      if (job.isSettled) continue;
+      // Settled, or given back on closing while this was read.
+      if (job.custody !== 'held') continue;
       if (job.payload !== undefined) this.#options.onJob(job);
       else if (unreadable.has(job)) this.#options.onUnreadable(job, unreadable.get(job));
       else {
