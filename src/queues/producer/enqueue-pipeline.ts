@@ -378,7 +378,7 @@ export class EnqueuePipeline {
   }
 }
 
-/** A grant that is asked for again finds its own. */
+/** A grant that is asked for again is another, and one that was made after all expires unused. */
 function mayGrantAgain(error: unknown): boolean {
   return isPassing(error) || isPassingRead(error);
 }

@@ -25,6 +25,7 @@ import { isQuorateError, QuorateError } from '../../errors.js';
 import {
   abortedError,
   Backoff,
+  linkedSignal,
   type Runtime,
   sleep,
   type WaitOptions,
@@ -412,7 +413,9 @@ export class HeldJob {
         const isMomentary = unknown || (isSent ? isPassing(error) : mayPass(error));
         if (!mayRepeat || !isMomentary) throw this.#uncertain ? asUnknown(error) : error;
       }
-      await sleep(runtime, backoff.nextMs(), { signal }).catch(() => {});
+      const until = linkedSignal(signal, options.signal);
+      await sleep(runtime, backoff.nextMs(), { signal: until.signal }).catch(() => {});
+      until.unlink();
     }
   }
 

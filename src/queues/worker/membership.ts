@@ -218,7 +218,8 @@ export class Membership {
   end(reason: unknown): void {
     if (this.#ended.signal.aborted) return;
     this.#cleanUp?.cancel();
-    this.#subscription?.close();
+    // Nobody watches below a name again that was one life's.
+    this.#subscription?.close({ lingerMs: 0 });
     this.#ended.abort(reason);
     // The session may live on, and the dispatcher would go on assigning to whom nobody is any more.
     if (this.#create !== 0 && !this.#hasLeft) void this.#deletePresence();
@@ -289,7 +290,7 @@ export class Membership {
         }
       });
       this.#subscription = subscription;
-      if (this.signal.aborted) subscription.close();
+      if (this.signal.aborted) subscription.close({ lingerMs: 0 });
     });
   }
 
