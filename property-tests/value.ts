@@ -33,7 +33,7 @@ async function run(world: World<ValueWorkload>): Promise<void> {
     await world.livenessPhase(() => pending(scene), livenessMs);
     // What was sent long ago may still arrive.
     await world.run(afterlifeMs);
-    await world.livenessPhase(() => scene.behind(), livenessMs);
+    await world.livenessPhase(() => scene.watching.behind(), livenessMs);
   } catch (error) {
     // What was done wrong says more than what was not done.
     judge(world, scene, { isOver: false });

@@ -88,7 +88,7 @@ const valueMutants: readonly Mutant[] = [
     replace: '      yield view;\n      news = undefined;\n',
     story:
       'a watcher that clears its flag after it has dealt with the news: what came meanwhile is never told',
-    ...{ killedBy: 'value', invariant: 'not live' },
+    ...{ killedBy: 'value', invariant: 'not live, VALUE-4' },
   },
   {
     name: 'changes-from-what-was-told',

@@ -15,11 +15,19 @@ export function judge(
 ): void {
   const history = new History(world.simulation.history);
   const { key, calls } = scene;
-  const watchers = scene.views.map((told) => ({
-    ...{ process: told.process.name, views: told.items, isStanding: isOver && scene.isStanding(told) },
+  const watchers = scene.watching.views.map((told) => ({
+    ...{
+      process: told.process.name,
+      views: told.items,
+      isStanding: isOver && scene.watching.isStanding(told),
+    },
   }));
-  const readers = scene.changes.map((told) => ({
-    ...{ process: told.process.name, changes: told.items, isStanding: isOver && scene.isStanding(told) },
+  const readers = scene.watching.changes.map((told) => ({
+    ...{
+      process: told.process.name,
+      changes: told.items,
+      isStanding: isOver && scene.watching.isStanding(told),
+    },
     ...(told.after === undefined ? {} : { after: told.after }),
   }));
   const counts = checkAtomicValue({ history, key, calls, watchers, readers });

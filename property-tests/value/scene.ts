@@ -1,17 +1,17 @@
 /** The processes of a run, each with a client, the value, its callers, a watcher and a reader of changes. */
 
 import { AtomicValue, type TransactionGuard, type Versioned } from '../../src/atomics/index.js';
-import type { SeenValue, ToldChange, ToldView, ValueCall } from '../../src/checkers/index.js';
+import type { SeenValue, ValueCall } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
 import { Mutex } from '../../src/locks/index.js';
 import { sleep } from '../../src/runtime/index.js';
-import type { SimulatedProcess } from '../../src/simulator/index.js';
 import { bytesOf, type Codec, type Compare, type Key, Keyspace, textOf } from '../../src/store/index.js';
 import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
+import { Watching } from './watching.js';
 import { type CallerPlan, type ProcessPlan, paced, type ValueWorkload } from './workload.js';
 
 interface ValueSeat extends Seat {
@@ -21,14 +21,6 @@ interface ValueSeat extends Seat {
 
 /** A call as it is noted while it goes on. */
 type Noted = { -readonly [Name in keyof ValueCall]: ValueCall[Name] };
-
-/** What one watcher, or one reader of changes, of one life of a process was told. */
-interface Told<Item> {
-  readonly process: SimulatedProcess;
-  readonly incarnation: number;
-  readonly items: Item[];
-  hasEnded: boolean;
-}
 
 export interface ReadHistory {
   readonly process: string;
@@ -45,14 +37,19 @@ export class Scene {
   readonly key: Key = `${new Keyspace(namespace).prefix('value', name)}v`;
   readonly calls: Noted[] = [];
   readonly histories: ReadHistory[] = [];
-  readonly views: Told<ToldView>[] = [];
-  readonly changes: (Told<ToldChange> & { readonly after: number | undefined })[] = [];
+  readonly watching: Watching;
   readonly seats: Seats<CallerPlan, ValueSeat>;
   readonly #world: World<ValueWorkload>;
   #texts = 0;
 
   constructor(world: World<ValueWorkload>) {
     this.#world = world;
+    this.watching = new Watching({
+      key: this.key,
+      simulation: world.simulation,
+      isHurried: () => this.seats.isHealed,
+      reached: (situation) => this.reached(situation),
+    });
     this.seats = new Seats({
       ...{ world: world as World, ttlMs: world.workload.ttlMs },
       store: ({ store }) => store,
@@ -67,31 +64,8 @@ export class Scene {
     this.seats.start(callers.map((plan) => paced(plan, inHurry)));
   }
 
-  /** One that has not been told the last of the value, though nothing hinders it. */
-  behind(): string | undefined {
-    const [now] = this.#world.simulation.engine.range({ key: this.key }).kvs;
-    const mod = now?.modRevision;
-    const watcher = this.views.find((told) => this.isStanding(told) && !isLastView(told.items.at(-1), mod));
-    if (watcher !== undefined) return `a watcher of ${watcher.process.name} was not told the last`;
-    const lastRevision = this.#lastChange();
-    const reader = this.changes.find(
-      (told) => this.isStanding(told) && newestOf(told.items, told.after) < lastRevision,
-    );
-    return reader && `a reader of ${reader.process.name} was not told the last`;
-  }
-
-  isStanding({ process, incarnation, hasEnded }: Told<unknown>): boolean {
-    return process.isCore && process.status !== 'crashed' && process.incarnation === incarnation && !hasEnded;
-  }
-
   reached(situation: Situation, times = 1): void {
     this.#world.reached(situation, times);
-  }
-
-  #lastChange(): number {
-    const { history } = this.#world.simulation;
-    const last = history.findLast(({ events }) => events.some(({ kv }) => kv.key === this.key));
-    return last?.revision ?? 0;
   }
 
   readonly #nowMs = (): number => this.#world.simulation.nowMs;
@@ -99,46 +73,8 @@ export class Scene {
   #furnish(seat: Seat): ValueSeat {
     const value = new AtomicValue<string>(seat.client, name, { codec: text });
     const plan = this.#world.workload.processes[seat.process.index];
-    if (plan?.watches) void this.#watch(seat, value, plan);
-    if (plan?.readsChanges) void this.#read(seat, value, plan);
+    if (plan !== undefined) this.watching.start(seat, value, plan);
     return { ...seat, value, mutex: new Mutex(seat.client, lockName) };
-  }
-
-  async #watch({ process, incarnation, client }: Seat, value: AtomicValue<string>, plan: ProcessPlan) {
-    const told: Told<ToldView> = { process, incarnation, items: [], hasEnded: false };
-    this.views.push(told);
-    for await (const view of value.watch()) {
-      if (view.status === 'unknown') this.reached('a watcher was told that nobody knows');
-      if (view.status === 'unreadable') throw view.error;
-      told.items.push(view.status === 'present' ? seenIn(view) : view);
-      await this.#dawdle(client.runtime, plan);
-    }
-    told.hasEnded = true;
-  }
-
-  async #read({ process, incarnation, client }: Seat, value: AtomicValue<string>, plan: ProcessPlan) {
-    const before = this.changes.findLast((told) => told.process === process);
-    const upTo = before && newestOf(before.items, before.after);
-    const after = upTo === undefined || upTo === 0 ? undefined : upTo;
-    if (after !== undefined) this.reached('a reader went on where it had been before a crash');
-    const told = { process, incarnation, items: [] as ToldChange[], hasEnded: false, after };
-    this.changes.push(told);
-    for await (const change of value.changes({ after })) {
-      if (change.type === 'unreadable') throw change.error;
-      if (change.type === 'gap') this.reached('a gap was told');
-      if (change.type === 'set') {
-        told.items.push({ type: 'set', revision: change.revision, text: change.value });
-      } else if (change.type === 'state') {
-        const { revision, state } = change;
-        told.items.push({ type: 'state', revision, text: state?.value ?? null });
-      } else told.items.push(change);
-      await this.#dawdle(client.runtime, plan);
-    }
-    told.hasEnded = true;
-  }
-
-  async #dawdle(runtime: Seat['client']['runtime'], { readMs }: ProcessPlan): Promise<void> {
-    if (readMs > 0 && !this.seats.isHealed) await sleep(runtime, readMs);
   }
 
   async #round(seat: ValueSeat, plan: CallerPlan): Promise<void> {
@@ -312,22 +248,6 @@ function compareOf(guard: TransactionGuard): Compare {
   return 'guard' in guard ? guard.guard() : (guard as Compare);
 }
 
-function seenIn({ revision, value }: Versioned<string>): ToldView {
-  return { status: 'present', revision, text: value };
-}
-
 function foundIn(seen: Versioned<string> | undefined): SeenValue | null {
   return seen === undefined ? null : { revision: seen.revision, text: seen.value };
-}
-
-function isLastView(view: ToldView | undefined, mod: number | undefined): boolean {
-  if (view === undefined || view.status === 'unknown') return false;
-  return view.status === 'present' ? view.revision === mod : mod === undefined;
-}
-
-/** The newest revision that a reader has dealt with; 0 for none. */
-function newestOf(items: readonly ToldChange[], after: number | undefined): number {
-  const last = items.at(-1);
-  if (last === undefined) return after ?? 0;
-  return last.type === 'gap' ? last.toRevision : last.revision;
 }
