@@ -53,7 +53,7 @@ describe('the programs in the documentation', () => {
 
   test('compile', () => {
     expect(compilerComplaints(programs.map(({ file }) => file))).toEqual([]);
-  });
+  }, 120_000);
 
   test.each(programs)('$title runs to its end, and writes nothing to the error output', async ({ file }) => {
     const { stdout, stderr } = await promisify(execFile)(
