@@ -98,12 +98,10 @@ const ofResults: readonly Mutant[] = [
   {
     name: 'result-beside-the-acknowledgement',
     file: heldJob,
-    find: "...(await this.#resultOf({ status: 'completed', value: result }, limits)),",
-    replace: `...(await (async () => {
-          const kept = await this.#resultOf({ status: 'completed', value: result }, limits);
-          if (kept.length > 0) await this.#context.store.txn(txnOf({ success: kept }));
-          return [];
-        })()),`,
+    find: "return attempt(cleanUp, await this.#resultOf({ status: 'completed', value: result }, limits));",
+    replace: `const kept = await this.#resultOf({ status: 'completed', value: result }, limits);
+        if (kept.length > 0) await this.#context.store.txn(txnOf({ success: kept }));
+        return attempt(cleanUp, []);`,
     story: 'Any queue whose result is stored before the job is done: the result of a run that did not count',
     killedBy,
     invariant: 'QUEUE-18',

@@ -4,6 +4,7 @@ export { Backoff, type BackoffOptions } from './backoff.js';
 export { drained } from './drained.js';
 export { ElapsedClock } from './elapsed.js';
 export { invariant } from './invariant.js';
+export { LazySignal } from './lazy-signal.js';
 export { type LinkedSignal, linkedSignal } from './linked-signal.js';
 export { Listeners } from './listeners.js';
 export type { Runtime, Timer } from './runtime.js';

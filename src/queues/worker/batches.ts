@@ -1,5 +1,5 @@
 import { invalidArgument } from '../../errors.js';
-import type { Runtime, Timer } from '../../runtime/index.js';
+import { LazySignal, type Runtime, type Timer } from '../../runtime/index.js';
 import type { HeldJob } from './held-job.js';
 import type { Job } from './job.js';
 
@@ -96,35 +96,39 @@ export class Gatherer<E> {
 
 /** `fail`: called for jobs of this batch only. */
 export function contextOf<T>(
-  jobs: readonly { readonly job: Job<T>; readonly held: Pick<HeldJob, 'isSettled' | 'onSettled'> }[],
+  jobs: readonly {
+    readonly job: Job<T>;
+    readonly held: Pick<HeldJob, 'isSettled' | 'onSettled'>;
+    readonly aborting: LazySignal;
+  }[],
   fail: (job: Job<T>, error: unknown) => void,
 ): BatchContext<T> {
-  const controller = new AbortController();
-  const failed = new Set<Job<T>>();
-  let last: AbortSignal | undefined;
+  const nothingLeft = new LazySignal();
+  let failed: Set<Job<T>> | undefined;
+  let last: LazySignal | undefined;
   const look = () => {
     if (last === undefined) return;
-    const isLeft = jobs.some(({ job, held }) => !held.isSettled && !failed.has(job) && !job.signal.aborted);
-    if (!isLeft) controller.abort(last.reason);
-  };
-  for (const { job, held } of jobs) {
-    const { signal } = job;
-    signal.addEventListener(
-      'abort',
-      () => {
-        last = signal;
-        look();
-      },
-      { once: true },
+    const isLeft = jobs.some(
+      ({ job, held, aborting }) => !held.isSettled && !failed?.has(job) && !aborting.aborted,
     );
+    if (!isLeft) nothingLeft.abort(last.reason);
+  };
+  for (const { held, aborting } of jobs) {
+    aborting.onAbort = () => {
+      last = aborting;
+      look();
+    };
     held.onSettled = look;
   }
   return {
-    signal: controller.signal,
+    get signal() {
+      return nothingLeft.signal;
+    },
     fail: (job, error) => {
       if (jobs.every((one) => one.job !== job))
         throw invalidArgument('fail() of a job of another batch', 'one of its own');
       fail(job, error);
+      failed ??= new Set();
       failed.add(job);
       look();
     },

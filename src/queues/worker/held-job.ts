@@ -119,6 +119,9 @@ interface Attempt {
   readonly custodyAfter: (reply: TxnReply) => Custody | undefined;
 }
 
+/** Makes one, after what it needs first. `cleanUp`: deletions that may travel along. */
+type Attempting = (cleanUp: readonly Op[], limits: WaitOptions) => Attempt | Promise<Attempt>;
+
 export class HeldJob {
   readonly assigned: AssignedJob;
   readonly record: string;
@@ -171,13 +174,12 @@ export class HeldJob {
     options: CallOptions,
   ): Promise<Acknowledged> {
     let admission: Admission | undefined;
-    const reply = await this.#settle(options, async (cleanUp, limits) => {
-      admission = followUps && (await this.#context.followUps.admit(followUps, limits));
+    const attempt = (cleanUp: readonly Op[], resultPuts: readonly Op[]): Attempt => {
       const success = [
         ...this.#ended(),
         ...this.#context.facts.putWith(this.assigned),
         ...cleanUp,
-        ...(await this.#resultOf({ status: 'completed', value: result }, limits)),
+        ...resultPuts,
         ...(admission?.puts ?? []),
         ...(user?.success ?? []),
       ];
@@ -192,6 +194,14 @@ export class HeldJob {
           return parts.gate?.succeeded === false ? undefined : parts.user.succeeded ? 'acknowledged' : 'held';
         },
       };
+    };
+    const reply = await this.#settle(options, (cleanUp, limits) => {
+      if (followUps === undefined && !this.isResultWanted) return attempt(cleanUp, []);
+      const prepare = async () => {
+        admission = followUps && (await this.#context.followUps.admit(followUps, limits));
+        return attempt(cleanUp, await this.#resultOf({ status: 'completed', value: result }, limits));
+      };
+      return prepare();
     });
     const { user: own, gate } = this.#partsOf(reply, user !== undefined, admission !== undefined);
     const { replies } = gate ?? own;
@@ -328,13 +338,11 @@ export class HeldJob {
     return { user, gate: hasGate && user.succeeded ? partOf(user.replies[0]) : undefined };
   }
 
-  async #settle(
-    options: CallOptions,
-    attempt: (cleanUp: readonly Op[], limits: WaitOptions) => Promise<Attempt>,
-  ): Promise<TxnReply> {
-    if (this.#custody === 'superseded' || this.#custody === 'cancelled') throw this.fenced();
+  #settle(options: CallOptions, attempt: Attempting): Promise<TxnReply> {
+    if (this.#custody === 'superseded' || this.#custody === 'cancelled') return Promise.reject(this.fenced());
     if (this.#custody !== 'held') {
-      throw new QuorateError('closed', `job ${this.assigned.id} is ${this.#custody} already`);
+      const { id } = this.assigned;
+      return Promise.reject(new QuorateError('closed', `job ${id} is ${this.#custody} already`));
     }
     this.#custody = 'settling';
     const settling = this.#part(options, attempt);
@@ -342,12 +350,9 @@ export class HeldJob {
     return settling;
   }
 
-  async #part(
-    options: CallOptions,
-    attempt: (cleanUp: readonly Op[], limits: WaitOptions) => Promise<Attempt>,
-  ): Promise<TxnReply> {
+  async #part(options: CallOptions, attempt: Attempting): Promise<TxnReply> {
     const { ledger } = this.#context;
-    const cleanUp = [...ledger.cleanUpWith(this.record)];
+    let cleanUp = ledger.cleanUpWith(this.record);
     const send = () =>
       this.#send(options, (limits) =>
         attempt(
@@ -357,11 +362,14 @@ export class HeldJob {
       );
     let settled: { reply: TxnReply; custody: Custody } | undefined;
     try {
-      settled = await send().catch((error: unknown) => {
+      try {
+        settled = await send();
+      } catch (error) {
         if (cleanUp.length === 0 || !isTooMuch(error)) throw error;
-        ledger.cleaned(cleanUp.splice(0), false);
-        return send();
-      });
+        ledger.cleaned(cleanUp, false);
+        cleanUp = [];
+        settled = await send();
+      }
     } finally {
       const custody = settled?.custody ?? 'held';
       ledger.cleaned(cleanUp, custody === 'acknowledged' || custody === 'given-back');
@@ -378,18 +386,20 @@ export class HeldJob {
   /** Repeats it until it is decided, or may not be repeated. */
   async #send(
     options: CallOptions,
-    attempt: (limits: WaitOptions) => Promise<Attempt>,
+    attempt: (limits: WaitOptions) => Attempt | Promise<Attempt>,
   ): Promise<{ reply: TxnReply; custody: Custody }> {
     const { keys, store, runtime, leases, signal } = this.#context;
     const { id } = this.assigned;
-    const backoff = new Backoff(runtime, retryDelay);
     const limitsNow = this.#limitsOf(options);
+    let backoff: Backoff | undefined;
     let leasesGone = 0;
     for (;;) {
       let isSent = false;
       try {
         const limits = limitsNow();
-        const { success, custodyAfter } = await attempt(limits);
+        const made = attempt(limits);
+        // Most need nothing first.
+        const { success, custodyAfter } = made instanceof Promise ? await made : made;
         const request = txnOf({
           compare: this.guards,
           success,
@@ -413,6 +423,7 @@ export class HeldJob {
         const isMomentary = unknown || (isSent ? isPassing(error) : mayPass(error));
         if (!mayRepeat || !isMomentary) throw this.#uncertain ? asUnknown(error) : error;
       }
+      backoff ??= new Backoff(runtime, retryDelay);
       const until = linkedSignal(signal, options.signal);
       await sleep(runtime, backoff.nextMs(), { signal: until.signal }).catch(() => {});
       until.unlink();

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import type { QuorateError } from '../../errors.js';
-import type { Runtime } from '../../runtime/index.js';
+import { LazySignal, type Runtime } from '../../runtime/index.js';
 import type { Codec } from '../../store/index.js';
 import { type BatchContext, contextOf, Gatherer } from './batches.js';
 import type { HeldJob } from './held-job.js';
@@ -37,11 +37,19 @@ interface Given {
 
 interface Prepared<T> extends Given {
   readonly job: Job<T>;
-  readonly controller: AbortController;
+  readonly aborting: LazySignal;
+}
+
+/** One call of the handler. */
+interface HandlerRun<T> {
+  prepared: readonly Prepared<T>[];
+  /** Those that have not ended, as far as the handler has said. */
+  readonly left: Map<Job<T>, Prepared<T>>;
+  stall: StallWatch | undefined;
 }
 
 interface Running {
-  readonly controller: AbortController;
+  readonly aborting: LazySignal;
   readonly stall: StallWatch;
   readonly startedMs: number;
 }
@@ -104,7 +112,7 @@ export class JobRunner<T> {
   /** It was cancelled, which it knows. */
   cancelled(held: HeldJob, error: QuorateError, reason: string): void {
     const running = this.#running.get(held);
-    running?.controller.abort(error);
+    running?.aborting.abort(error);
     const { id } = held.assigned;
     this.#options.emit({ type: 'cancelled', id, reason, wasRunning: running !== undefined });
   }
@@ -118,7 +126,7 @@ export class JobRunner<T> {
   }
 
   abort(reason: unknown): void {
-    for (const { controller } of this.#running.values()) controller.abort(reason);
+    for (const { aborting } of this.#running.values()) aborting.abort(reason);
   }
 
   /** Resolves when no handler runs, or `signal` fires. */
@@ -136,67 +144,91 @@ export class JobRunner<T> {
     while (this.#settling.size > 0) await Promise.all(this.#settling);
   }
 
+  /** Small, as a frame of it stands in memory for each job in hand. */
   async #handle(given: readonly Given[]): Promise<void> {
-    const { emit, handle, runtime, settings } = this.#options;
-    let stall: StallWatch | undefined;
-    const all = await Promise.all(given.map((one) => this.#prepare(one, () => stall?.moved())));
-    // A schema may have taken its time.
-    const prepared = all.filter((one) => one !== undefined).filter((one) => this.#mayRun(one));
-    if (prepared.length === 0) return;
-    const startedMs = runtime.monotonicMs();
-    stall = new StallWatch(runtime, settings.stallMs, (runningMs) => {
-      // A handler that hangs though all its jobs have ended hangs all the same.
-      const left = prepared.filter(({ held }) => !held.isSettled);
-      for (const { job } of left.length > 0 ? left : prepared) emit({ type: 'stalled', job, runningMs });
-    });
-    for (const { held, controller } of prepared) this.#running.set(held, { controller, stall, startedMs });
-    const left = new Map(prepared.map((one) => [one.job, one] as const));
-    const conclude = ({ job, held, membership }: Prepared<T>, ended: Outcome) => {
-      left.delete(job);
-      this.#settle(held, this.#parting.conclude(job, held, membership, ended));
-    };
-    const context = contextOf<T>(prepared, (job, error) => {
-      const one = left.get(job);
-      if (one === undefined) return;
-      stall?.moved();
-      conclude(one, { error, ofBatch: true });
-    });
+    const run: HandlerRun<T> = { prepared: [], left: new Map(), stall: undefined };
+    const preparing = given.map((one) => this.#prepare(one, () => run.stall?.moved()));
+    // A schema may take its time.
+    const isWaiting = preparing.some((one) => one instanceof Promise);
+    const all = isWaiting ? await Promise.all(preparing) : (preparing as (Prepared<T> | undefined)[]);
+    run.prepared = all.filter((one) => one !== undefined && this.#mayRun(one)) as Prepared<T>[];
+    if (run.prepared.length === 0) return;
+    const context = this.#begin(run);
     try {
-      for (const { job } of prepared) emit({ type: 'started', job });
-      const outcome = await outcomeOf(() => handle([...left.keys()], context));
-      // The place is free for the next handler: acknowledging takes no processor, and is shared with others.
-      const allDone = prepared.every(({ job }) => job.isCompleted);
-      const ended = 'error' in outcome && !allDone ? { ...outcome, ofBatch: prepared.length > 1 } : outcome;
-      if ('error' in outcome && isForNoJob(prepared, left))
-        this.#parting.report(failedAfterAll(outcome.error));
-      for (const one of [...left.values()]) conclude(one, ended);
+      this.#end(run, await outcomeOf(() => this.#options.handle([...run.left.keys()], context)));
     } finally {
-      stall.end();
-      for (const { held } of prepared) this.#running.delete(held);
+      run.stall?.end();
+      for (const { held } of run.prepared) this.#running.delete(held);
     }
   }
 
-  /** Undefined if it is not to be run, or cannot be. */
-  async #prepare(given: Given, onProgress: () => void): Promise<Prepared<T> | undefined> {
+  #begin(run: HandlerRun<T>): BatchContext<T> {
+    const { emit, runtime, settings } = this.#options;
+    const { prepared, left } = run;
+    const startedMs = runtime.monotonicMs();
+    const stall = new StallWatch(runtime, settings.stallMs, (runningMs) => {
+      // A handler that hangs though all its jobs have ended hangs all the same.
+      const unended = prepared.filter(({ held }) => !held.isSettled);
+      for (const { job } of unended.length > 0 ? unended : prepared)
+        emit({ type: 'stalled', job, runningMs });
+    });
+    run.stall = stall;
+    for (const one of prepared) {
+      this.#running.set(one.held, { aborting: one.aborting, stall, startedMs });
+      left.set(one.job, one);
+    }
+    for (const { job } of prepared) emit({ type: 'started', job });
+    return contextOf<T>(prepared, (job, error) => {
+      const one = left.get(job);
+      if (one === undefined) return;
+      stall.moved();
+      this.#conclude(run, one, { error, ofBatch: true });
+    });
+  }
+
+  #end(run: HandlerRun<T>, outcome: Outcome): void {
+    const { prepared, left } = run;
+    const conclude = (one: Prepared<T>, how: Outcome) => this.#conclude(run, one, how);
+    // The place is free for the next handler: acknowledging takes no processor, and is shared with others.
+    const allDone = prepared.every(({ job }) => job.isCompleted);
+    const ended = 'error' in outcome && !allDone ? { ...outcome, ofBatch: prepared.length > 1 } : outcome;
+    if ('error' in outcome && isForNoJob(prepared, left)) this.#parting.report(failedAfterAll(outcome.error));
+    for (const one of [...left.values()]) conclude(one, ended);
+  }
+
+  #conclude({ left }: HandlerRun<T>, { job, held, membership }: Prepared<T>, how: Outcome): void {
+    left.delete(job);
+    this.#settle(held, this.#parting.conclude(job, held, membership, how));
+  }
+
+  /** Undefined if it is not to be run, or cannot be. At once, if its payload is decoded at once. */
+  #prepare(given: Given, onProgress: () => void): Prepared<T> | undefined | Promise<Prepared<T> | undefined> {
     const { held, membership } = given;
-    const { decode, resultCodec, settings } = this.#options;
+    const { decode, settings } = this.#options;
     if (!this.#mayRun(given)) return undefined;
     if (held.assigned.losses >= settings.maxLosses) {
       this.#settle(held, this.#parting.giveUp(held, membership));
       return undefined;
     }
-    const controller = new AbortController();
-    const { signal } = controller;
+    const unreadable = (error: unknown): undefined => {
+      if (this.#mayRun(given)) this.unreadable(held, membership, error);
+    };
     try {
       const decoded = decode(held.payload ?? new Uint8Array());
-      const payload = decoded instanceof Promise ? await decoded : decoded;
-      const progress = membership.progressOf(held);
-      const job = new Job({ held, payload, signal, resultCodec, progress, onProgress });
-      return { held, membership, job, controller };
+      if (!(decoded instanceof Promise)) return this.#prepared(given, decoded, onProgress);
+      return decoded.then((payload) => this.#prepared(given, payload, onProgress), unreadable);
     } catch (error) {
-      if (this.#mayRun(given)) this.unreadable(held, membership, error);
-      return undefined;
+      return unreadable(error);
     }
+  }
+
+  #prepared(given: Given, payload: T, onProgress: () => void): Prepared<T> {
+    const { held, membership } = given;
+    const { resultCodec } = this.#options;
+    const aborting = new LazySignal();
+    const progress = membership.progressOf(held);
+    const job = new Job({ held, payload, aborting, resultCodec, progress, onProgress });
+    return { held, membership, job, aborting };
   }
 
   #mayRun({ held, membership }: Given): boolean {
@@ -222,7 +254,7 @@ function isForNoJob<T>(
   all: readonly Prepared<T>[],
   left: ReadonlyMap<Job<T>, { readonly held: HeldJob }>,
 ): boolean {
-  if (all.some(({ job }) => job.signal.aborted)) return false;
+  if (all.some(({ aborting }) => aborting.aborted)) return false;
   if (left.size === 0) return true;
   const allEnded = [...left.values()].every(({ held }) => held.isSettled);
   return all.length > 1 && allEnded && !all.every(({ job }) => job.isCompleted);

@@ -1,5 +1,5 @@
 import { invalidArgument, QuorateError } from '../../errors.js';
-import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
+import { checkWaitOptions, type LazySignal, type WaitOptions } from '../../runtime/index.js';
 import type { Codec, TxnReply, TxnRequest } from '../../store/index.js';
 import type { ItemId } from '../keys.js';
 import { priorityOf } from '../priority/priority.js';
@@ -30,7 +30,8 @@ export interface CompleteReply extends TxnReply {
 export interface JobParts<T> {
   readonly held: HeldJob;
   readonly payload: T;
-  readonly signal: AbortSignal;
+  /** Fires when this worker may no longer hold it. */
+  readonly aborting: LazySignal;
   readonly resultCodec: Codec<unknown>;
   readonly progress: ProgressReport;
   readonly onProgress: () => void;
@@ -52,11 +53,6 @@ export class Job<T> {
   readonly task: string | undefined;
   /** If a schedule put the item: which, and the moment that it was for, in wall time. */
   readonly tick: { readonly schedule: string; readonly atMs: number } | undefined;
-  /**
-   * Aborted when this worker may no longer hold the job: its session was lost, it is being closed, or the job was cancelled
-   * (`job-cancelled`).
-   */
-  readonly signal: AbortSignal;
   readonly #parts: JobParts<T>;
   readonly #held: HeldJob;
   #ending: Promise<unknown> | undefined;
@@ -64,7 +60,7 @@ export class Job<T> {
   #verdict: Verdict | undefined;
 
   constructor(parts: JobParts<T>) {
-    const { held, payload, signal } = parts;
+    const { held, payload } = parts;
     const { id, create, generation, failures } = held.assigned;
     this.id = id;
     this.priority = priorityOf(id);
@@ -75,9 +71,16 @@ export class Job<T> {
     const { task, schedule, tickMs } = held.assigned.traits ?? {};
     this.task = task;
     this.tick = schedule === undefined ? undefined : { schedule, atMs: tickMs ?? 0 };
-    this.signal = signal;
     this.#parts = parts;
     this.#held = held;
+  }
+
+  /**
+   * Aborted when this worker may no longer hold the job: its session was lost, it is being closed, or the job was cancelled
+   * (`job-cancelled`).
+   */
+  get signal(): AbortSignal {
+    return this.#parts.aborting.signal;
   }
 
   /** True once the queue is rid of it by this worker's acknowledgement. */
@@ -145,6 +148,11 @@ export class Job<T> {
     return told;
   }
 
+  /** Whether a `complete` or `reject` was called, of which `settled` tells when it is over. */
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
   /** Resolves when no `complete` or `reject` is under way. */
   async settled(): Promise<void> {
     for (let ending = this.#ending; ending !== undefined; ) {
@@ -155,10 +163,10 @@ export class Job<T> {
 
   #end<R>(ending: Promise<R>): Promise<R> {
     this.#parts.onProgress();
-    // One may be called while another is under way: the worker looks at the job when all have their answers.
-    this.#ending = Promise.allSettled([this.#ending, ending]);
     // The worker looks at the outcome itself; who does not await this must not die of it.
-    ending.catch(() => {});
+    const over = ending.then(ignore, ignore);
+    // One may be called while another is under way: the worker looks at the job when all have their answers.
+    this.#ending = this.#ending === undefined ? over : Promise.all([this.#ending, over]);
     return ending;
   }
 
@@ -193,3 +201,5 @@ export class Job<T> {
     });
   }
 }
+
+function ignore(): void {}

@@ -37,7 +37,7 @@ export class Parting<T> {
     // After `fail` the handler of a batch goes on, and may be ending the job otherwise.
     do {
       await held.decided();
-      await job.settled();
+      if (job.isEnding) await job.settled();
     } while (held.custody === 'settling');
     const isUnended = 'result' in handled && held.custody === 'held';
     const outcome = isUnended ? await acknowledge(job, handled.result) : handled;
@@ -207,10 +207,12 @@ async function acknowledge(job: Job<unknown>, result: unknown): Promise<Outcome>
   if (job.wasRefused) return { error: refusedError(job) };
   // It was to be rejected, which has failed: the last that it should be is done.
   if (job.verdict !== undefined) return { error: new JobRejected(job.verdict.reason) };
-  return outcomeOf(async () => {
+  try {
     await job.complete({ result });
-    return result;
-  });
+    return { result };
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** The acknowledgement failed by what the handler did: what it returned, or a `complete` of its own that was refused. */

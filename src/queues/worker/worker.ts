@@ -311,7 +311,13 @@ export class Worker<T> implements AsyncDisposable {
 
 function oneByOne<T>(handler: Handler<T>): BatchHandler<T> {
   if (typeof handler !== 'function') throw invalidArgument('handler is no function', 'a function');
-  return ([job]) => job && handler(job, { signal: job.signal });
+  return ([job]) =>
+    job &&
+    handler(job, {
+      get signal() {
+        return job.signal;
+      },
+    });
 }
 
 function checkGrace({ graceMs = defaultGraceMs }: CloseOptions): number {
