@@ -12,7 +12,7 @@ const hotForMs = 1_000;
 const conflictsWithinMs = 1_000;
 /** How long anybody waits in the line, and as much again for each place before it: who is there may be dead, or stand still. */
 const patienceMs = 1_000;
-const patienceEachMs = 50;
+const patienceEachMs = 100;
 /** For how long the line is left alone after somebody has waited in vain. */
 const stuckForMs = 2_000;
 /** How long a process keeps its turn for a transaction that may come, if one came so soon the last time. */

@@ -4,8 +4,8 @@ import type { OpReply, TxnOp } from '../../store/index.js';
 import type { Snapshot } from './snapshot.js';
 
 /** For how long one process commits on a hot key before the next one does, if one waits: whatever is over first. */
-export const sliceCommits = 16;
-export const sliceMs = 10;
+export const sliceCommits = 32;
+export const sliceMs = 20;
 /** A run that takes longer than this goes on without its place in the line. */
 const longestMs = 1_000;
 
