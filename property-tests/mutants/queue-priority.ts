@@ -67,8 +67,8 @@ export const queuePriorityMutants: readonly Mutant[] = [
   {
     name: 'memory-full-of-the-less-urgent',
     file: levels,
-    find: 'this.#jobs.readyUpTo(level.name) * 2 >',
-    replace: 'this.#jobs.readyCount * 2 >',
+    find: '(this.#jobs.readyUpTo(level.name) + coming) * 2 >',
+    replace: '(this.#jobs.readyCount + coming) * 2 >',
     story:
       'Tempting: one bound for memory. Full of what may not go before the urgent is read, it lets nothing urgent be read',
     killedBy,

@@ -123,6 +123,29 @@ it('QUEUE-20 reads a level that is used for the first time before it gives out w
   expect(give(plan)).toEqual([id(urgent, 21), id(usual, 19)]);
 });
 
+it('reads levels beside each other, as far as memory has room for what comes', () => {
+  const plan = loaded([urgent, usual, '1f/']);
+  const reads = [plan.nextRead(), plan.nextRead(), plan.nextRead()];
+  expect(reads.map((wanted) => wanted?.from.slice(0, 3))).toEqual([urgent, usual, '1f/']);
+  expect(plan.nextRead()).toBeUndefined();
+  const [first, second, third] = reads;
+  const answer = (wanted: typeof first, items: readonly StoredItem[]) => {
+    if (wanted === undefined) throw new Error('it is to be read');
+    plan.apply({ type: 'window', read: wanted, revision: 10, items, next: undefined, bytes: 0 }, 0);
+  };
+  answer(third, [item('1f/', 2)]);
+  answer(second, [item(usual, 3)]);
+  expect(give(plan)).toEqual([]);
+  answer(first, [item(urgent, 4)]);
+  expect(give(plan)).toEqual([id(urgent, 4), id(usual, 3), id('1f/', 2)]);
+  const narrow = loaded([urgent, usual, '1f/'], 4, 4);
+  expect([narrow.nextRead(), narrow.nextRead(), narrow.nextRead()].map((wanted) => wanted?.limit)).toEqual([
+    2,
+    2,
+    undefined,
+  ]);
+});
+
 it('QUEUE-21 knows a level once, however often it is told of', () => {
   const plan = loaded([usual]);
   read(plan, 10);

@@ -1,6 +1,6 @@
 /**
  * The dispatcher's decisions, without clock, store or timer: `apply` is its one transition function, `nextWrite` and
- * `nextRead` say what to do now. One write and one read are under way at a time; their results come back as inputs.
+ * `nextRead` say what to do now. One write, and one read of each level, are under way at a time; their results come back as inputs.
  *
  * **What it knows of items.** Either everything from the start of the queue (*tail*: the watch brings each new item,
  * in revision order, and it is inserted in key order), or only those below `cut` (*backlog*: more wait than memory
@@ -179,7 +179,7 @@ export class DispatchPlan {
     return { assignments, ...under, cancellations, takeBack, timers, gate, credit, beat, release };
   }
 
-  /** The window to read now; undefined while one is under way or none is wanted. */
+  /** A window to read now; undefined if no more is. */
   nextRead(): WindowRead | undefined {
     return this.#levels.nextRead(this.#seen);
   }

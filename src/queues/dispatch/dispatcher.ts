@@ -299,8 +299,7 @@ export class Dispatcher {
     if (plan === undefined || this.#ended.signal.aborted) return;
     this.#timer?.cancel();
     this.#timer = undefined;
-    const read = plan.nextRead();
-    if (read !== undefined) {
+    for (let read = plan.nextRead(); read !== undefined; read = plan.nextRead()) {
       void this.#readWindow(plan, read, this.#load).catch((error: unknown) => this.#end(error));
     }
     if (plan.nextReadsAccounts()) {

@@ -124,12 +124,20 @@ export class Levels {
     return this.#jobs.readyCount > this.#limits.mirror && !this.isBehind;
   }
 
-  /** The window to read now, for a plan that has seen everything up to revision `seen`. */
+  /**
+   * A window to read now, for a plan that has seen everything up to revision `seen`; undefined if no more is. One of each level
+   * is under way at a time.
+   */
   nextRead(seen: number): WindowRead | undefined {
-    const level = this.#firstBehind();
-    // What is less urgent has to make room.
-    if (level === undefined || this.#jobs.readyUpTo(level.name) * 2 > this.#limits.mirror) return undefined;
-    return level.reader.next(level.view(seen));
+    let coming = 0;
+    for (const level of this.#levels) {
+      // What is less urgent has to make room.
+      if ((this.#jobs.readyUpTo(level.name) + coming) * 2 > this.#limits.mirror) return undefined;
+      const read = level.reader.next(level.view(seen));
+      if (read !== undefined) return read;
+      coming += level.reader.coming;
+    }
+    return undefined;
   }
 
   /** Answers the items that may be planned now. */

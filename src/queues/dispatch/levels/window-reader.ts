@@ -58,6 +58,11 @@ export class WindowReader {
     return this.#pending;
   }
 
+  /** How many items a window may bring that is being read, or waits for its gate. */
+  get coming(): number {
+    return this.#reading?.limit ?? this.#pending?.items.length ?? 0;
+  }
+
   /** Of the newest read. */
   get revision(): number {
     return this.#revision;
