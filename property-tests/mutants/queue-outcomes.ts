@@ -199,7 +199,7 @@ const ofFollowUps: readonly Mutant[] = [
   {
     name: 'follow-up-without-gate',
     file: followUp,
-    find: "compare.value(keys.gateOf(level), 'less', own[0] ?? ''),",
+    find: "compares.push(compare.value(keys.gateOf(level), 'less', own[0] ?? ''));",
     replace: '',
     story:
       'A worker that pauses between the read and the write puts its follow-ups below the cursor, where nobody looks',
@@ -209,7 +209,7 @@ const ofFollowUps: readonly Mutant[] = [
   {
     name: 'follow-up-into-a-closed-queue',
     file: followUp,
-    find: "compare.mod(keys.control, 'equal', control),",
+    find: "compares.push(compare.mod(keys.control, 'equal', control));",
     replace: '',
     story: 'Closed between the read and the write: the queue that is drained never empties',
     killedBy,

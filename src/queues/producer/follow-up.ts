@@ -48,11 +48,12 @@ export function followUp<T>(queue: Queue<T>, payload: T, options: FollowUpOption
 /** Beside the effects of the caller, the acknowledgement and what else travels with it: etcd takes 128 operations. */
 const mostFollowUps = 60;
 
-/** A queue, or a level of one. */
+type FollowUpEntry = Entry & { readonly index: number };
+
+/** A queue, and what enters each of its levels. */
 interface Target {
   readonly keys: QueueKeys;
-  readonly level: LevelName;
-  readonly entries: readonly (Entry & { readonly index: number })[];
+  readonly levels: Map<LevelName, FollowUpEntry[]>;
 }
 
 /** What is put, encoded, by where. */
@@ -89,21 +90,22 @@ export class FollowUps {
         `an array of at most ${mostFollowUps} followUp(…)`,
       );
     }
-    const targets = new Map<string, Target & { entries: (Entry & { index: number })[] }>();
+    const targets = new Map<string, Target>();
     for (const [index, one] of followUps.entries()) {
       const { queue, payload, options } = checked(one);
       const prefix = this.#prefixOf(queue);
       const level = levelFor(queue.kind, options.priority);
-      const name = `${queue.kind} ${prefix} ${level}`;
+      const name = `${queue.kind} ${prefix}`;
       const target = targets.get(name) ?? {
         keys: new QueueKeys(prefix, queue.kind, queue.definition),
-        level,
-        entries: [],
+        levels: new Map<LevelName, FollowUpEntry[]>(),
       };
       targets.set(name, target);
+      const entries = target.levels.get(level) ?? [];
+      target.levels.set(level, entries);
       const delayMs = delayFor(queue.kind, options.delayMs);
       const { task } = options;
-      target.entries.push({ index, delayMs, task, value: await queue.encodeItem(payload, options) });
+      entries.push({ index, delayMs, task, value: await queue.encodeItem(payload, options) });
     }
     return { count: followUps.length, targets: [...targets.values()] };
   }
@@ -114,26 +116,28 @@ export class FollowUps {
     const ids: ItemId[] = Array.from({ length: count }, () => '');
     const compares: Compare[] = [];
     const puts: Op[] = [];
-    targets.forEach(({ keys, level, entries }, at) => {
+    targets.forEach(({ keys, levels }, at) => {
       const admission = admissions[at] ?? [];
-      const { control } = admissionOf(keys, admission, [level]);
-      new StoredTaskCheck(keys).check(admission, entries);
-      const own = entries.map(({ index, ...entry }) => {
-        const id = this.#nextId(revision, level);
-        ids[index] = id;
-        puts.push(putEntry(keys, id, entry));
-        return id;
-      });
-      compares.push(
-        compare.value(keys.gateOf(level), 'less', own[0] ?? ''),
-        compare.mod(keys.control, 'equal', control),
-      );
+      const { control } = admissionOf(keys, admission, levels.keys());
+      new StoredTaskCheck(keys).check(admission, [...levels.values()].flat());
+      compares.push(compare.mod(keys.control, 'equal', control));
+      for (const [level, entries] of levels) {
+        const own = entries.map(({ index, ...entry }) => {
+          const id = this.#nextId(revision, level);
+          ids[index] = id;
+          puts.push(putEntry(keys, id, entry));
+          return id;
+        });
+        compares.push(compare.value(keys.gateOf(level), 'less', own[0] ?? ''));
+      }
     });
     return {
       compare: compares,
       puts,
       ids,
-      failure: targets.map(({ keys, level }) => get(keys.gateOf(level))),
+      failure: targets.flatMap(({ keys, levels }) =>
+        [...levels.keys()].map((level) => get(keys.gateOf(level))),
+      ),
     };
   }
 
@@ -147,8 +151,8 @@ export class FollowUps {
       const { revision, replies } = await store.txn(request, options);
       const admissions = replies.map((reply) => (reply.type === 'range' ? reply.kvs : []));
       let allMade = true;
-      for (const [at, { keys, level }] of targets.entries()) {
-        const { missing } = admissionOf(keys, admissions[at] ?? [], [level]);
+      for (const [at, { keys, levels }] of targets.entries()) {
+        const { missing } = admissionOf(keys, admissions[at] ?? [], levels.keys());
         if (missing.length === 0) continue;
         const { succeeded } = await store.txn(createGates(keys, revision, missing), options);
         allMade &&= succeeded;
