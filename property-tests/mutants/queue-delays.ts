@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.js';
 
 const plan = 'src/queues/dispatch/dispatch-plan.ts';
 const windows = 'src/queues/dispatch/levels/window-reader.ts';
-const dispatcher = 'src/queues/dispatch/dispatcher.ts';
+const loading = 'src/queues/dispatch/loading.ts';
 const transactions = 'src/queues/timers/timer-transactions.ts';
 const held = 'src/queues/timers/held-timers.ts';
 const killedBy = 'queue-delays';
@@ -20,8 +20,8 @@ export const queueDelaysMutants: readonly Mutant[] = [
   },
   {
     name: 'queue-time-from-zero-at-takeover',
-    file: dispatcher,
-    find: 'timeMs: (beat && beatOf(beat))?.timeMs ?? 0,',
+    file: loading,
+    find: 'timeMs: beat?.timeMs ?? 0,',
     replace: 'timeMs: 0,',
     story: 'A lease for each delay: a change of leader begins all of them anew (etcd restarts every TTL)',
     killedBy,

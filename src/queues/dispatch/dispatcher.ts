@@ -1,11 +1,7 @@
 /**
  * One term of a queue's dispatcher: carries its plan's writes and reads to the store and the changes to the plan.
  *
- * - Begins with one read, under the term, of `h` to `i`, `beat, a/, g/, w/, x/` at one revision, sent after the term began and after
- *   the watch opened. Every write of earlier terms was applied before it or never will be. Then it makes sure which
- *   of the recorded jobs still exist, and reads the items in windows. Where that takes long it repeats the last beat meanwhile: no gate has
- *   moved since, and nothing fired, so the bases hold as they did. Unheard, it would be deposed by the next candidate, and that one, reading as
- *   much, in its turn.
+ * - Begins with what loading.ts reads, and then reads the items in windows.
  * - *Reply lost*: the exactly-once store finds out. If even that cannot tell (`unknown`), the term is given up: under the
  *   next one the write can no longer be applied.
  * - *Deposed*: the deletion of its candidate key comes through the watch, or a write is refused; nothing else is sent.
@@ -16,11 +12,7 @@ import type { QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sleep, type Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
-  get,
-  type Key,
   type KeyEvent,
-  type KeyValue,
-  nested,
   put,
   type RangeRequest,
   type RangeResult,
@@ -30,24 +22,22 @@ import {
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { accountsIn } from '../bounds/credit-keys.js';
-import type { GatheredLook, LoadedConditions } from '../conditions/messages.js';
-import { conditionReads, lookAt, presentTasks, storedConditions } from '../conditions/read-conditions.js';
+import type { GatheredLook } from '../conditions/messages.js';
+import { lookAt } from '../conditions/read-conditions.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
-import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
-import { checkKind, createGates } from '../producer/admission.js';
-import { levelStarts } from '../reading/starts.js';
-import { type AssignedJob, type Beat, encodeBeat } from '../records/index.js';
+import { placeOf, type QueueKeys } from '../keys.js';
+import { type Beat, encodeBeat } from '../records/index.js';
 import type { TimerRead } from '../timers/messages.js';
 import { readTimers } from '../timers/timer-transactions.js';
 import { DispatchPlan, planLimits } from './dispatch-plan.js';
 import { beatIntervalMs } from './heartbeat.js';
-import type { LoadedState, PlannedWrite, WindowRead } from './messages.js';
-import { beatOf, changeOf, controlOf, generationOf, jobsOfRecord, storedItem, workerOf } from './reads.js';
-import { firstOf, outcomeOf, requestOf, type Term, underTerm } from './transactions.js';
+import { type Loading, loadState } from './loading.js';
+import type { PlannedWrite, WindowRead } from './messages.js';
+import { changeOf, storedItem } from './reads.js';
+import { outcomeOf, requestOf, type Term, underTerm } from './transactions.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 const callTimeoutMs = 10_000;
-const existenceChecksPerRead = 100;
 
 export class Dispatcher {
   readonly #client: Client;
@@ -169,7 +159,11 @@ export class Dispatcher {
     this.#plan = undefined;
     this.#early = [];
     await this.#writing;
-    const state = await this.#read(load);
+    const state = await loadState(this.#keys, this.#term, {
+      ...{ send: (request) => this.#send(request), range: (request) => this.#range(request) },
+      showLife: this.#signsOfLife(load),
+    });
+    if (state === undefined) this.#end();
     if (state === undefined || load !== this.#load || this.#ended.signal.aborted) return;
     const plan = new DispatchPlan({ ...planLimits, mirror: this.#mirror });
     const nowMs = this.#runtime.monotonicMs();
@@ -181,101 +175,10 @@ export class Dispatcher {
     this.#advance();
   }
 
-  /** Undefined if the term is over. */
-  async #read(load: number): Promise<LoadedState | undefined> {
-    const keys = this.#keys;
-    const reply = await this.#send(
-      underTerm(keys, this.#term, [
-        { type: 'range', ...keys.admission },
-        get(keys.beat),
-        { type: 'range', ...keys.presences },
-        { type: 'range', ...keys.generations },
-        { type: 'range', ...keys.records },
-        { type: 'range', ...keys.cancellations },
-        { type: 'range', ...keys.accounts, keysOnly: true, limit: 1 },
-        ...(keys.kind === 'condition' ? conditionReads(keys) : []),
-      ]),
-    );
-    if (reply === undefined || !reply.succeeded) {
-      this.#end();
-      return undefined;
-    }
-    const [admission = [], beats = [], presences = [], generations = [], recordKvs = [], ...others] =
-      reply.replies.map((part) => (part.type === 'range' ? part.kvs : []));
-    const [cancelled = [], accounts = []] = others;
-    const under = (key: Key) => admission.find((kv) => kv.key === key);
-    if (under(keys.gate) === undefined) {
-      // Nobody has put anything yet. Who does will find the gate, or finds it made by another meanwhile.
-      await this.#send(createGates(keys, reply.revision, ['']));
-      return this.#read(load);
-    }
-    checkKind(keys, under(keys.kindKey));
-    const [beat] = beats;
-    const showLife = this.#signsOfLife(beat && beatOf(beat), load);
-    const records = recordsIn(keys, recordKvs);
-    const levels = levelStarts(keys, admission, beat);
-    const conditions = await this.#conditionsOf(reply, levels[0]?.start ?? placeOf(0), showLife);
-    if (conditions === 'compacted') return this.#read(load);
-    return {
-      revision: reply.revision,
-      levels,
-      conditions,
-      timeMs: (beat && beatOf(beat))?.timeMs ?? 0,
-      hasTimers: keys.kind === 'delay',
-      control: controlOf(under(keys.control)),
-      workers: presences.map((kv) => workerOf(keys, kv)),
-      generations: new Map(
-        generations.map((kv) => [keys.nameIn(keys.generations, kv.key), generationOf(kv)]),
-      ),
-      records,
-      existing: await this.#existing(records, showLife),
-      cancelled: new Map(cancelled.map(({ key, value }) => [keys.nameIn(keys.cancellations, key), value])),
-      hasAccounts: accounts.length > 0,
-    };
-  }
-
-  /** Undefined for a queue of another kind. */
-  async #conditionsOf(
-    reply: TxnReply,
-    start: ItemId,
-    showLife: () => Promise<void>,
-  ): Promise<LoadedConditions | 'compacted' | undefined> {
-    if (this.#keys.kind !== 'condition') return undefined;
-    const stored = storedConditions(this.#keys, reply.replies.slice(-2));
-    const { upTo = start } = stored.released;
-    const at = { from: upTo > start ? upTo : start, revision: reply.revision };
-    const present = await presentTasks(this.#keys, stored, at, async (request) => {
-      await showLife();
-      return this.#range(request);
-    });
-    return present === 'compacted' ? present : { ...stored, present, start };
-  }
-
-  /** The jobs that are not done: their records outlive them a little. An item that is gone stays so. */
-  async #existing(
-    records: ReadonlyMap<string, readonly AssignedJob[]>,
-    showLife: () => Promise<void>,
-  ): Promise<ReadonlySet<ItemId>> {
-    const ids = [...new Set([...records.values()].flatMap((jobs) => jobs.map((job) => job.id)))];
-    const existing = new Set<ItemId>();
-    for (let start = 0; start < ids.length; start += existenceChecksPerRead) {
-      await showLife();
-      const chunk = ids.slice(start, start + existenceChecksPerRead);
-      const ops = chunk.map((id) => get(this.#keys.item(id), { keysOnly: true }));
-      const reply = await this.#send(txnOf({ success: [nested({ success: ops })] }));
-      const [replies] = reply?.replies ?? [];
-      if (replies?.type !== 'txn') break;
-      chunk.forEach((id, index) => {
-        if (firstOf(replies.replies[index]) !== undefined) existing.add(id);
-      });
-    }
-    return existing;
-  }
-
   /** Repeats the beat that was found, as often as a plan would beat, for as long as this load goes on. */
-  #signsOfLife(found: Beat | undefined, load: number): () => Promise<void> {
+  #signsOfLife(load: number): Loading['showLife'] {
     let shownAtMs = this.#runtime.monotonicMs();
-    return async () => {
+    return async (found) => {
       const nowMs = this.#runtime.monotonicMs();
       if (found === undefined || load !== this.#load || nowMs - shownAtMs < beatIntervalMs) return;
       shownAtMs = nowMs;
@@ -437,15 +340,4 @@ export class Dispatcher {
     const { candidate, revision } = this.#term;
     return `${placeOf(revision)}-${candidate}-${this.#sequence.toString(16).padStart(10, '0')}`;
   }
-}
-
-/** What each worker was given. One of which only a cancellation is left has been given nothing. */
-function recordsIn(keys: QueueKeys, kvs: readonly KeyValue[]): ReadonlyMap<string, readonly AssignedJob[]> {
-  const records = new Map<string, AssignedJob[]>();
-  for (const kv of kvs) {
-    const worker = keys.workerOfRecord(kv.key);
-    const jobs = keys.cancelledIn(worker, kv.key) === undefined ? jobsOfRecord(kv) : [];
-    records.set(worker, [...(records.get(worker) ?? []), ...jobs]);
-  }
-  return records;
 }
