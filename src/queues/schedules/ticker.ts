@@ -22,25 +22,16 @@
 import { isQuorateError, type QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, type Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import {
-  compare,
-  get,
-  type KeyValue,
-  nested,
-  put,
-  type TxnOp,
-  type TxnReply,
-  textOfKey,
-} from '../../store/index.js';
+import { compare, get, nested, put, type TxnOp, type TxnReply } from '../../store/index.js';
 import { firstOf, type Term, underTerm } from '../dispatch/transactions.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { itemId, type QueueKeys } from '../keys.js';
 import { levelFor } from '../priority/priority.js';
 import { admissionOf, createGates } from '../producer/admission.js';
-import { decodeSchedule, encodeItem, encodeSchedule, type ScheduleRecord } from '../records/index.js';
+import { encodeItem, encodeSchedule, type ScheduleRecord } from '../records/index.js';
 import { putEntry } from '../timers/entry.js';
 import { type Due, dueTicks, firstOfDue } from './due.js';
-import { type Ticks, ticksOf } from './ticks.js';
+import { type Known, KnownSchedules } from './known-schedules.js';
 
 const retryDelay = { firstMs: 20, longestMs: 2_000 };
 const callTimeoutMs = 10_000;
@@ -49,15 +40,6 @@ const longestSleepMs = 10_000;
 const closedPauseMs = 1_000;
 /** Schedules that are decided together. */
 const mostTogether = 50;
-
-interface Known {
-  readonly name: string;
-  readonly mod: number;
-  readonly record: ScheduleRecord;
-  readonly ticks: Ticks;
-  /** The next one that is not decided. */
-  readonly nextMs: number;
-}
 
 export interface TickerOptions {
   readonly client: Client;
@@ -76,7 +58,7 @@ export class Ticker {
   readonly #producer: string;
   readonly #onError: (error: QuorateError) => void;
   readonly #onNext: ((restMs: number | undefined) => void) | undefined;
-  readonly #schedules = new Map<string, Known>();
+  readonly #schedules: KnownSchedules;
   /** Unread since a watch was opened. */
   #isStale = false;
   #counter = 0;
@@ -93,6 +75,7 @@ export class Ticker {
     this.#onError = options.onError;
     this.#onNext = options.onNext;
     this.#producer = options.client.runtime.newId();
+    this.#schedules = new KnownSchedules(options.keys, options.onError);
   }
 
   /** Ticks until told to stop, or deposed. Never rejects. */
@@ -101,7 +84,8 @@ export class Ticker {
     signal.addEventListener('abort', onAbort, { once: true });
     const subscription = this.#client.hub.subscribe(this.#keys.schedules, (item) => {
       if (item.type === 'opened') this.#isStale = true;
-      if (item.type === 'events') for (const { type, kv } of item.events) this.#learn(kv, type === 'put');
+      if (item.type === 'events')
+        for (const { type, kv } of item.events) this.#schedules.learn(kv, type === 'put');
       if (item.type === 'failed') this.#onError(item.error);
       this.#hasNews = true;
       this.#wake();
@@ -129,32 +113,17 @@ export class Ticker {
     if (this.#isStale) await this.#readAll();
     this.#hasNews = false;
     const nowMs = this.#runtime.wallMs();
-    const due = [...this.#schedules.values()].filter(({ nextMs }) => nextMs <= nowMs).slice(0, mostTogether);
+    const due = this.#schedules.due(nowMs, mostTogether);
     if (due.length > 0) return this.#tick(due, nowMs);
-    const restMs = this.#nextMs - nowMs;
+    const restMs = this.#schedules.nextMs - nowMs;
     this.#onNext?.(Number.isFinite(restMs) ? restMs : undefined);
     return Math.max(1, Math.min(restMs, longestSleepMs));
   }
 
-  /** When the next tick comes that is not decided. */
-  get #nextMs(): number {
-    let first = Number.POSITIVE_INFINITY;
-    for (const { nextMs } of this.#schedules.values()) if (nextMs < first) first = nextMs;
-    return first;
-  }
-
   async #readAll(): Promise<void> {
     this.#isStale = false;
-    const { revision, kvs } = await this.#client.store.range(
-      { ...this.#keys.schedules },
-      { timeoutMs: callTimeoutMs },
-    );
-    const found = new Set(kvs.map(({ key }) => this.#nameOf(key)));
-    for (const [name, { mod }] of this.#schedules) {
-      // The watch may have brought one that was set after this was read.
-      if (!found.has(name) && mod <= revision) this.#schedules.delete(name);
-    }
-    for (const kv of kvs) this.#learn(kv, true);
+    const range = { ...this.#keys.schedules };
+    this.#schedules.read(await this.#client.store.range(range, { timeoutMs: callTimeoutMs }));
   }
 
   /** Answers for how long to pause then. */
@@ -239,42 +208,12 @@ export class Ticker {
     const [part] = replies;
     if (part?.type !== 'txn') return;
     if (part.succeeded) {
-      this.#know({ ...known, record, mod: revision });
+      this.#schedules.know({ ...known, record, mod: revision });
       return;
     }
     const found = firstOf(part.replies[0]);
-    if (found !== undefined) this.#learn(found, true);
-    // The watch may have brought one that was set again since.
-    else if (this.#schedules.get(known.name)?.mod === known.mod) this.#schedules.delete(known.name);
-  }
-
-  #learn(kv: KeyValue, isThere: boolean): void {
-    const name = this.#nameOf(kv.key);
-    const known = this.#schedules.get(name);
-    if (known !== undefined && known.mod >= kv.modRevision) return;
-    if (!isThere) {
-      this.#schedules.delete(name);
-      return;
-    }
-    try {
-      const record = decodeSchedule(kv.value);
-      this.#know({ name, mod: kv.modRevision, record, ticks: ticksOf(record.rule) });
-    } catch (error) {
-      // Nobody knows when it was to tick.
-      this.#schedules.delete(name);
-      this.#onError(asQuorateError(error));
-    }
-  }
-
-  #know(known: Omit<Known, 'nextMs'>): void {
-    const current = this.#schedules.get(known.name);
-    if (current !== undefined && current.mod > known.mod) return;
-    const nextMs = known.ticks.after(known.record.lastMs) ?? Number.POSITIVE_INFINITY;
-    this.#schedules.set(known.name, { ...known, nextMs });
-  }
-
-  #nameOf(key: string): string {
-    return textOfKey(this.#keys.nameIn(this.#keys.schedules, key));
+    if (found === undefined) this.#schedules.forget(known);
+    else this.#schedules.learn(found, true);
   }
 
   #rest(pauseMs: number, signal: AbortSignal): Promise<void> {
