@@ -1,6 +1,7 @@
 import type { ItemId } from '../keys.js';
+import { decodeHeaded, encodeHeaded } from './headed.js';
 import { checkedTraits, type ItemTraits } from './item.js';
-import { malformed, parsed, wholeNumber } from './parsing.js';
+import { malformed, wholeNumber } from './parsing.js';
 
 /** Larger payloads are not copied into assignment records; the worker reads them from the items. */
 export const longestInlinePayloadBytes = 1_024;
@@ -21,28 +22,21 @@ export interface AssignedJob {
   readonly payload?: Uint8Array | undefined;
 }
 
-/** A length of four bytes, a table in JSON, the payloads one after another: payloads are neither escaped nor widened. */
+/** A row of a table for each job, and then the payloads one after another. */
 export function encodeRecord(jobs: readonly AssignedJob[]): Uint8Array {
-  const table = Buffer.from(JSON.stringify(jobs.map(rowOf)));
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(table.length);
-  return Buffer.concat([length, table, ...jobs.flatMap((job) => (job.payload ? [job.payload] : []))]);
+  return encodeHeaded(jobs.map(rowOf), ...jobs.flatMap((job) => (job.payload ? [job.payload] : [])));
 }
 
 export function decodeRecord(bytes: Uint8Array): AssignedJob[] {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const rows = parsed('assignment record', () => {
-    const end = 4 + buffer.readUInt32BE(0);
-    return { rows: JSON.parse(buffer.toString('utf8', 4, end)) as unknown, end };
-  });
-  if (!Array.isArray(rows.rows)) throw malformed('assignment record');
-  let offset = rows.end;
-  return rows.rows.map((row: unknown) => {
+  const { head: rows, rest } = decodeHeaded<object>('assignment record', bytes);
+  if (!Array.isArray(rows)) throw malformed('assignment record');
+  let offset = 0;
+  return rows.map((row: unknown) => {
     const { job, length } = jobOf(row);
     if (length < 0) return job;
     offset += length;
-    if (offset > bytes.length) throw malformed('assignment record');
-    return { ...job, payload: bytes.subarray(offset - length, offset) };
+    if (offset > rest.length) throw malformed('assignment record');
+    return { ...job, payload: rest.subarray(offset - length, offset) };
   });
 }
 

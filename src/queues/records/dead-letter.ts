@@ -1,4 +1,5 @@
-import { malformed, parsed, wholeNumber } from './parsing.js';
+import { decodeHeaded, encodeHeaded } from './headed.js';
+import { wholeNumber } from './parsing.js';
 
 /** Why an item went to the dead letters. */
 export type DeadLetterCause = 'failed' | 'workers-lost' | 'rejected';
@@ -15,29 +16,19 @@ export interface DeadLetterRecord {
   readonly item: Uint8Array;
 }
 
-/** A length of four bytes, what is known in JSON, and the item's value. */
 export function encodeDeadLetter({ item, ...known }: DeadLetterRecord): Uint8Array {
-  const head = Buffer.from(JSON.stringify(known));
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(head.length);
-  return Buffer.concat([length, head, item]);
+  return encodeHeaded(known, item);
 }
 
 export function decodeDeadLetter(bytes: Uint8Array): DeadLetterRecord {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer.length < 4) throw malformed('dead letter');
-  const end = 4 + buffer.readUInt32BE(0);
-  const known = parsed(
-    'dead letter',
-    () => JSON.parse(buffer.toString('utf8', 4, end)) as Partial<DeadLetterRecord>,
-  );
-  const { cause } = known;
+  const { head, rest: item } = decodeHeaded<Partial<DeadLetterRecord>>('dead letter', bytes);
+  const { cause } = head;
   return {
     cause: cause === 'workers-lost' || cause === 'rejected' ? cause : 'failed',
-    reason: String(known.reason ?? ''),
-    failures: wholeNumber(known.failures),
-    losses: wholeNumber(known.losses),
-    atMs: Number(known.atMs) || 0,
-    item: bytes.subarray(end),
+    reason: String(head.reason ?? ''),
+    failures: wholeNumber(head.failures),
+    losses: wholeNumber(head.losses),
+    atMs: Number(head.atMs) || 0,
+    item,
   };
 }
