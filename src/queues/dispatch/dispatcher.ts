@@ -175,14 +175,14 @@ export class Dispatcher {
     this.#advance();
   }
 
-  /** Repeats the beat that was found, as often as a plan would beat, for as long as this load goes on. */
+  /** Repeats a beat as often as a plan would beat, for as long as this load goes on. */
   #signsOfLife(load: number): Loading['showLife'] {
     let shownAtMs = this.#runtime.monotonicMs();
-    return async (found) => {
+    return async (beat) => {
       const nowMs = this.#runtime.monotonicMs();
-      if (found === undefined || load !== this.#load || nowMs - shownAtMs < beatIntervalMs) return;
+      if (load !== this.#load || nowMs - shownAtMs < beatIntervalMs) return;
       shownAtMs = nowMs;
-      const again = put(this.#keys.beat, encodeBeat({ ...found, follows: true }));
+      const again = put(this.#keys.beat, encodeBeat({ ...beat, follows: true }));
       // As every write, to its end before anything else is written: the next beat may tell of other bases.
       this.#writing = this.#send(underTerm(this.#keys, this.#term, [again]), isPassing)
         .then((reply) => {

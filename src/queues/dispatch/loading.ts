@@ -6,7 +6,7 @@
  * condition queue which tasks have gathered.
  *
  * Where that takes long the last beat is repeated meanwhile: no gate has moved since, and nothing fired, so the bases hold as they did.
- * Unheard, the dispatcher would be deposed by the next candidate, and that one, reading as much, in its turn.
+ * Where there is none yet, the first one tells where the levels begin. Unheard, the dispatcher would be deposed by the next candidate, and that one, reading as much, in its turn.
  */
 import {
   get,
@@ -23,7 +23,7 @@ import type { LoadedConditions } from '../conditions/messages.js';
 import { conditionReads, presentTasks, storedConditions } from '../conditions/read-conditions.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
-import { levelStarts } from '../reading/starts.js';
+import { type LevelStart, levelStarts } from '../reading/starts.js';
 import type { AssignedJob, Beat } from '../records/index.js';
 import type { LoadedState } from './messages.js';
 import { beatOf, controlOf, generationOf, jobsOfRecord, workerOf } from './reads.js';
@@ -35,8 +35,8 @@ const existenceChecksPerRead = 100;
 export interface Loading {
   readonly send: (request: TxnRequest) => Promise<TxnReply | undefined>;
   readonly range: (request: RangeRequest) => Promise<RangeResult | undefined>;
-  /** To be called before each of several reads, with the beat that was found. */
-  readonly showLife: (found: Beat | undefined) => Promise<void>;
+  /** To be called before each of several reads, with the beat to be repeated. */
+  readonly showLife: (beat: Beat) => Promise<void>;
 }
 
 type Beating = Pick<Loading, 'send' | 'range'> & { readonly showLife: () => Promise<void> };
@@ -72,9 +72,9 @@ export async function loadState(
   checkKind(keys, under(keys.kindKey));
   const [beatKv] = beats;
   const beat = beatKv && beatOf(beatKv);
-  const beating = { ...loading, showLife: () => loading.showLife(beat) };
   const records = recordsIn(keys, recordKvs);
   const levels = levelStarts(keys, admission, beatKv);
+  const beating = { ...loading, showLife: () => loading.showLife(beat ?? firstBeat(levels)) };
   const conditions = await conditionsOf(keys, reply, levels[0]?.start ?? placeOf(0), beating);
   if (conditions === 'compacted') return loadState(keys, term, loading);
   return {
@@ -91,6 +91,12 @@ export async function loadState(
     cancelled: new Map(cancelled.map(({ key, value }) => [keys.nameIn(keys.cancellations, key), value])),
     hasAccounts: accounts.length > 0,
   };
+}
+
+/** No gate has moved yet. */
+function firstBeat(levels: readonly LevelStart[]): Beat {
+  const bases = Object.fromEntries(levels.map(({ name, start }) => [name, start]));
+  return { timeMs: 0, bases, follows: true, seen: 0 };
 }
 
 /** Undefined for a queue of another kind. */
