@@ -29,9 +29,9 @@ import {
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { Candidacy } from '../dispatch/candidacy.js';
-import { firstOf } from '../dispatch/transactions.js';
 import type { QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
+import { firstOf } from '../reading/first-of.js';
 import {
   type Demand,
   decodeDemand,

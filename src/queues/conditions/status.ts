@@ -5,6 +5,7 @@ import type { Client } from '../../session/index.js';
 import { txnOf } from '../../store/index.js';
 import { TimeLeft } from '../emptying/time-left.js';
 import { placeOf, type QueueKeys } from '../keys.js';
+import { firstOf } from '../reading/first-of.js';
 import { readStarts } from '../reading/starts.js';
 import type { GateValue, QueueCondition } from './condition.js';
 import { type Definition, knownNames } from './definition.js';
@@ -81,10 +82,9 @@ async function statusNow({ store }: Client, keys: QueueKeys, left: TimeLeft): Pr
   }
   const when = released.upTo === undefined ? null : (definition?.when ?? null);
   const names = definition === undefined ? [] : [...knownNames(definition).tasks].sort();
-  const [definitionReply] = replies;
   return {
     revision,
-    version: definitionReply?.type === 'range' ? (definitionReply.kvs[0]?.version ?? 0) : 0,
+    version: firstOf(replies[0])?.version ?? 0,
     definition,
     releases: released.number,
     isOpen: released.upTo === undefined,

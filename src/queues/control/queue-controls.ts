@@ -14,10 +14,10 @@ import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index
 import type { Client } from '../../session/index.js';
 import { compare, get, put, txnOf } from '../../store/index.js';
 import { checkedBound } from '../bounds/check-bound.js';
-import { firstOf } from '../dispatch/transactions.js';
 import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { checkKindIn, kindReads } from '../producer/admission.js';
+import { firstOf } from '../reading/first-of.js';
 import { encodeControl, type QueueBound, type QueueControl, type QueueLimits } from '../records/index.js';
 import { checkedLimits } from './check-limits.js';
 import { observeControls, statusOf } from './observe-controls.js';
@@ -156,8 +156,7 @@ export class QueueControls {
       const request = { compare: [asRead], success: [put(key, bytes)], failure: [get(key)] };
       const { succeeded, replies, revision } = await store.txn(request, left.all());
       if (succeeded) return { ...control, revision };
-      const [found] = replies;
-      kv = found?.type === 'range' ? found.kvs[0] : undefined;
+      kv = firstOf(replies[0]);
       await left.pause(backoff.nextMs());
     }
   }

@@ -23,12 +23,13 @@ import type { HubItem } from '../../watch/index.js';
 import { asQuorateError } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
+import { firstOf } from '../reading/first-of.js';
 import type { Beat } from '../records/index.js';
 import { Ticker } from '../schedules/ticker.js';
 import { CandidateLine } from './candidate-line.js';
 import { Dispatcher } from './dispatcher.js';
 import { LeaderMonitor } from './leader-monitor.js';
-import { firstOf, resignation, type Term } from './transactions.js';
+import { resignation, type Term } from './transactions.js';
 
 const firstPatienceMs = 1_000;
 const longestPatienceMs = 16_000;

@@ -16,10 +16,10 @@ import type { Client } from '../../session/index.js';
 import { type KeyValue, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
 import type { QueueKeys } from '../keys.js';
+import { firstOf } from '../reading/first-of.js';
 import { readStarts } from '../reading/starts.js';
 import type { Beat } from '../records/index.js';
 import { beatOf } from './reads.js';
-import { firstOf } from './transactions.js';
 
 const retryDelay = { firstMs: 50, longestMs: 1_000 };
 

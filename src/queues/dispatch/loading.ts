@@ -23,11 +23,12 @@ import type { LoadedConditions } from '../conditions/messages.js';
 import { conditionReads, presentTasks, storedConditions } from '../conditions/read-conditions.js';
 import { type ItemId, placeOf, type QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
+import { firstOf } from '../reading/first-of.js';
 import { type LevelStart, levelStarts } from '../reading/starts.js';
 import type { AssignedJob, Beat } from '../records/index.js';
 import type { LoadedState } from './messages.js';
 import { beatOf, controlOf, generationOf, jobsOfRecord, workerOf } from './reads.js';
-import { firstOf, type Term, underTerm } from './transactions.js';
+import { type Term, underTerm } from './transactions.js';
 
 const existenceChecksPerRead = 100;
 

@@ -18,7 +18,6 @@
 import {
   compare,
   get,
-  type KeyValue,
   nested,
   type Op,
   type OpReply,
@@ -32,6 +31,7 @@ import {
 import { creditTxn, dropsGone } from '../bounds/credit-keys.js';
 import { release } from '../conditions/release.js';
 import { type ItemId, levelOf, type QueueKeys } from '../keys.js';
+import { firstOf } from '../reading/first-of.js';
 import { type Beat, encodeBeat, encodeRecord, encodeTakeBack, lossOf } from '../records/index.js';
 import { timerOp, timerOutcome } from '../timers/timer-transactions.js';
 import type {
@@ -192,10 +192,6 @@ function takeBackResults(write: TakeBackOfLost | undefined, reply: OpReply | und
     if (item === undefined || generation === undefined) return { type: 'gone' };
     return { type: 'returned', ...generationOf(generation) };
   });
-}
-
-export function firstOf(reply: OpReply | undefined): KeyValue | undefined {
-  return reply?.type === 'range' ? reply.kvs[0] : undefined;
 }
 
 /** Leaving the line of candidates. `beat`: that of the term, brought up to date, so that a successor goes on from its queue time. */

@@ -23,6 +23,7 @@ import {
 } from '../../store/index.js';
 import { addDefinition, isDefined, putDefinition } from '../conditions/stored-definition.js';
 import { type LevelName, placeOf, type QueueKeys, type QueueKind } from '../keys.js';
+import { firstOf } from '../reading/first-of.js';
 import { decodeControl, type QueueBound } from '../records/index.js';
 
 export interface AdmissionReading {
@@ -72,7 +73,7 @@ export function kindReads(keys: QueueKeys): readonly Op[] {
 
 /** {@link checkKind} of the replies to {@link kindReads}; nothing, if nobody has used the queue. */
 export function checkKindIn(keys: QueueKeys, [gate, kind]: readonly (OpReply | undefined)[]): void {
-  if (kvOf(gate) !== undefined) checkKind(keys, kvOf(kind));
+  if (firstOf(gate) !== undefined) checkKind(keys, firstOf(kind));
 }
 
 /** Does it if the queue is of this kind, or becomes so by being made. */
@@ -105,10 +106,6 @@ export function writeKind(keys: QueueKeys): TxnRequest {
     compare: [compare.create(keys.kindKey, 'equal', 0), compare.create(keys.gate, 'greater', 0)],
     success: [put(keys.kindKey, keys.kind)],
   });
-}
-
-function kvOf(reply: OpReply | undefined): KeyValue | undefined {
-  return reply?.type === 'range' ? reply.kvs[0] : undefined;
 }
 
 /** A gate's value is a place below every item that is put after that revision. */

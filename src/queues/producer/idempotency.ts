@@ -17,6 +17,7 @@
 import { invalidArgument, QuorateError, shown } from '../../errors.js';
 import { compare, type Key, type KeyValue, type OpReply, textOf } from '../../store/index.js';
 import type { QueueKeys } from '../keys.js';
+import { firstOf } from '../reading/first-of.js';
 import type { Condition, Enqueued } from './submission.js';
 
 const shortestWindowMs = 1_000;
@@ -50,7 +51,7 @@ function duplicateOf({ value, createRevision }: KeyValue): Enqueued {
 }
 
 function foundIn(reply: OpReply | undefined): KeyValue {
-  const found = reply?.type === 'range' ? reply.kvs[0] : undefined;
+  const found = firstOf(reply);
   if (found === undefined)
     throw new QuorateError('internal', 'an idempotency key refused an item, and is not there');
   return found;

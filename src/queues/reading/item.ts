@@ -1,7 +1,7 @@
 import type { WaitOptions } from '../../runtime/index.js';
 import { get, type KeyValue, type Op, type Store, txnOf } from '../../store/index.js';
-import { firstOf } from '../dispatch/transactions.js';
 import type { ItemId, QueueKeys } from '../keys.js';
+import { firstOf } from './first-of.js';
 
 /** Where the item is: in the queue, or delayed. Undefined if it has ended, or never was. */
 export async function findItem(

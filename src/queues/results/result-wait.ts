@@ -20,9 +20,9 @@ import { Backoff, sleep, type WaitOptions, waitFor } from '../../runtime/index.j
 import type { Client } from '../../session/index.js';
 import { get, type KeyValue, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
-import { firstOf } from '../dispatch/transactions.js';
 import { isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
+import { firstOf } from '../reading/first-of.js';
 import { placesOf } from '../reading/item.js';
 
 const retryDelay = { firstMs: 50, longestMs: 2_000 };

@@ -8,11 +8,11 @@ import { invalidArgument, QuorateError } from '../../errors.js';
 import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { checkName, compare, get, type KeyValue, put, remove, textOfKey, txnOf } from '../../store/index.js';
-import { firstOf } from '../dispatch/transactions.js';
 import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { admissionOf } from '../producer/admission.js';
 import type { ItemOptions } from '../producer/item-options.js';
+import { firstOf } from '../reading/first-of.js';
 import {
   decodeItem,
   decodeSchedule,

@@ -14,6 +14,7 @@ import {
 } from '../../store/index.js';
 import { storedItem } from '../dispatch/reads.js';
 import type { QueueKeys } from '../keys.js';
+import { firstOf } from '../reading/first-of.js';
 import type { Firing, Stamp, Timer, TimerAnswer, TimerOutcome, TimerRead, TimerWrite } from './messages.js';
 import { dueOf, itemOfTimer, timerPlace } from './timer-place.js';
 
@@ -127,7 +128,7 @@ async function readValues(
   const [block] = replies;
   const found = new Map<string, { create: number; value: Uint8Array }>();
   for (const reply of block?.type === 'txn' ? block.replies : []) {
-    const kv = reply.type === 'range' ? reply.kvs[0] : undefined;
+    const kv = firstOf(reply);
     if (kv === undefined) continue;
     found.set(keys.nameIn(keys.delayed, kv.key), { create: kv.createRevision, value: kv.value });
   }

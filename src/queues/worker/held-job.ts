@@ -47,11 +47,11 @@ import {
   txnOf,
 } from '../../store/index.js';
 import type { TaskFacts } from '../conditions/task-facts.js';
-import { firstOf } from '../dispatch/transactions.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import { isPassing, isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import type { Admission, FollowUps, PreparedFollowUps } from '../producer/follow-up.js';
+import { firstOf } from '../reading/first-of.js';
 import {
   type AssignedJob,
   type DeadLetterRecord,

@@ -39,13 +39,13 @@ import {
 import type { HubItem, Subscription } from '../../watch/index.js';
 import { TaskFacts } from '../conditions/task-facts.js';
 import { jobsOfRecord } from '../dispatch/reads.js';
-import { firstOf } from '../dispatch/transactions.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import { isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
 import { ifOfKind, wasOfKind, writeKind } from '../producer/admission.js';
 import type { FollowUps } from '../producer/follow-up.js';
+import { firstOf } from '../reading/first-of.js';
 import { decodeItem, encodePresence, returnOf } from '../records/index.js';
 import { HeldJob, type HeldJobContext } from './held-job.js';
 import { ProgressReport } from './progress-report.js';
