@@ -17,12 +17,14 @@
  * - *Changed or removed meanwhile*: refused, and what it is now is known from the reply, or from the watch if that already tells of something later.
  * - *Deposed, session lost, process paused*: the term refuses what comes late. The successor decides what was not decided.
  * - *Watch cut, history compacted*: all schedules are read again. What this misses for a moment is refused by the revision.
+ * - *Watch failed for good*: what is known goes on ticking, and another watch is opened.
  * - *The wall clock is set back*: ticks that were decided are not repeated. *Forward*: ticks come at once, and none until then.
  */
 import { isQuorateError, type QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, type Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, nested, put, type TxnOp, type TxnReply } from '../../store/index.js';
+import type { Subscription } from '../../watch/index.js';
 import { type Term, underTerm } from '../dispatch/transactions.js';
 import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { itemId, type QueueKeys } from '../keys.js';
@@ -83,14 +85,7 @@ export class Ticker {
   async run(signal: AbortSignal): Promise<void> {
     const onAbort = () => this.#wake();
     signal.addEventListener('abort', onAbort, { once: true });
-    const subscription = this.#client.hub.subscribe(this.#keys.schedules, (item) => {
-      if (item.type === 'opened') this.#isStale = true;
-      if (item.type === 'events')
-        for (const { type, kv } of item.events) this.#schedules.learn(kv, type === 'put');
-      if (item.type === 'failed') this.#onError(item.error);
-      this.#hasNews = true;
-      this.#wake();
-    });
+    const stopWatching = this.#watch();
     const backoff = new Backoff(this.#runtime, retryDelay);
     while (!signal.aborted && !this.#isDeposed) {
       try {
@@ -105,8 +100,33 @@ export class Ticker {
         await this.#rest(backoff.nextMs(), signal);
       }
     }
-    subscription.close();
+    stopWatching();
     signal.removeEventListener('abort', onAbort);
+  }
+
+  /** Answers how to stop it. */
+  #watch(): () => void {
+    const backoff = new Backoff(this.#runtime, retryDelay);
+    let subscription: Subscription;
+    let again: Timer | undefined;
+    const subscribe = () => {
+      subscription = this.#client.hub.subscribe(this.#keys.schedules, (item) => {
+        if (item.type === 'opened') this.#isStale = true;
+        if (item.type === 'events')
+          for (const { type, kv } of item.events) this.#schedules.learn(kv, type === 'put');
+        if (item.type === 'failed') {
+          this.#onError(item.error);
+          again = this.#runtime.setTimer(backoff.nextMs(), subscribe, { background: true });
+        }
+        this.#hasNews = true;
+        this.#wake();
+      });
+    };
+    subscribe();
+    return () => {
+      again?.cancel();
+      subscription.close();
+    };
   }
 
   /** Does what is due, and answers for how long there is nothing to do. */

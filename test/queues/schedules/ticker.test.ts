@@ -1,13 +1,15 @@
 import { expect, it } from 'vitest';
+import { QuorateError } from '../../../src/errors.js';
 import { MemoryServer } from '../../../src/memory/index.js';
 import { FifoQueue, type Job, Worker } from '../../../src/queues/index.js';
 import { placeOf, QueueKeys, revisionOf } from '../../../src/queues/keys.js';
 import { decodeItem, decodeSchedule, encodeSchedule } from '../../../src/queues/records/index.js';
 import { Ticker } from '../../../src/queues/schedules/ticker.js';
 import { Client } from '../../../src/session/index.js';
-import { inRange, type Op, put, type TxnRequest, txnOf } from '../../../src/store/index.js';
+import { inRange, type Op, put, type Store, type TxnRequest, txnOf } from '../../../src/store/index.js';
 import { gatedReads } from '../../support/gated-reads.js';
 import { hookedStore } from '../../support/hooked-store.js';
+import { storeWith } from '../../support/store-with.js';
 
 function puts(request: Pick<TxnRequest, 'success'>): readonly Extract<Op, { type: 'put' }>[] {
   return request.success.flatMap((op) => (op.type === 'txn' ? puts(op) : op.type === 'put' ? [op] : []));
@@ -92,6 +94,29 @@ it('QUEUE-24 ticks whose items are too large for one write together are decided 
   expect(ticks).toEqual(ticks.map((_, n) => (ticks[0] ?? 0) + n * 1_000));
   expect(new Set(items.kvs.map(({ createRevision }) => createRevision)).size).toBeGreaterThan(10);
   expect(errors).toEqual([]);
+  await client.close();
+  await server.close();
+});
+
+it('QUEUE-24 schedules are known again after their watch has failed for good', async () => {
+  const server = new MemoryServer();
+  const inner = server.connect();
+  let watched = '';
+  let failed = 0;
+  const watch: Store['watch'] = (request) => {
+    if (request.key !== watched || failed === 2) return inner.watch(request);
+    failed += 1;
+    throw new QuorateError('internal', 'failed by the test');
+  };
+  const client = await Client.open({ store: storeWith(inner, { watch }), namespace: 'ns' });
+  const queue = new FifoQueue<string>(client, 'q');
+  const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
+  watched = keys.schedules.key;
+  await queue.schedules.set('s', { everyMs: 1_000, payload: 'x' });
+  const { errors, stop } = await tickerOf(client, keys);
+  await expect.poll(() => queue.size(), { timeout: 5_000 }).toBeGreaterThanOrEqual(1);
+  await stop();
+  expect(errors).toEqual(['internal', 'internal']);
   await client.close();
   await server.close();
 });
