@@ -40,8 +40,16 @@ export function dueTicks(ticks: Ticks, missed: MissedTicks, lastMs: number, nowM
   const onTime = ticks.latest(Math.max(lastMs, lateMs), nowMs, mostOnTime);
   const late = lateMs > lastMs ? ticks.latest(lastMs, lateMs, Math.max(1, mostMissed(missed))) : [];
   const last = onTime.at(-1) ?? late.at(-1);
-  if (last === undefined) return undefined;
+  if (last === undefined) return firstAfter(ticks, missed, lastMs, nowMs);
   return { ticks: [...(missed === 'skip' ? [] : late), ...onTime], lastMs: last };
+}
+
+/** A tick that is found from before and not from behind would be due for ever, were it not decided. */
+function firstAfter(ticks: Ticks, missed: MissedTicks, lastMs: number, nowMs: number): Due | undefined {
+  const first = ticks.after(lastMs);
+  if (first === undefined || first > nowMs) return undefined;
+  const isSkipped = missed === 'skip' && first <= nowMs - lateAfterMs;
+  return { ticks: isSkipped ? [] : [first], lastMs: first };
 }
 
 /**

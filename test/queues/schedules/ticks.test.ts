@@ -128,6 +128,14 @@ describe('QUEUE-24 ticks that are due', () => {
     expect(firstOfDue(none, 262_144)).toBe(none);
   });
 
+  it('are decided where they are found from before, though not from behind', () => {
+    const ticksOfHalf = { after: (ms: number) => ticks.after(ms), latest: () => [] };
+    expect(dueTicks(ticksOfHalf, 'skip', 10_000, 10_999)).toBeUndefined();
+    expect(dueTicks(ticksOfHalf, 'skip', 10_000, 12_500)).toEqual({ ticks: [11_000], lastMs: 11_000 });
+    expect(dueTicks(ticksOfHalf, 'skip', 10_000, 20_000)).toEqual({ ticks: [], lastMs: 11_000 });
+    expect(dueTicks(ticksOfHalf, 'one', 10_000, 20_000)).toEqual({ ticks: [11_000], lastMs: 11_000 });
+  });
+
   it('are not repeated where the clock was set back', () => {
     expect(dueTicks(ticks, 'one', 10_000, 4_000)).toBeUndefined();
   });
