@@ -209,7 +209,7 @@ export class DispatchPlan {
     const times = [
       this.#jobs.nextDelayedMs,
       this.#heartbeat.dueAtMs(this.#isWaiting(), this.#pulseMs(nowMs)),
-      this.#levels.isOverfull ? undefined : this.#timers?.wakeAtMs(),
+      this.#levels.isOverfull ? undefined : this.#timers?.wakeAtMs(nowMs),
       this.#levels.gateDueMs,
       this.#jobs.readyCount > 0 ? this.#rules.wakeAtMs() : undefined,
     ].filter((time) => time !== undefined);

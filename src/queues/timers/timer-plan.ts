@@ -122,11 +122,13 @@ export class TimerPlan {
   }
 
   /** When to ask for a read and a write again though nothing has happened; undefined: not before something does. */
-  wakeAtMs(): number | undefined {
+  wakeAtMs(nowMs: number): number | undefined {
+    const queueMs = nowMs + this.#toQueueMs;
     const held = this.#held.firstHeldMs;
     const aheadMs = this.#near.hasRoom(Number.POSITIVE_INFINITY) ? leadMs : 0;
     // Without room it waits for others to fire, which is an event by itself.
-    const takesMs = held === undefined || !this.#near.hasRoom(held) ? undefined : held - aheadMs;
+    const isTaken = held !== undefined && this.#near.hasRoom(Math.max(held, queueMs));
+    const takesMs = isTaken ? held - aheadMs : undefined;
     const times = [this.#near.nextDueMs, takesMs].filter((time) => time !== undefined);
     return times.length === 0 ? undefined : Math.min(...times) - this.#toQueueMs;
   }

@@ -50,7 +50,7 @@ class Timers {
         this.apply(plan, write, nowMs);
         continue;
       }
-      const wakeAtMs = plan.wakeAtMs();
+      const wakeAtMs = plan.wakeAtMs(nowMs);
       if (wakeAtMs === undefined) return;
       nowMs = Math.max(nowMs + 1, wakeAtMs);
     }
@@ -169,6 +169,22 @@ describe('timers of a dispatcher', () => {
     expect(store.fired[0]).toEqual({ id: 'soon', atMs: 110 });
     expect(store.fired).toHaveLength(401);
     expect(Math.max(...store.fired.map(({ atMs }) => atMs))).toBeLessThan(920);
+  });
+
+  it('does not ask again and again for what has no room while values are read', () => {
+    const store = new Timers();
+    const timers = plan();
+    for (let n = 0; n < 16; n += 1) store.delay(`later${n}`, 900);
+    store.answer(timers, 0);
+    store.apply(timers, timers.nextWrite(0) as TimerWrite, 0);
+    expect(timers.nextRead(0)?.type).toBe('values');
+    store.delay('soon', 10);
+    timers.learned({ id: 'soon', create: 17, delayMs: 10 }, 100);
+    store.apply(timers, timers.nextWrite(100) as TimerWrite, 100);
+    expect(timers.wakeAtMs(100)).toBe(110);
+    // This process was busy meanwhile.
+    expect(timers.nextRead(1_000)).toBeUndefined();
+    expect(timers.wakeAtMs(1_000)).toBeUndefined();
   });
 
   it('put large values alone', () => {
