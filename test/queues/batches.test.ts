@@ -108,7 +108,7 @@ describeStores('batches', (server) => {
         await client.store.range({ key: 'x' });
         now -= 1;
       },
-      { batch: { size: 5, lingerMs: 50 }, concurrency: 2 },
+      { batch: { size: 5, lingerMs: 5_000 }, concurrency: 2 },
     );
     await worker.start();
     await expect.poll(() => queue.size()).toBe(0);
