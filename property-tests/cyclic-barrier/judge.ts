@@ -95,6 +95,10 @@ function countSteps(
   }
   const reset = waits.filter(({ reason }) => reason === 'reset').length;
   reached('a barrier was reset while somebody waited', reset);
+  const lost = elects.filter(({ to }) =>
+    history.entryAt(to)?.events.some(({ type, kv }) => type === 'delete' && kv.key.startsWith(`${prefix}m/`)),
+  );
+  reached('a claim was lost with its session', lost.length);
   const again = elects.filter((life, index) => isOfSame(history, prefix, life, elects[index + 1])).length;
   reached('an elect died in its action, and another one ran it again', again);
   const idle = members.arrivals.filter(({ key, arrivedAt }) => {

@@ -129,7 +129,7 @@ export class Scene {
     return furnished;
   }
 
-  async #act({ client, process }: Seat, { generation, signal }: CyclicActionContext): Promise<void> {
+  async #act({ client, process }: Seat, { generation }: CyclicActionContext): Promise<void> {
     const { actionMs, failEvery, electStroke } = this.#world.workload;
     const run: Mutable<SeenAction> = {
       ...{ label: client.label, generation, beganAtMs: this.nowMs(), failed: false },
@@ -142,15 +142,10 @@ export class Scene {
     }
     await sleep(client.runtime, this.seats.isHealed ? Math.min(actionMs, healedActionMs) : actionMs);
     run.endedAtMs = this.nowMs();
-    if (signal.aborted) this.#noteLoss(signal);
     if (failEvery > 0 && generation % failEvery === failEvery - 1 && !this.seats.isHealed) {
       run.failed = true;
       throw new Error('as it was to');
     }
-  }
-
-  #noteLoss(signal: AbortSignal): void {
-    if (isQuorateError(signal.reason, 'session-lost')) this.reached('a claim was lost with its session');
   }
 
   async #round(seat: BarrierSeat, plan: CallerPlan): Promise<void> {

@@ -74,7 +74,7 @@ export const cyclicWorkload: fc.Arbitrary<CyclicWorkload> = fc.record(
     parties: fc.nat({ max: 6 }),
     deadMembers: pickFrom<DeadMembers>(['break', 'wait', 'shrink']),
     action: pickFrom<CyclicWorkload['action']>(['none', 'given', 'given']),
-    actionMs: pickFrom([0, 5, 40, 400]),
+    actionMs: pickFrom([0, 5, 40, 400, 1_500]),
     failEvery: pickFrom([0, 0, 3, 7]),
     electStroke: pickFrom<CyclicWorkload['electStroke']>(['none', 'none', 'pause', 'crash']),
     processes: fc.array(fc.array(caller, { minLength: 1, maxLength: 3, size: 'max' }), {
@@ -83,7 +83,7 @@ export const cyclicWorkload: fc.Arbitrary<CyclicWorkload> = fc.record(
       size: 'max',
     }),
     resets: fc.oneof(fc.constant([]), fc.constant([]), fc.array(reset, { maxLength: 3 })),
-    compactEveryMs: pickFrom([0, 0, 0, 150]),
+    compactEveryMs: pickFrom([0, 0, 60, 150]),
     deeds: fc.oneof(fc.constant([]), fc.constant([]), deedsOf({ withinMs, maxLength: 3 })),
   },
   plain,

@@ -77,7 +77,7 @@ export const phaserMutants: readonly Mutant[] = [
   {
     name: 'phaser-registration-given-up-stays',
     file: phaser,
-    find: 'for (const member of members) deregister(this.#board, member, signal).catch(() => {});',
+    find: 'for (const member of members) deregister(this.#board, member, signal, true).catch(() => {});',
     replace: 'void [members, signal, deregister];',
     story: 'who gave up registering is waited for in every phase',
     ...{ killedBy, invariant: 'not live, PHASER-4' },

@@ -74,7 +74,8 @@ import { labelIn } from './member-record.js';
  * - A broken barrier stays so until `reset()`, or until nobody is a member any more.
  * - Not guaranteed: that somebody who never arrived is missed when it dies; use `timeoutMs`, or a `Phaser`, where members register.
  *   Nor that an action runs only once if its elect dies, or loses its session while it goes on: write under `context.guard()`.
- * - Cost: one request to arrive, one event to be released; the last one of a generation sends one more, or two with an action.
+ * - Cost: one request to arrive, whose reply names those who arrived before; one event to be released; the last one of a generation
+ *   sends one more request, or two with an action.
  *   The first arrival of an object reads once before, and opens a watch. Who waits reads about twice a TTL.
  */
 export class CyclicBarrier implements AsyncDisposable {
@@ -130,8 +131,10 @@ export class CyclicBarrier implements AsyncDisposable {
     checkWaitOptions(options, doing);
     const { keys, settings } = this.#kit;
     const success = [...looks(keys, 0), { type: 'range' as const, ...keys.members }];
-    const reading = this.#client.store.txn({ compare: [], success, failure: [] }, { signal: options.signal });
-    const { replies, revision } = await waitFor(this.#client.runtime, reading, options, doing);
+    const { replies, revision } = await this.#client.store.txn(
+      { compare: [], success, failure: [] },
+      options,
+    );
     const { now, arrived, live, elect } = seenIn(replies.slice(0, looksCount), revision, settings);
     const last = replies.at(-1);
     const labels = new Map(last?.type === 'range' ? last.kvs.map((kv) => [kv.key, labelIn(kv)]) : []);
@@ -172,14 +175,13 @@ export class CyclicBarrier implements AsyncDisposable {
     const doing = `removing the barrier ${JSON.stringify(this.name)}`;
     checkWaitOptions(options, doing);
     const { keys } = this.#kit;
-    await this.leave();
+    await waitFor(this.#client.runtime, this.leave(), options, doing);
     const request = {
       compare: [compare.create(keys.members, 'equal', 0), compare.create(keys.elect, 'equal', 0)],
       success: [{ type: 'delete' as const, ...keys.all }],
       failure: [],
     };
-    const removing = this.#client.store.txn(request, { signal: options.signal });
-    return (await waitFor(this.#client.runtime, removing, options, doing)).succeeded;
+    return (await this.#client.store.txn(request, options)).succeeded;
   }
 
   async #reset(signal: AbortSignal): Promise<void> {

@@ -32,7 +32,7 @@
  * before; to take who registered for one who arrived; to leave it to the last arrival alone.
  */
 import { invalidArgument, shown } from '../errors.js';
-import { checkWaitOptions, type WaitOptions, waitFor } from '../runtime/index.js';
+import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
 import type { Client } from '../session/index.js';
 import { checkName, compare } from '../store/index.js';
@@ -103,7 +103,7 @@ export class Phaser {
     const attempt = (givenUp: AbortSignal) => register(this.#board, count, givenUp);
     const undo = (members: readonly Membership[]) => {
       const { signal } = new AbortController();
-      for (const member of members) deregister(this.#board, member, signal).catch(() => {});
+      for (const member of members) deregister(this.#board, member, signal, true).catch(() => {});
     };
     const members = await orGiveUp(this.#client.runtime, attempt, undo, options, doing);
     return members.map((member) => new PhaserMember(this.name, this.#board, member));
@@ -142,8 +142,10 @@ export class Phaser {
     checkWaitOptions(options, doing);
     const { keys } = this.#board;
     const success = [...looksAt(keys, 0), { type: 'range' as const, ...keys.members }];
-    const reading = this.#client.store.txn({ compare: [], success, failure: [] }, { signal: options.signal });
-    const { replies, revision } = await waitFor(this.#client.runtime, reading, options, doing);
+    const { replies, revision } = await this.#client.store.txn(
+      { compare: [], success, failure: [] },
+      options,
+    );
     const { now, arrived, registered } = seenPhaseIn(replies.slice(0, looksAtCount), revision);
     const last = replies.at(-1);
     const labels = new Map(last?.type === 'range' ? last.kvs.map((kv) => [kv.key, labelIn(kv)]) : []);
@@ -168,8 +170,7 @@ export class Phaser {
       success: [{ type: 'delete' as const, ...keys.all }],
       failure: [],
     };
-    const removing = this.#client.store.txn(request, { signal: options.signal });
-    return (await waitFor(this.#client.runtime, removing, options, doing)).succeeded;
+    return (await this.#client.store.txn(request, options)).succeeded;
   }
 
   #membershipsOf(members: readonly PhaserMember[]): readonly Membership[] {

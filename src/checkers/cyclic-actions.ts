@@ -97,8 +97,9 @@ function checkClaim({ history, prefix, members }: ActionsCheck, claim: Life): vo
 function checkEnd({ history, prefix }: ActionsCheck, claim: Life): void {
   const events = history.entryAt(claim.to)?.events ?? [];
   const key = `${prefix}generation`;
-  const hasDied = events.some(({ type, kv }) => type === 'delete' && kv.key !== `${prefix}elect`);
-  if (events.length === 0 || hasDied || events.some(({ kv }) => kv.key === key)) return;
+  // A process that ends it puts its lane too; a lease that ends only deletes.
+  const hasDied = events.every(({ type }) => type === 'delete');
+  if (hasDied || events.some(({ kv }) => kv.key === key)) return;
   const [was, is] = [history.valueAt(key, claim.from), history.valueAt(key, claim.to)];
   if (was?.createRevision !== is?.createRevision) return;
   broken('CYCLIC-3', `${describeLife(claim)} claimed a generation, which another one ended meanwhile`);

@@ -147,14 +147,14 @@ describe('checkCyclicBarrier', () => {
       other.at(30).put(elect, claim, '8');
       return other;
     };
-    story.at(40).remove(elect);
+    story.at(40).step({ [elect]: {}, lane: { value: '7' } });
     expect(brokenBy(check(story, { actions: [run] }))).toBe('CYCLIC-3');
     const lost = died();
-    lost.at(40).remove(elect, y, 'session/8');
+    lost.at(40).remove(elect);
     expect(brokenBy(check(lost, { actions: [run] }))).toBe('nothing');
     const byHand = died();
     byHand.at(40).remove(generation);
-    byHand.at(41).remove(elect);
+    byHand.at(41).step({ [elect]: {}, lane: { value: '7' } });
     expect(brokenBy(check(byHand, { actions: [run] }))).toBe('nothing');
   });
 

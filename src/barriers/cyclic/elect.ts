@@ -13,7 +13,7 @@ import {
 } from '../../store/index.js';
 import { broken, encodeGeneration, type Generation, type GenerationRecord, passed } from './generation.js';
 import { type CyclicKit, insist } from './kit.js';
-import type { Waiting } from './waiting.js';
+import { brokenError, type Waiting } from './waiting.js';
 
 export interface Election {
   readonly kit: CyclicKit;
@@ -35,7 +35,11 @@ export async function runAction(election: Election): Promise<void> {
   if (claimed === undefined) return;
   const { client, keys } = kit;
   const guard = () => compare.mod(keys.elect, 'equal', claimed);
-  const end = linkedSignal(chosen.member.session.signal, chosen.givenUp);
+  const decided = new AbortController();
+  void chosen.ended.then((outcome) =>
+    decided.abort(outcome.status === 'failed' ? outcome.error : brokenError(kit.name, now)),
+  );
+  const end = linkedSignal(chosen.givenUp, decided.signal);
   let to: GenerationRecord;
   try {
     const context = { generation: now.generation, signal: end.signal, guard };

@@ -113,7 +113,9 @@ export function resized(now: Generation, required: number, dead: number): Genera
 /** What became of an arrival at this revision. */
 export function fateOf(now: Generation, arrivedAt: number): Fate {
   const { generation } = now;
-  if (arrivedAt > now.since) {
+  // Of another life of the key, which somebody has deleted: these ends are not its own.
+  const isForgotten = now.created > arrivedAt;
+  if (!isForgotten && arrivedAt > now.since) {
     return now.broken === undefined
       ? { status: 'pending' }
       : { status: 'broken', generation, broken: now.broken };
@@ -122,8 +124,10 @@ export function fateOf(now: Generation, arrivedAt: number): Fate {
   let back = 0;
   while (back + 1 < ends.length && Math.abs(ends[back + 1] ?? 0) >= arrivedAt) back += 1;
   const of = generation - 1 - back;
-  const isForgotten = ends.length === 0 || (back + 1 === ends.length && ends.length < generation);
-  if (isForgotten) return { status: 'broken', generation: of, broken: { reason: 'forgotten', by: '' } };
+  const isBeyond = ends.length === 0 || (back + 1 === ends.length && ends.length < generation);
+  if (isForgotten || isBeyond) {
+    return { status: 'broken', generation: of, broken: { reason: 'forgotten', by: '' } };
+  }
   if ((ends[back] ?? 0) > 0) return { status: 'passed', generation: of };
   return { status: 'broken', generation: of, broken: { reason: 'reset', by: '' } };
 }

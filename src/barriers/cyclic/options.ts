@@ -6,7 +6,7 @@ import { type DeadMembers, deadMemberPolicies } from '../dead-members.js';
 export interface CyclicActionContext {
   /** The generation that ends with it. */
   readonly generation: number;
-  /** Fires when the session of this process is lost, and when the caller that it runs for gives up. */
+  /** Fires when the caller that it runs for gives up or loses its session, and when the generation is reset. */
   readonly signal: AbortSignal;
   /**
    * Holds as long as nobody else can have been chosen to run the action of this generation. As a compare of a transaction it

@@ -1,9 +1,9 @@
 import { isPermanent, isQuorateError, QuorateError } from '../../errors.js';
-import { Backoff, offAbort, onAbort, sleep } from '../../runtime/index.js';
+import { Backoff, offAbort, onAbort, sharedController, sleep } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import { compare, get, type Key, type Op, put, remove, type TxnReply } from '../../store/index.js';
 import { encodeMember } from '../member-record.js';
-import { looksAt, looksAtCount, phaseOf, seenPhaseIn } from './phase.js';
+import { looksAt, looksAtCount, phaseOf, type SeenPhase, seenPhaseIn } from './phase.js';
 import type { PhaserBoard } from './phaser-board.js';
 
 /** One key among the members, and what this process knows of it. */
@@ -19,6 +19,7 @@ export class Membership {
   revision: number;
   /** Why it is a member no more. */
   gone: QuorateError | undefined;
+  readonly #lost = sharedController();
   /** What is asked of it is done one after the other. Never rejects. */
   #last: Promise<unknown> = Promise.resolve();
   readonly #unhook: () => void;
@@ -35,8 +36,14 @@ export class Membership {
     else onAbort(signal, lost);
   }
 
-  end(board: PhaserBoard, error: QuorateError): void {
+  /** Fires when it is a member no more, but for its own leaving. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  end(board: PhaserBoard, error: QuorateError, hasLeft = false): void {
     this.gone ??= error;
+    if (!hasLeft) this.#lost.abort(error);
     this.#unhook();
     board.gone(this.key);
   }
@@ -168,7 +175,7 @@ async function sendArrival(board: PhaserBoard, members: readonly Membership[]): 
     const seen = seenPhaseIn(reply.replies.slice(-looksAtCount), reply.revision);
     board.learn(seen.phaseKv, reply.revision);
     for (const member of members) noteArrival(member, seen.now.phase, reply.revision);
-    for (const { key, revision } of members) board.arrived(key, revision, seen);
+    for (const member of members) keepWatch(board, member, seen);
     return seen.now.phase;
   } catch (error) {
     if (!isQuorateError(error) || error.outcome !== 'unknown' || signal.aborted) throw error;
@@ -181,9 +188,20 @@ async function sendArrival(board: PhaserBoard, members: readonly Membership[]): 
     // No phase after its own can have ended without it.
     const phase = now.mod > at ? now.phase - 1 : now.phase;
     for (const member of members) noteArrival(member, phase, at);
-    for (const { key } of members) board.arrived(key, at);
+    for (const member of members) keepWatch(board, member);
     return phase;
   }
+}
+
+function keepWatch(board: PhaserBoard, member: Membership, seen?: SeenPhase): void {
+  const onGone = () => {
+    // The session may have ended, which nobody has told yet.
+    void member.session
+      .verify({ signal: member.session.signal })
+      .catch(() => {})
+      .then(() => member.end(board, deletedError()));
+  };
+  board.arrived(member.key, { at: member.revision, onGone }, seen);
 }
 
 function noteArrival(member: Membership, phase: number, revision: number): void {
@@ -211,17 +229,25 @@ async function refused(
   await session.verify({ signal: session.signal });
   member.assertStands();
   if (standing?.modRevision !== member.revision) {
-    member.end(board, new QuorateError('hold-lost', 'the registration at the phaser was deleted'));
+    member.end(board, deletedError());
     member.assertStands();
   }
   return undefined;
 }
 
-/** Arrives and leaves in one. Answers the phase that the member does not keep waiting any more. */
+function deletedError(): QuorateError {
+  return new QuorateError('hold-lost', 'the registration at the phaser was deleted');
+}
+
+/**
+ * Arrives and leaves in one. Answers the phase that the member does not keep waiting any more. One that is `undone` was never
+ * there: if nobody else is, no phase ends by it.
+ */
 export async function deregister(
   board: PhaserBoard,
   member: Membership,
   givenUp: AbortSignal,
+  undone = false,
 ): Promise<number> {
   const { client, keys } = board;
   const { key, session } = member;
@@ -242,8 +268,8 @@ export async function deregister(
       await session.verify({ signal: session.signal });
       member.assertStands();
     }
-    member.end(board, left);
-    void board.concluded(seen);
+    member.end(board, left, true);
+    if (seen.registered > 0 || !undone) void board.concluded(seen);
     return seen.now.phase;
   });
 }

@@ -22,6 +22,14 @@ interface Awaiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** A member that has arrived. */
+interface Arrived {
+  /** The revision of its arrival. */
+  readonly at: number;
+  /** Its key is not there any more. */
+  readonly onGone: () => void;
+}
+
 /** What one object knows of its phaser, who of it has arrived, and who waits. */
 export class PhaserBoard {
   readonly client: Client;
@@ -29,8 +37,8 @@ export class PhaserBoard {
   readonly #follower: FactFollower;
   readonly #vigil: Vigil;
   readonly #awaiting = new Set<Awaiting>();
-  /** Members of this object that have arrived in the present phase, with the revisions of their arrivals. */
-  readonly #arrived = new Map<Key, number>();
+  /** Members of this object that have arrived in the present phase. */
+  readonly #arrived = new Map<Key, Arrived>();
   #stopListening: (() => void) | undefined;
   #now: Phase | undefined;
   #asOf = 0;
@@ -59,9 +67,9 @@ export class PhaserBoard {
   };
 
   /** A member of this object has arrived, as this reply shows. Its process sees to it from now on that the phase ends. */
-  arrived(key: Key, at: number, seen?: SeenPhase): void {
-    if (at <= this.since) return;
-    this.#arrived.set(key, at);
+  arrived(key: Key, arrived: Arrived, seen?: SeenPhase): void {
+    if (arrived.at <= this.since) return;
+    this.#arrived.set(key, arrived);
     this.#keep();
     this.#act(key, seen);
   }
@@ -115,7 +123,7 @@ export class PhaserBoard {
       return;
     }
     this.#now = now;
-    for (const [key, at] of this.#arrived) if (at <= now.mod) this.#arrived.delete(key);
+    for (const [key, { at }] of this.#arrived) if (at <= now.mod) this.#arrived.delete(key);
     this.#settle(now);
     this.#rest();
   }
@@ -170,8 +178,20 @@ export class PhaserBoard {
     const { replies, revision } = await store.txn(request, { signal });
     const seen = seenPhaseIn(replies, revision);
     this.learn(seen.phaseKv, revision);
+    this.#missOwn(seen);
     if (seen.registered > 0) await this.#advance(seen);
     return this.#standingIn(seen);
+  }
+
+  /** Tells members of this object that have arrived, and whose keys are not there any more. */
+  #missOwn({ now, arrived, revision }: SeenPhase): void {
+    for (const [key, { at, onGone }] of [...this.#arrived]) {
+      const stands = arrived.some((kv) => kv.key === key && kv.modRevision === at);
+      if (stands || at > revision || at <= now.mod) continue;
+      this.#arrived.delete(key);
+      onGone();
+    }
+    this.#rest();
   }
 
   #standingIn({ arrived, revision }: SeenPhase): Standing | undefined {

@@ -70,13 +70,12 @@ export class PhaserMember implements AsyncDisposable {
     checkWaitOptions(options, doing);
     const attempt = async (givenUp: AbortSignal) => {
       const phase = await this.#arrive(givenUp);
-      const { session } = this.#membership;
-      const end = linkedSignal(givenUp, session.signal);
+      const end = linkedSignal(givenUp, this.#membership.lost);
       try {
         return await this.#board.overFrom(phase, { signal: end.signal }, doing);
       } catch (error) {
         givenUp.throwIfAborted();
-        if (isQuorateError(error, 'aborted')) session.assertLive();
+        if (isQuorateError(error, 'aborted')) this.#membership.assertStands();
         throw error;
       } finally {
         end.unlink();

@@ -130,19 +130,22 @@ describeStores('CyclicBarrier', (server) => {
     const key = `${clients.namespace}/x`;
     const seen: boolean[] = [];
     const all = await parties(clients, 2, {
-      action: async ({ guard }) => {
+      action: async ({ guard, signal }) => {
         const [{ client, barrier }] = all as [Party];
         const write = (value: string) =>
           client.store.txn({ compare: [guard()], success: [put(key, value)], failure: [] });
         seen.push((await write('in time')).succeeded);
         await barrier.reset();
+        // Told by the event, like those who wait.
+        await expect.poll(() => signal.aborted).toBe(true);
+        seen.push(signal.aborted);
         seen.push((await write('too late')).succeeded);
       },
     });
     const waits = await Promise.all(all.map(({ barrier }) => told(barrier.arriveAndAwait())));
     expect(waits).toEqual(['reset', 'reset']);
     const [{ client }] = all as [Party];
-    await expect.poll(() => seen).toEqual([true, false]);
+    await expect.poll(() => seen).toEqual([true, true, false]);
     const [kv] = (await client.store.range({ key })).kvs;
     expect(kv && textOf(kv.value)).toBe('in time');
   });

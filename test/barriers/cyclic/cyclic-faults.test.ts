@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CyclicBarrierOptions } from '../../../src/barriers/cyclic/options.js';
 import { CyclicBarrier } from '../../../src/barriers/cyclic-barrier.js';
+import { QuorateError } from '../../../src/errors.js';
 import { MemoryServer } from '../../../src/memory/index.js';
 import { hooksOn } from '../../../src/runtime/abort-hooks.js';
 import { Client } from '../../../src/session/index.js';
@@ -96,6 +97,27 @@ describe('CyclicBarrier, when things go wrong', () => {
       .poll(() => server.engine.range({ key: 'n/cyclic-barrier/b/leaves', countOnly: true }).count)
       .toBe(1);
     expect(members(server)).toBe(0);
+  });
+
+  it('CYCLIC-2 an arrival whose reply was lost for good is found, and not made again', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const [one, other] = [await party(hooked.store), await party(server.connect())];
+    await one.client.session();
+    hooked.hook = async (request, send) => {
+      if (!puts(request, '/m/')) return send();
+      hooked.hook = undefined;
+      await send();
+      await server.connect().compact(server.engine.revision);
+      throw new QuorateError('unavailable', 'lost by the test', { outcome: 'unknown' });
+    };
+    const waiting = one.barrier.arriveAndAwait();
+    await expect.poll(() => members(server)).toBe(1);
+    await delay(100);
+    expect(members(server)).toBe(1);
+    await other.barrier.arriveAndAwait();
+    expect(await waiting).toEqual({ generation: 0, ranAction: false });
+    expect(members(server)).toBe(2);
   });
 
   it('an arrival whose key somebody deleted arrives again', async () => {

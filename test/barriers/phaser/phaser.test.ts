@@ -192,15 +192,30 @@ describeStores('Phaser', (server) => {
     await expect(registering).rejects.toMatchObject({ code: 'aborted' });
     await delay(50);
     await expect.poll(async () => (await first.phaser.inspect()).registered).toBe(2);
+    await one.arriveAndDeregister();
+    await two.arriveAndDeregister();
+    await expect.poll(async () => (await first.phaser.inspect()).phase).toBe(2);
+    const last = new AbortController();
+    const none = second.phaser.register({ signal: last.signal });
+    last.abort(new Error('nor now'));
+    await expect(none).rejects.toMatchObject({ code: 'aborted' });
+    await delay(50);
+    await expect.poll(async () => (await first.phaser.inspect()).registered).toBe(0);
+    expect((await first.phaser.inspect()).phase).toBe(2);
   });
 
-  it('a registration that somebody deletes ends with the next call', async () => {
+  it('a registration that somebody deletes ends, also while it waits', async () => {
     const [first] = (await open(testClients(server), 1)) as [Party];
     const member = await first.phaser.register();
     const range = prefixRange(`${first.client.keys.prefix('phaser', 'f')}m/`);
     await first.client.store.txn({ compare: [], success: [{ type: 'delete', ...range }], failure: [] });
     await expect(member.arrive()).rejects.toMatchObject({ code: 'hold-lost' });
     expect(member.isRegistered).toBe(false);
+    const [one] = await first.phaser.bulkRegister(2);
+    const waiting = (one as PhaserMember).arriveAndAwait();
+    await untilArrived(first, 1);
+    await first.client.store.txn({ compare: [], success: [{ type: 'delete', ...range }], failure: [] });
+    await expect(waiting).rejects.toMatchObject({ code: 'hold-lost' });
   });
 
   it('leaves when it is disposed of', async () => {
