@@ -28,9 +28,10 @@ function closingOf(
   gate: string,
   { process, by, calledAtMs, toldAtMs }: PersistentClosing,
 ): SeenClosing {
-  const own = history.livesOf(gate).find(({ from, fromMs = 0 }) => {
+  const own = history.livesOf(gate).find(({ from, fromMs = 0, lease }) => {
     const kv = history.valueAt(gate, from);
-    return fromMs >= calledAtMs && fromMs <= toldAtMs && kv !== undefined && decodeGate(kv)?.label === by;
+    const isItsOwn = kv !== undefined && decodeGate(kv)?.label === by && lease === '0';
+    return isItsOwn && fromMs >= calledAtMs && fromMs <= toldAtMs;
   });
   if (own === undefined)
     broken('BARRIER-3', `${process} was told that it closed the gate on purpose, and did not`);

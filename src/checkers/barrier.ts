@@ -1,6 +1,6 @@
 /** Whether a gate let through whom it should, and was closed and opened by whom it should. Decided by the history of its one key. */
 import { decodeGate } from '../barriers/gate-record.js';
-import type { Key, LeaseId } from '../store/index.js';
+import { type Key, type LeaseId, prefixRange } from '../store/index.js';
 import { describeLife, milliseconds } from './evidence.js';
 import type { History, Life } from './history.js';
 import { broken } from './sentences.js';
@@ -115,9 +115,12 @@ function endOf({ history, openings, takenAway }: BarrierCheck, life: Life): 'cal
   );
   if (opening !== undefined) return 'call';
   if (takenAway?.(life)) return 'deed';
-  const events = history.entryAt(to)?.events ?? [];
-  const before = (key: Key) => history.valueAt(key, to - 1)?.lease;
-  const others = events.filter(({ type, kv }) => type === 'delete' && kv.key !== life.key);
-  if (lease !== '0' && others.some(({ kv }) => before(kv.key) === lease)) return 'lease';
+  // A session's own key goes with its lease, if it has not gone before.
+  const standsOn = history
+    .keysIn(prefixRange(''))
+    .some((other) =>
+      history.livesOf(other).some((one) => one.lease === lease && one.from < to && one.to > to),
+    );
+  if (lease !== '0' && !standsOn) return 'lease';
   return broken('BARRIER-3', `nobody had asked to open ${describeLife(life)}, and its lease had not ended`);
 }
