@@ -40,7 +40,7 @@ interface Figures {
 export async function stmPart({ onFreshEtcd, quick }: BenchOptions): Promise<Part> {
   const [rounds, warmUpMs, durationMs] = quick ? [1, 500, 1_500] : [5, 1_000, 4_000];
   const contestants: Contestant[] = [
-    { name: 'quorate', command: nodeProgram('./stm-loop.ts', import.meta.url), warmUps: 10 },
+    { name: 'quorate', command: nodeProgram('./stm-loop.ts', import.meta.url), warmUps: 3 },
   ];
   const go = goPeer('stm');
   if (go !== undefined) contestants.push({ name: 'etcd Go NewSTM', command: [go], warmUps: 1 });
@@ -62,7 +62,7 @@ export async function stmPart({ onFreshEtcd, quick }: BenchOptions): Promise<Par
     settings: {
       'hot key': `${rounds} rounds in turn, every second one backwards, medians; ${durationMs} ms after a warm-up, on a fresh etcd each`,
       quorate:
-        'atomically as it comes, one Client and one caller a process; ten times the warm-up: Node compiles as it runs',
+        'atomically as it comes, one Client and one caller a process; 2,000 on a key of its own first, and three times the warm-up: Node compiles as it runs',
       ...(go === undefined ? {} : { 'etcd Go NewSTM': 'clientv3 3.4, one client and one caller a process' }),
     },
     rows: rowsOf(figures, go !== undefined),
