@@ -77,9 +77,9 @@ export class Slice {
     else this.leave();
   }
 
-  /** Others have changed what was known. */
+  /** Others have changed what was known. To the next call it is no newer than what a commit left: it may have begun later. */
   overtaken(known: Snapshot | undefined): void {
-    this.known = known;
+    this.known = known && { ...known, isFresh: false };
   }
 
   /** Leaves the place in the background, if it has not been left. */

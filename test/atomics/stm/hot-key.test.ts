@@ -191,3 +191,19 @@ it('answers who only reads from no older state than that of its call', async () 
   });
   await expect(failing).rejects.toThrow('80');
 });
+
+it('STM-1 answers nobody from what an earlier call was refused with', async () => {
+  const server = new MemoryServer();
+  const { client } = await hotClient(server);
+  await atomically(client, addOne);
+  await atomically(client, addOne);
+  let runs = 0;
+  await atomically(client, async (tx) => {
+    runs += 1;
+    const value = await tx.get<number>(key);
+    await set(server.connect(), runs === 1 ? 70 : 80);
+    if (value !== 70) tx.put(key, 1);
+  });
+  expect(runs).toBe(2);
+  expect(await atomically(client, (tx) => tx.get(key))).toMatchObject({ value: 80 });
+});
