@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { AtomicValue, Counter } from '../../src/atomics/index.js';
+import { AtomicValue, Counter, IdAllocator } from '../../src/atomics/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
 import { faultyStore } from '../support/faulty-store.js';
@@ -93,5 +93,21 @@ describe('counters and values, when things go wrong', () => {
     await expect(value.set(1)).rejects.toMatchObject({ code: 'closed' });
     await expect(value.watch().next()).rejects.toMatchObject({ code: 'closed' });
     await expect(value.changes().next()).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  it('gives out the ids that are here when one gives up who waited for more, whatever the store does', async () => {
+    const { hooked, client } = await scene();
+    const ids = new IdAllocator(client, 'i', { blockSize: 4 });
+    expect(await ids.next()).toBe(1);
+    hooked.hook = () => new Promise(() => {});
+    const leave = new AbortController();
+    const many = ids.take(100, { signal: leave.signal });
+    const short = ids.take(50, { timeoutMs: 5 });
+    const behind = [ids.next({ timeoutMs: 1_000 }), ids.take(2, { timeoutMs: 1_000 })];
+    leave.abort();
+    await expect(many).rejects.toMatchObject({ code: 'aborted', outcome: 'not-applied' });
+    await expect(short).rejects.toMatchObject({ code: 'timeout', outcome: 'not-applied' });
+    expect(await Promise.all(behind)).toEqual([2, [3, 4]]);
+    hooked.hook = undefined;
   });
 });

@@ -91,7 +91,7 @@ export class IdAllocator {
     this.#first = first;
     this.#number = new SharedNumber({ client, key: this.key, initial: first, owner: `ids "${name}"` });
     this.#blocks = new Blocks(first - 1);
-    this.#waiting = new WaitingIds(client.runtime);
+    this.#waiting = new WaitingIds(client.runtime, () => this.#serve());
   }
 
   /** The next id. At once, as long as one is here. */

@@ -18,12 +18,15 @@ interface WaitingForIds {
 /** Calls that wait for ids, in their order. */
 export class WaitingIds {
   readonly #runtime: Runtime;
+  readonly #onGivenUp: () => void;
   readonly #calls = new Set<WaitingForIds>();
   /** Ids that are waited for, in all. */
   #wanted = 0;
 
-  constructor(runtime: Runtime) {
+  /** `onGivenUp`: told when one waits no more, so that those behind it may be served. */
+  constructor(runtime: Runtime, onGivenUp: () => void) {
     this.#runtime = runtime;
+    this.#onGivenUp = onGivenUp;
   }
 
   get wanted(): number {
@@ -48,7 +51,7 @@ export class WaitingIds {
         this.#calls.delete(call);
         this.#wanted -= count;
         timer?.cancel();
-        if (signal !== undefined) offAbort(signal, onGivenUp);
+        if (signal !== undefined) offAbort(signal, onAborted);
       };
       const call: WaitingForIds = {
         count,
@@ -61,13 +64,17 @@ export class WaitingIds {
           reject(error);
         },
       };
-      const onGivenUp = () => {
-        if (signal !== undefined) call.reject(abortedError(signal, doing));
+      const giveUp = (error: QuorateError) => {
+        call.reject(error);
+        this.#onGivenUp();
       };
-      if (signal !== undefined) onAbort(signal, onGivenUp);
+      const onAborted = () => {
+        if (signal !== undefined) giveUp(abortedError(signal, doing));
+      };
+      if (signal !== undefined) onAbort(signal, onAborted);
       if (timeoutMs !== Number.POSITIVE_INFINITY) {
         const message = `no result within ${timeoutMs} ms while ${doing}`;
-        timer = this.#runtime.setTimer(timeoutMs, () => call.reject(new QuorateError('timeout', message)));
+        timer = this.#runtime.setTimer(timeoutMs, () => giveUp(new QuorateError('timeout', message)));
       }
       this.#calls.add(call);
       this.#wanted += count;
