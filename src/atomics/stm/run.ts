@@ -37,31 +37,15 @@ export class Run implements Transaction {
     this.#hasEnded = true;
   }
 
-  async get<T>(text: string, codec?: Codec<T>): Promise<T | undefined> {
-    this.#assertOpen();
-    const key = checkedKey(text);
-    const decode = decoderOf(codec);
-    const bytes = this.#writes.has(key) ? this.#writes.get(key) : (await this.#reads.key(key))?.value;
-    return bytes === undefined ? undefined : decode(bytes, key);
+  get<T>(text: string, codec?: Codec<T>): Promise<T | undefined> {
+    return neverUnhandled(this.#get(text, codec));
   }
 
-  async range<T>(
+  range<T>(
     range: { readonly prefix: string } | Required<KeyRange>,
     options: TransactionRangeOptions<T> = {},
   ): Promise<readonly Entry<T>[]> {
-    this.#assertOpen();
-    if (typeof options !== 'object' || options === null) {
-      throw invalidArgument(
-        `options are of type ${typeof options}`,
-        'an object with codec or limit, or none',
-      );
-    }
-    const { codec, limit } = options;
-    const keys = checkedRange(range);
-    checkLimit(limit);
-    const decode = decoderOf(codec);
-    const found = await this.#found(keys, limit);
-    return found.map(([key, bytes]) => ({ key: textOfKey(key), value: decode(bytes, key) }));
+    return neverUnhandled(this.#range(range, options));
   }
 
   put<T>(text: string, value: T, codec?: Codec<T>): void {
@@ -77,6 +61,33 @@ export class Run implements Transaction {
   guard(guard: TransactionGuard): void {
     this.#assertOpen();
     this.guards.add(guard);
+  }
+
+  async #get<T>(text: string, codec: Codec<T> | undefined): Promise<T | undefined> {
+    this.#assertOpen();
+    const key = checkedKey(text);
+    const decode = decoderOf(codec);
+    const bytes = this.#writes.has(key) ? this.#writes.get(key) : (await this.#reads.key(key))?.value;
+    return bytes === undefined ? undefined : decode(bytes, key);
+  }
+
+  async #range<T>(
+    range: { readonly prefix: string } | Required<KeyRange>,
+    options: TransactionRangeOptions<T>,
+  ): Promise<readonly Entry<T>[]> {
+    this.#assertOpen();
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument(
+        `options are of type ${typeof options}`,
+        'an object with codec or limit, or none',
+      );
+    }
+    const { codec, limit } = options;
+    const keys = checkedRange(range);
+    checkLimit(limit);
+    const decode = decoderOf(codec);
+    const found = await this.#found(keys, limit);
+    return found.map(([key, bytes]) => ({ key: textOfKey(key), value: decode(bytes, key) }));
   }
 
   /** What the store has, and the own writes laid over it. As many more are asked for as own deletions may take away. */
@@ -98,6 +109,15 @@ export class Run implements Transaction {
     if (this.#hasEnded)
       throw new QuorateError('closed', 'the transaction has ended: its function has returned');
   }
+}
+
+/**
+ * A function that asks for `a` and `b`, and then waits for `a` and for `b`, never comes to wait for `b` where both fail; that is
+ * not to end its process.
+ */
+function neverUnhandled<T>(reading: Promise<T>): Promise<T> {
+  reading.catch(() => {});
+  return reading;
 }
 
 function checkedKey(key: unknown): Key {
@@ -141,9 +161,13 @@ function decoderOf<T>(given: Codec<T> | undefined): (bytes: Uint8Array, key: Key
 
 function encoded<T>(value: T, key: string, given: Codec<T> | undefined): Uint8Array {
   const codec = codecOf(given);
+  let bytes: unknown;
   try {
-    return codec.encode(value);
+    bytes = codec.encode(value);
   } catch (cause) {
     throw new QuorateError('codec', `the codec cannot encode what is to be put at "${key}"`, { cause });
   }
+  // Nothing at all would stand for a deletion.
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new QuorateError('codec', `what the codec makes of what is to be put at "${key}" is no Uint8Array`);
 }

@@ -339,6 +339,17 @@ describeStores('atomically', (server) => {
     expect(await looking()).toMatchObject({ value: 1 });
   });
 
+  it('takes nothing that is no bytes for bytes, nor for a deletion', async () => {
+    const { client, keyOf, other } = await twoClients(testClients(server));
+    await write(other, { [keyOf('a')]: 1 });
+    for (const made of [undefined, null, 'text', Promise.resolve(bytesOf('1'))]) {
+      const codec = { encode: () => made as never, decode: textOf };
+      const putting = atomically(client, (tx) => tx.put(keyOf('a'), '2', codec));
+      await expect(putting).rejects.toMatchObject({ code: 'codec' });
+    }
+    expect(await read(other, keyOf('a'))).toBe(1);
+  });
+
   it('keeps bytes as a codec makes them, and says which key it does not take', async () => {
     const { client, keyOf, other } = await twoClients(testClients(server));
     await atomically(client, (tx) => tx.put(keyOf('a'), 'plain', text));

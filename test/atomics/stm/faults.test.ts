@@ -100,3 +100,22 @@ it('goes on without a line where there is no session to stand there by', async (
   expect(runs).toBe(5);
   expect(valueIn(server, 'a')).toBe('5');
 });
+
+it('leaves no rejection to nobody where two reads fail, and the function waits for one after the other', async () => {
+  const left: unknown[] = [];
+  const note = (reason: unknown) => left.push(reason);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  const server = new MemoryServer();
+  const hooked = hookedStore(server.connect());
+  const client = await open(hooked.store);
+  hooked.hook = () => Promise.reject(new QuorateError('permission-denied', 'not for you'));
+  const reading = atomically(client, async (tx) => {
+    const [one, all] = [tx.get<number>('a'), tx.range({ prefix: 'b' })];
+    return [await one, await all];
+  });
+  await expect(reading).rejects.toMatchObject({ code: 'permission-denied' });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(left).toEqual([]);
+  hooked.hook = undefined;
+});
