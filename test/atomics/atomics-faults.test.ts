@@ -1,7 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AtomicValue, Counter, IdAllocator } from '../../src/atomics/index.js';
+import { QuorateError } from '../../src/errors.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
+import { textOf } from '../../src/store/index.js';
 import { faultyStore } from '../support/faulty-store.js';
 import { hookedStore } from '../support/hooked-store.js';
 
@@ -109,5 +111,19 @@ describe('counters and values, when things go wrong', () => {
     await expect(short).rejects.toMatchObject({ code: 'timeout', outcome: 'not-applied' });
     expect(await Promise.all(behind)).toEqual([2, [3, 4]]);
     hooked.hook = undefined;
+  });
+
+  it('reserves no more ids for having been refused', async () => {
+    const { server, hooked, client } = await scene();
+    const ids = new IdAllocator(client, 'i');
+    let left = 4;
+    hooked.hook = (_request, send) => {
+      left -= 1;
+      return left < 0 ? send() : Promise.reject(new QuorateError('no-space', 'full'));
+    };
+    expect(await ids.next()).toBe(1);
+    expect(left).toBeLessThan(0);
+    const { kvs } = server.engine.range({ key: ids.key });
+    expect(kvs.map(({ value }) => textOf(value))).toEqual(['33']);
   });
 });

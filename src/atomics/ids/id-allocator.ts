@@ -151,9 +151,11 @@ export class IdAllocator {
   /** In the background, tried again as long as somebody waits for it. Never rejects. */
   async #fetchOne(): Promise<void> {
     const backoff = new Backoff(this.#client.runtime, retry);
+    // Once, however often it is tried: a block that was not had was not used up.
+    const size = this.#size.next(this.#waiting.wanted - this.#blocks.left);
     for (;;) {
       try {
-        this.#blocks.add(await this.#reserve());
+        this.#blocks.add(await this.#reserve(size));
         this.#serve();
         return;
       } catch (error) {
@@ -167,8 +169,7 @@ export class IdAllocator {
     }
   }
 
-  async #reserve(): Promise<Block> {
-    const size = this.#size.next(this.#waiting.wanted - this.#blocks.left);
+  async #reserve(size: number): Promise<Block> {
     const { newest } = this.#blocks;
     const reserve: NumberOp<Block> = (next) => {
       const from = Math.max(next, newest + 1, this.#first);
