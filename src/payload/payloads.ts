@@ -57,6 +57,9 @@ export class Payloads<T> {
     } catch (cause) {
       throw new QuorateError('codec', `the codec of ${this.#owner} cannot encode a payload`, { cause });
     }
+    if (!(bytes instanceof Uint8Array)) {
+      throw new QuorateError('codec', `what the codec of ${this.#owner} makes of a payload is no Uint8Array`);
+    }
     if (bytes.length > largestPayloadBytes) {
       throw new QuorateError(
         'request-too-large',

@@ -95,4 +95,15 @@ describe('AtomicValue, what it is given', () => {
     const { value: view } = await value.watch().next();
     expect(view).toMatchObject({ status: 'unreadable', error: { code: 'codec' } });
   });
+
+  it('takes nothing that is no bytes from a codec, and sends nothing then', async () => {
+    const { client, counts } = await openCounted();
+    for (const made of [undefined, null, 'text', Promise.resolve(new Uint8Array())]) {
+      const codec = { encode: () => made as never, decode: () => 1 };
+      const value = new AtomicValue<number>(client, 'v', { codec });
+      await expect(value.set(1)).rejects.toMatchObject({ code: 'codec' });
+      await expect(value.compareAndSet(undefined, 1)).rejects.toMatchObject({ code: 'codec' });
+    }
+    expect(counts.total()).toBe(0);
+  });
 });
