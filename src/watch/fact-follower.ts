@@ -88,7 +88,8 @@ export class FactFollower {
       const leave = () => {
         if (signal !== undefined) offAbort(signal, giveUp);
         reading.wanted -= 1;
-        if (reading.wanted === 0) reading.abandoned.abort();
+        // One that is not sent yet may still be asked for by others.
+        if (reading.wanted === 0 && reading !== this.#next) reading.abandoned.abort();
       };
       const giveUp = () => {
         leave();
@@ -255,17 +256,19 @@ export class FactFollower {
         await before.result.catch(() => {});
         this.#reading = this.#next;
         this.#next = undefined;
+        if (reading.wanted === 0) abandoned.abort();
       }
       try {
+        abandoned.signal.throwIfAborted();
         return await this.#ask(abandoned.signal);
       } finally {
         if (this.#next === undefined) this.#reading = undefined;
       }
     };
-    const result = run();
+    const reading: Reading = { result: run(), abandoned, wanted: 0 };
     // All who asked may have gone.
-    result.catch(() => {});
-    return { result, abandoned, wanted: 0 };
+    reading.result.catch(() => {});
+    return reading;
   }
 
   async #ask(signal: AbortSignal): Promise<FactState> {

@@ -29,7 +29,9 @@ function scene() {
   }[] = [];
   const range: Store['range'] = (_request, { signal } = {}) =>
     new Promise<RangeResult>((resolve, reject) => {
-      signal?.addEventListener('abort', () => reject(new QuorateError('aborted', 'given up')));
+      const giveUp = () => reject(new QuorateError('aborted', 'given up'));
+      if (signal?.aborted) return giveUp();
+      signal?.addEventListener('abort', giveUp);
       reads.push({
         answer: async (revision, kv) => {
           const kvs = kv === undefined ? [] : [kv];
@@ -161,6 +163,36 @@ describe('FactFollower', () => {
     await read(2).fail(new QuorateError('permission-denied', 'no'));
     await expect(again).rejects.toMatchObject({ code: 'permission-denied' });
     await expect(follower.read({ signal: controller.signal })).rejects.toBe(reason);
+  });
+
+  it('sends a read for who asks for it when all who had asked before it was sent have gone', async () => {
+    const { follower, read, reads } = scene();
+    const first = follower.read();
+    const controller = new AbortController();
+    const gone = follower.read({ signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(gone).rejects.toThrow('enough');
+    const later = follower.read();
+    await read(0).answer(5);
+    expect(await first).toEqual({ status: 'absent', revision: 5 });
+    expect(reads.length).toBe(2);
+    await read(1).answer(6, kvAt(6));
+    expect(await later).toMatchObject({ status: 'present', revision: 6 });
+  });
+
+  it('sends no read that nobody waits for any more when its turn has come', async () => {
+    const { follower, read, reads } = scene();
+    const first = follower.read();
+    const controller = new AbortController();
+    const gone = follower.read({ signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(gone).rejects.toThrow('enough');
+    await read(0).answer(5);
+    await first;
+    expect(reads.length).toBe(1);
+    const later = follower.read();
+    await read(1).answer(7);
+    expect(await later).toEqual({ status: 'absent', revision: 7 });
   });
 
   it('reads about once a TTL against a watch that is silent', async () => {
