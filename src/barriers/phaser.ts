@@ -170,7 +170,10 @@ export class Phaser {
       success: [{ type: 'delete' as const, ...keys.all }],
       failure: [],
     };
-    return (await this.#client.store.txn(request, options)).succeeded;
+    const { succeeded, revision } = await this.#client.store.txn(request, options);
+    // Or what was known of it would end waits at the next of the name.
+    if (succeeded) this.#board.learn(undefined, revision);
+    return succeeded;
   }
 
   #membershipsOf(members: readonly PhaserMember[]): readonly Membership[] {

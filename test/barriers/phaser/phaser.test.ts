@@ -218,6 +218,19 @@ describeStores('Phaser', (server) => {
     await expect(waiting).rejects.toMatchObject({ code: 'hold-lost' });
   });
 
+  it('PHASER-3 what was known of one that was removed ends no wait at the next of its name', async () => {
+    const [first, second] = (await open(testClients(server), 2)) as [Party, Party];
+    const member = await first.phaser.register();
+    await member.arriveAndAwait();
+    await member.arriveAndDeregister();
+    expect(await first.phaser.remove()).toBe(true);
+    const next = await second.phaser.register();
+    const waiting = first.phaser.awaitAdvance(0, { timeoutMs: 100 });
+    await expect(waiting).rejects.toMatchObject({ code: 'timeout' });
+    await next.arrive();
+    expect(await first.phaser.awaitAdvance(0)).toBe(1);
+  });
+
   it('leaves when it is disposed of', async () => {
     const [first] = (await open(testClients(server), 1)) as [Party];
     {
