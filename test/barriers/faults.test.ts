@@ -151,6 +151,37 @@ describe('barriers, when things go wrong', () => {
     await Promise.all(stays.map((stay) => stay.leave(within)));
   });
 
+  it('DOUBLE-1 who lets them in, and loses the reply with the history that would tell, is in', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const first = new DoubleBarrier(await open(server.connect()), 'd', { size: 2 }).enter(within);
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(1);
+    const last = new DoubleBarrier(await open(hooked.store), 'd', { size: 2 });
+    let isLost = false;
+    hooked.hook = async (request, send) => {
+      const keys = ops(request).flatMap((op) => (op.type === 'put' ? [op.key] : []));
+      const comes = keys.some((key) => key.startsWith('n/double-barrier/d/p/'));
+      const reply = await send();
+      if (isLost || comes || !keys.includes('n/double-barrier/d/state')) return reply;
+      isLost = true;
+      const other = { type: 'put', key: 'n/other', value: new Uint8Array() } as const;
+      await server.connect().txn({ compare: [], success: [other], failure: [] });
+      await server.connect().compact(server.engine.revision);
+      throw new QuorateError('unavailable', 'the reply is lost', { outcome: 'unknown' });
+    };
+    const stays = await Promise.all([first, last.enter(within)]);
+    expect(isLost).toBe(true);
+    expect(stays.map(({ round }) => round)).toEqual([1, 1]);
+    await Promise.all(stays.map((stay) => stay.leave(within)));
+  });
+
+  it('DOUBLE-3 who leaves when the store is closed is not told that somebody has died', async () => {
+    const store = new MemoryServer().connect();
+    const stay = await new DoubleBarrier(await open(store), 'd', { size: 1 }).enter(within);
+    await store.close();
+    await expect(stay.leave(within)).rejects.toMatchObject({ code: 'closed' });
+  });
+
   it('leaves no listener behind', async () => {
     const server = new MemoryServer();
     const client = await open(server.connect());

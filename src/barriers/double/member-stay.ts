@@ -73,7 +73,8 @@ export class MemberStay implements Stay {
     const { wasThere, seen } = departure;
     if (!wasThere) {
       member.session.assertLive();
-      if (exitOf(seen?.now, round) === 'broken') throw rounds.broken(round);
+      if (seen === undefined) throw new QuorateError('closed', 'the client is closed');
+      if (exitOf(seen.now, round) === 'broken') throw rounds.broken(round);
       throw new QuorateError('hold-lost', 'somebody deleted the key of a member that was inside');
     }
     await rounds.untilOver(round, member, departure, givenUp);

@@ -214,11 +214,19 @@ export class Rounds {
     }
   }
 
-  /** The state as it was written; undefined if something had changed. */
+  /** The state as it was written; undefined if something had changed, or nothing but the state can tell. */
   async #transit(seen: Seen, to: RoundRecord, signal: AbortSignal): Promise<Round | undefined> {
     const request = transition(this.keys, seen, to);
     const options = { signal, timeoutMs: Number.POSITIVE_INFINITY };
-    const { succeeded, replies, revision } = await this.#client.store.txn(request, options);
+    let reply: TxnReply;
+    try {
+      reply = await this.#client.store.txn(request, options);
+    } catch (error) {
+      // Settled: the reply was lost, and with it the history that would have told.
+      if (signal.aborted || !isQuorateError(error, 'compacted')) throw error;
+      return undefined;
+    }
+    const { succeeded, replies, revision } = reply;
     const state = replies.find((reply) => reply.type === 'range')?.kvs[0];
     if (!succeeded || state === undefined) return undefined;
     this.#state.learn(state, revision);
