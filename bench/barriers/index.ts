@@ -61,7 +61,10 @@ export async function barriersBench({ quick, onFreshEtcd }: BenchOptions): Promi
   const rounds = warmUps + (quick ? 5 : 40);
   const binary = goPeer('barrier');
   const own: number[] = [...(await onFreshEtcd((endpoint) => measure(quorate, endpoint, rounds)))];
-  const peers = binary && [...(await onFreshEtcd((endpoint) => measure(goRecipe(binary), endpoint, rounds)))];
+  const peers =
+    binary === undefined
+      ? undefined
+      : [...(await onFreshEtcd((endpoint) => measure(goRecipe(binary), endpoint, rounds)))];
   const what = (share: string) => `200 waiters in 10 processes, release to return, ${share}`;
   const [middle, worst] = [median(own), percentile(own, 0.99)];
   const rows: Row[] = [
