@@ -81,6 +81,7 @@ export class AtomicCall<T> {
       const { run, request, result } = ended;
       if ('thrown' in result || (run.writes.size === 0 && run.guards.isEmpty)) {
         const proof = ended.isProved ? { revision: ended.revision ?? 0 } : await this.#prove(request);
+        if (proof === undefined) continue;
         if ('revision' in proof) return this.#committed(result, proof.revision);
         known = await this.#afterConflict(request, proof);
         continue;
@@ -137,10 +138,19 @@ export class AtomicCall<T> {
     return { value: result.value, revision, runs: this.#runs };
   }
 
-  /** Whether all that was read is still so: since when, or what has changed. */
-  async #prove(request: CommitRequest): Promise<{ readonly revision: number } | Overtaken> {
+  /**
+   * Whether all that was read is still so: since when, or what has changed. Undefined if that is more than one request can ask,
+   * and a run that begins with nothing known needs no proof.
+   */
+  async #prove(request: CommitRequest): Promise<{ readonly revision: number } | Overtaken | undefined> {
     const { compares: compare, reading: failure } = request;
-    const reply = await readTxn(this.#client, { compare, success: [], failure }, this.#limit.signal);
+    const asking = readTxn(this.#client, { compare, success: [], failure }, this.#limit.signal);
+    const reply = await asking.catch((error: unknown) => {
+      if (!isQuorateError(error, 'too-many-operations')) throw error;
+      if (!this.#settings.rules.isSnapshot || this.#turn?.known === undefined) throw request.tooLarge(error);
+      this.#turn.overtaken(undefined);
+    });
+    if (reply === undefined) return undefined;
     if (reply.succeeded) return { revision: reply.revision };
     const seen = request.seenIn(reply.revision, reply);
     return { seen, changed: request.overtakenAt(seen, reply) };

@@ -207,3 +207,13 @@ it('STM-1 answers nobody from what an earlier call was refused with', async () =
   expect(runs).toBe(2);
   expect(await atomically(client, (tx) => tx.get(key))).toMatchObject({ value: 80 });
 });
+
+it('answers who only reads more than one request can compare, in its turn too', async () => {
+  const server = new MemoryServer();
+  const { client } = await hotClient(server);
+  await atomically(client, addOne);
+  await atomically(client, addOne);
+  const keys = [key, ...Array.from({ length: 140 }, (_none, index) => `many/${index}`)];
+  const all = async (tx: Transaction) => (await Promise.all(keys.map((one) => tx.get<number>(one))))[0];
+  expect(await atomically(client, all)).toMatchObject({ value: 5, runs: 2 });
+});
