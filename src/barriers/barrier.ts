@@ -115,17 +115,24 @@ export class Barrier {
    */
   async open(options: WaitOptions = {}): Promise<void> {
     checkWaitOptions(options, `opening the barrier ${JSON.stringify(this.name)}`);
-    const { store, plainStore } = this.#client;
+    const { store, plainStore, runtime } = this.#client;
+    const { signal, timeoutMs } = options;
+    const beganMs = runtime.monotonicMs();
+    // The time is for all requests together.
+    const rest = () =>
+      timeoutMs === undefined
+        ? options
+        : { signal, timeoutMs: Math.max(1, timeoutMs - (runtime.monotonicMs() - beganMs)) };
     const [gate] = (await store.range({ key: this.#key, keysOnly: true }, options)).kvs;
     if (gate === undefined) return;
     const asSeen = compare.mod(this.#key, 'equal', gate.modRevision);
     const request = { compare: [asSeen], success: [remove(this.#key)], failure: [] };
     try {
-      await store.txn(request, { ...options, repeatable: true });
+      await store.txn(request, { ...rest(), repeatable: true });
     } catch (error) {
       // The puts by which a write is made exactly-once are refused; this one may be repeated.
       if (!isQuorateError(error, 'no-space')) throw error;
-      await plainStore.txn(request, options);
+      await plainStore.txn(request, rest());
     }
   }
 

@@ -10,6 +10,7 @@ import { type Op, prefixRange, type Store, type TxnRequest } from '../../src/sto
 import { cuttingWatches } from '../support/cut-watches.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
+import { storeWith } from '../support/store-with.js';
 
 async function open(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ...options });
@@ -88,6 +89,22 @@ describe('barriers, when things go wrong', () => {
     await barrier.open();
     expect(count(server, 'n/barrier/')).toBe(0);
     await expect(barrier.close()).rejects.toMatchObject({ code: 'no-space' });
+  });
+
+  it('opening a gate takes no longer than it may, however many requests it sends', async () => {
+    const store = new MemoryServer().connect();
+    let delayMs = 0;
+    const hooked = hookedStore(
+      storeWith(store, {
+        range: (request, options) => delay(delayMs).then(() => store.range(request, options)),
+      }),
+    );
+    const barrier = new Barrier(await open(hooked.store), 'b');
+    await barrier.closePersistently();
+    delayMs = 300;
+    hooked.hook = (_, send) => delay(300).then(send);
+    await expect(barrier.open({ timeoutMs: 500 })).rejects.toMatchObject({ code: 'timeout' });
+    hooked.hook = undefined;
   });
 
   it('a hold is over at its deadline, before any timer has run', async () => {
