@@ -17,8 +17,8 @@
  *   By whoever came as the n-th, or by a look. Those who come later are of the next round.
  * - leave: `IF mod(p/me) = m THEN delete p/me, put n/left, put q/me, look`. Whoever waits to enter no more does the same without q/me.
  * - begin the next round: `IF mod(state) = s THEN put state (entering), delete q/`, by whoever saw that none up to upTo is left.
- * - break: `IF mod(state) = s THEN put state (broken)`, by whoever saw that somebody has died, with the policy `break`. Once all who were
- *   there then have gone, the next round begins.
+ * - break: `IF mod(state) = s, e as it was at the look THEN put state (broken)`, by whoever saw that somebody has died, with the policy
+ *   `break`. Once all who were there then have gone, the next round begins. Who came since to where nobody was waited with none of the dead.
  *
  * **Who waits for what.** All for the state: one watch a process, one event, no request (`watch/fact-follower.ts`). Deaths are seen by
  * the oldest who wait, see vigil.ts: departures are no news to them, since those who leave see themselves whether they are the last.

@@ -78,7 +78,7 @@ interface Stood extends Life {
 export function checkDoubleBarrier(check: DoubleBarrierCheck): DoubleBarrierCounts {
   const { history, prefix, drained = false } = check;
   const states = statesOf(history, `${prefix}state`);
-  const members = history.lives(`${prefix}p/`).map((life) => stoodOf(history, prefix, life));
+  const members = history.lives(`${prefix}p/`).map((life) => stoodOf(history, life));
   for (const [at, now] of states.entries()) checkTransition(check, members, states[at - 1], now);
   checkToldOf(check, states);
   const left = [...members, ...history.lives(`${prefix}q/`)].find(({ to }) => !Number.isFinite(to));
@@ -108,12 +108,14 @@ function stateIn(history: History, kv: KeyValue | undefined): readonly Written[]
   return round === undefined ? [] : [{ ...round, atMs: history.timeOf(round.mod) ?? 0 }];
 }
 
-/** Whoever leaves puts a key beside it. */
-function stoodOf(history: History, prefix: Key, life: Life): Stood {
+/**
+ * Whoever leaves puts a key beside it, whatever that is: the end of a lease, and a deletion by somebody else, put none. That it puts
+ * the number of those who left is what the barrier goes by, and may be what is wrong.
+ */
+function stoodOf(history: History, life: Life): Stood {
   if (!Number.isFinite(life.to)) return { ...life, end: 'stands' };
   const events = history.entryAt(life.to)?.events ?? [];
-  const left = events.some(({ type, kv }) => type === 'put' && kv.key === `${prefix}n/left`);
-  return { ...life, end: left ? 'left' : 'died' };
+  return { ...life, end: events.some(({ type }) => type === 'put') ? 'left' : 'died' };
 }
 
 function standingAt(members: readonly Stood[], revision: number): readonly Stood[] {

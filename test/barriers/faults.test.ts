@@ -199,6 +199,44 @@ describe('barriers, when things go wrong', () => {
     await expect(stay.leave(within)).rejects.toMatchObject({ code: 'closed' });
   });
 
+  it('DOUBLE-3 who comes when all have gone is not told of a death that was seen before', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const options = { size: 3, deadMembers: 'break' } as const;
+    const dying = await open(server.connect());
+    const mortal = new DoubleBarrier(dying, 'd', options).enter();
+    mortal.catch(() => {});
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(1);
+    const seeing = await open(hooked.store);
+    const givesUp = new AbortController();
+    const waiting = new DoubleBarrier(seeing, 'd', options).enter({ signal: givesUp.signal });
+    const gaveUp = expect(waiting).rejects.toMatchObject({ code: 'aborted' });
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(2);
+    let arrive: (() => void) | undefined;
+    hooked.hook = async (request, send) => {
+      if (!ops(request).some((op) => op.type === 'put' && op.key === 'n/double-barrier/d/state'))
+        return send();
+      await new Promise<void>((resolve) => {
+        arrive = resolve;
+      });
+      return send();
+    };
+    await dying.close();
+    await expect.poll(() => arrive).toBeDefined();
+    hooked.hook = undefined;
+    givesUp.abort();
+    await gaveUp;
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(0);
+    const fresh = new DoubleBarrier(await open(server.connect()), 'd', options);
+    const first = fresh.enter(within);
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(1);
+    arrive?.();
+    await delay(20);
+    const stays = await Promise.all([first, fresh.enter(within), fresh.enter(within)]);
+    expect(stays.map(({ round }) => round)).toEqual([1, 1, 1]);
+    await Promise.all(stays.map((stay) => stay.leave(within)));
+  });
+
   it('leaves no listener behind', async () => {
     const server = new MemoryServer();
     const client = await open(server.connect());

@@ -107,6 +107,11 @@ describe('checkDoubleBarrier', () => {
     const none = letIn();
     none.at(200).step(state(1, 'broken', 3));
     expect(brokenBy(check(none))).toBe('DOUBLE-3');
+    // By a transaction of its own, whatever else that puts.
+    const uncounted = letIn();
+    uncounted.at(200).step({ 'd/p/b': {}, 'lane/8': { value: '', lease: '8' } });
+    uncounted.at(210).step(state(1, 'broken', 3));
+    expect(brokenBy(check(uncounted))).toBe('DOUBLE-3');
     const dead = letIn();
     dead.at(200).remove('d/p/b');
     dead.at(210).step(state(1, 'broken', 3));

@@ -137,6 +137,7 @@ function upToOf({ members, dead }: Seen, { deadMembers, size }: DoubleSettings):
  * Writes the state that is due where nothing has changed that it was decided by:
  * - no state was written since;
  * - to let them in: nobody has left since, nor have all gone and somebody else come;
+ * - to break it: nor have all gone and somebody else come, who waited with none of those who died;
  * - to begin the next round: the deaths are done with, as long as they are those that were seen.
  */
 export function transition(keys: DoubleKeys, seen: Seen, to: RoundRecord): TxnRequest {
@@ -148,13 +149,10 @@ export function transition(keys: DoubleKeys, seen: Seen, to: RoundRecord): TxnRe
     const unchanged = [keys.left, keys.afresh].map((key) => compare.mod(key, 'less', revision + 1));
     return { compare: [written, ...unchanged], success, failure: [] };
   }
-  if (to.phase === 'broken') return { compare: [written], success, failure: [] };
+  const together = compare.mod(keys.afresh, 'equal', afresh);
+  if (to.phase === 'broken') return { compare: [written, together], success, failure: [] };
   success.push({ type: 'delete', ...keys.leavers });
   if (dead === 0) return { compare: [written], success, failure: [] };
   success.push(put(keys.lost, String(lost + dead)));
-  return {
-    compare: [written, compare.mod(keys.afresh, 'equal', afresh)],
-    success,
-    failure: [],
-  };
+  return { compare: [written, together], success, failure: [] };
 }
