@@ -4,7 +4,7 @@ import { type ProcessContext, Simulation } from 'quorate/simulator';
 /** Moves money if there is enough; the function may be run several times, so it does nothing but through `tx`. */
 const transfer = (from: string, to: string, amount: number) => async (tx: Transaction) => {
   const [left = 0, there = 0] = await Promise.all([tx.get<number>(from), tx.get<number>(to)]);
-  if (left < amount) throw new Error(`${from} has only ${left}`);
+  if (left < amount) throw new Error(`${from} has less than ${amount}`);
   tx.put(from, left - amount);
   tx.put(to, there + amount);
 };
