@@ -23,7 +23,10 @@ export class Stopper {
     for (const wakeUp of [...this.#wakeUps]) wakeUp();
   }
 
-  /** Waits so long, or until stopped. Does not keep the process alive: whoever waits for the work does. */
+  /**
+   * Waits so long, or until stopped. Keeps the process alive: who waits for the work without a time limit has no timer of its own,
+   * and a process with nothing else to do would end in the middle of it.
+   */
   pause(delayMs: number): Promise<void> {
     if (this.isStopped) return Promise.resolve();
     return new Promise((resolve) => {
@@ -32,7 +35,7 @@ export class Stopper {
         this.#wakeUps.delete(wakeUp);
         resolve();
       };
-      const timer = this.#runtime.setTimer(delayMs, wakeUp, { background: true });
+      const timer = this.#runtime.setTimer(delayMs, wakeUp);
       this.#wakeUps.add(wakeUp);
     });
   }
