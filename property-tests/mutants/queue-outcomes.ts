@@ -189,8 +189,9 @@ const ofFollowUps: readonly Mutant[] = [
   {
     name: 'follow-ups-in-a-transaction-of-their-own',
     file: heldJob,
-    find: '...(admission?.puts ?? []),',
-    replace: '...(admission ? (await this.#context.store.txn(txnOf({ success: admission.puts })), []) : []),',
+    find: 'admission = followUps && (await this.#context.followUps.admit(followUps, limits));',
+    replace: `admission = followUps && (await this.#context.followUps.admit(followUps, limits));
+        if (admission) admission = { ...admission, puts: (await this.#context.store.txn(txnOf({ success: admission.puts })), []) };`,
     story:
       'Any queue without transactions: enqueue, then acknowledge. What fails in between is done twice, with all that follows from it',
     killedBy,

@@ -38,7 +38,8 @@ export class Workspace {
   }
 }
 
-function patchedText(root: string, { file, find, replace }: Mutant): string {
+/** The text of its file with the mutant in it. Throws {@link StaleMutant}. */
+export function patchedText(root: string, { file, find, replace }: Mutant): string {
   const parts = readFileSync(join(root, file), 'utf8').split(find);
   if (find === '' || parts.length !== 2) {
     throw new StaleMutant(
