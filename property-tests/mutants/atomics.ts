@@ -29,7 +29,7 @@ const valueMutants: readonly Mutant[] = [
     file: value,
     find: 'const request = { compare: asExpected, success: [change], failure: [get(this.key)] };',
     replace: `const look = { compare: asExpected, success: [], failure: [get(this.key)] };
-    const seen = await this.#client.store.txn(look, left());
+    const seen = await this.#client.store.txn(look, left.all());
     if (!seen.succeeded) return { succeeded: false, found: await this.#versioned(keyIn(seen)) };
     const request = { compare: [] as Compare[], success: [change], failure: [get(this.key)] };`,
     story: 'check, then act: what comes between the two is overwritten',
@@ -38,11 +38,11 @@ const valueMutants: readonly Mutant[] = [
   {
     name: 'set-again-while-unknown',
     file: value,
-    find: 'return (await commitUnder(this.#client, options.guard, request, left())).revision;',
+    find: 'return (await commitUnder(this.#client, options.guard, request, left.all())).revision;',
     replace: `const plain = { store: this.#client.plainStore } as unknown as Client;
     for (;;) {
       try {
-        return (await commitUnder(plain, options.guard, request, left())).revision;
+        return (await commitUnder(plain, options.guard, request, left.all())).revision;
       } catch (error) {
         if ((error as { outcome?: string }).outcome !== 'unknown') throw error;
       }
@@ -75,8 +75,9 @@ const valueMutants: readonly Mutant[] = [
   {
     name: 'read-from-any-member',
     file: value,
-    find: 'const { kvs } = await this.#client.store.range({ key: this.key }, left());',
-    replace: 'const { kvs } = await this.#client.store.range({ key: this.key, serializable: true }, left());',
+    find: 'const { kvs } = await this.#client.store.range({ key: this.key }, left.all());',
+    replace:
+      'const { kvs } = await this.#client.store.range({ key: this.key, serializable: true }, left.all());',
     story:
       'a serializable read of etcd, or one of ZooKeeper without sync: a member that is behind answers from the past',
     ...{ killedBy: 'value', invariant: 'VALUE-1' },

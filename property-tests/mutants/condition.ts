@@ -36,8 +36,9 @@ export const conditionMutants: readonly Mutant[] = [
   {
     name: 'condition-notifies-without-the-lock',
     file: condition,
-    find: 'const reply = await hold.txn({ compare, success }, left());',
-    replace: 'const reply = await this.#client.store.txn({ compare, success, failure: [] }, left());',
+    find: 'const reply = await hold.txn({ compare, success }, left.forRequest());',
+    replace:
+      'const reply = await this.#client.store.txn({ compare, success, failure: [] }, left.forRequest());',
     story: 'pthread_cond_signal without the mutex: whoever has lost the lock still wakes others',
     ...{ killedBy, invariant: 'CONDITION-2' },
   },

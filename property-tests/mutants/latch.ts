@@ -32,9 +32,9 @@ export const latchMutants: readonly Mutant[] = [
   {
     name: 'latch-sent-once-more',
     file: latch,
-    find: 'return this.#counted(await store.txn(request, { signal, timeoutMs }));',
-    replace: `await store.txn(request, { signal, timeoutMs });
-        return this.#counted(await store.txn(request, { signal, timeoutMs }));`,
+    find: 'return this.#counted(await store.txn(request, left.all()));',
+    replace: `await store.txn(request, left.all());
+        return this.#counted(await store.txn(request, left.all()));`,
     story:
       'an arrival that is sent once more, in case it was not applied: it is told that another had been counted',
     ...{ killedBy, invariant: 'LATCH-3' },

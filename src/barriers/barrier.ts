@@ -24,7 +24,7 @@
  * another has closed anew; waiting only for the key to be gone, which misses an opening that nobody was told of.
  */
 import { isQuorateError, QuorateError } from '../errors.js';
-import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
+import { checkWaitOptions, TimeLeft, type WaitOptions } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
 import type { Client, Session } from '../session/index.js';
 import {
@@ -114,25 +114,20 @@ export class Barrier {
    * anew meanwhile stands. Errors: the store's own, with their outcome. Cost: a read, and one request if it was closed.
    */
   async open(options: WaitOptions = {}): Promise<void> {
-    checkWaitOptions(options, `opening the barrier ${JSON.stringify(this.name)}`);
+    const doing = `opening the barrier ${JSON.stringify(this.name)}`;
+    checkWaitOptions(options, doing);
     const { store, plainStore, runtime } = this.#client;
-    const { signal, timeoutMs } = options;
-    const beganMs = runtime.monotonicMs();
-    // The time is for all requests together.
-    const rest = () =>
-      timeoutMs === undefined
-        ? options
-        : { signal, timeoutMs: Math.max(1, timeoutMs - (runtime.monotonicMs() - beganMs)) };
-    const [gate] = (await store.range({ key: this.#key, keysOnly: true }, options)).kvs;
+    const left = new TimeLeft(runtime, options, doing);
+    const [gate] = (await store.range({ key: this.#key, keysOnly: true }, left.forRequest())).kvs;
     if (gate === undefined) return;
     const asSeen = compare.mod(this.#key, 'equal', gate.modRevision);
     const request = { compare: [asSeen], success: [remove(this.#key)], failure: [] };
     try {
-      await store.txn(request, { ...rest(), repeatable: true });
+      await store.txn(request, { ...left.forRequest(), repeatable: true });
     } catch (error) {
       // The puts by which a write is made exactly-once are refused; this one may be repeated.
       if (!isQuorateError(error, 'no-space')) throw error;
-      await plainStore.txn(request, rest());
+      await plainStore.txn(request, left.forRequest());
     }
   }
 

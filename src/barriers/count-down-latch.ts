@@ -29,7 +29,7 @@
  * sent again.
  */
 import { invalidArgument, isPermanent, isQuorateError, shown } from '../errors.js';
-import { Backoff, checkWaitOptions, sleep, type WaitOptions } from '../runtime/index.js';
+import { Backoff, checkWaitOptions, sleep, TimeLeft, type WaitOptions } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
 import type { Client } from '../session/index.js';
 import {
@@ -122,16 +122,14 @@ export class CountDownLatch {
     const request = this.#counting(id);
     const { runtime, store } = this.#client;
     const backoff = new Backoff(runtime, retryDelay);
-    const { signal, timeoutMs: withinMs = Number.POSITIVE_INFINITY } = options;
-    const endMs = runtime.monotonicMs() + withinMs;
+    const left = new TimeLeft(runtime, options, doing);
     for (;;) {
-      const timeoutMs = Math.max(1, endMs - runtime.monotonicMs());
       try {
-        return this.#counted(await store.txn(request, { signal, timeoutMs }));
+        return this.#counted(await store.txn(request, left.all()));
       } catch (error) {
         // The outcome was lost with the history, but settled: the id tells.
         if (!isQuorateError(error, 'compacted')) throw error;
-        await sleep(runtime, backoff.nextMs(), { signal });
+        await left.pause(backoff.nextMs());
       }
     }
   }

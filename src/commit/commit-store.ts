@@ -1,5 +1,5 @@
 import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
-import { Backoff, checkWaitOptions } from '../runtime/index.js';
+import { Backoff, checkWaitOptions, defaultTimeoutMs } from '../runtime/index.js';
 import {
   type CallOptions,
   defaultTxnLimits,
@@ -33,7 +33,6 @@ const mostLanes = 64;
 const defaultLaneTtlSeconds = 600;
 const defaultConnectTimeoutMs = 5_000;
 const defaultAttemptTimeoutMs = 2_000;
-const defaultCallTimeoutMs = 10_000;
 const defaultCloseTimeoutMs = 2_000;
 
 /** A group beyond this gains nothing, and holds up those behind it. */
@@ -96,7 +95,7 @@ class LanedStore implements CommitStore {
     this.#deadlines = new Deadlines(runtime);
     this.#lanesRange = prefixRange(lanePrefix);
     this.#connectTimeoutMs = options.connectTimeoutMs ?? defaultConnectTimeoutMs;
-    this.#defaultTimeoutMs = options.defaultTimeoutMs ?? defaultCallTimeoutMs;
+    this.#defaultTimeoutMs = options.defaultTimeoutMs ?? defaultTimeoutMs;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? defaultCloseTimeoutMs;
     this.stats = stats;
   }

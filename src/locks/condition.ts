@@ -22,7 +22,7 @@
  */
 import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
 import { Line } from '../line/index.js';
-import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
+import { checkWaitOptions, sharedController, TimeLeft, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { checkName, type KeyValue, removePrefix, segmentOf, type TxnReply } from '../store/index.js';
 import { Wait } from './condition/wait.js';
@@ -127,18 +127,19 @@ export class Condition {
     const doing = `notifying the condition ${this.#described}`;
     this.#internalsOf(hold);
     checkWaitOptions(options, doing);
-    const left = this.#limit(options, doing);
+    const left = new TimeLeft(this.#client.runtime, options, doing);
     const move = async (waiter: KeyValue) => {
       const { compare, ops } = moveOf(waiter, this.#waiters, this.#line);
       const success = [...ops, lookAtWaiters(this.#waiters, 1)];
-      const reply = await hold.txn({ compare, success }, left());
+      const reply = await hold.txn({ compare, success }, left.forRequest());
       if (reply.succeeded) [this.#next] = lastRange(reply);
       return reply.succeeded;
     };
     const next = this.#next;
     this.#next = undefined;
     if (next !== undefined && (await move(next))) return 1;
-    const look = async () => lastRange(await hold.txn({ success: [lookAtWaiters(this.#waiters)] }, left()));
+    const look = async () =>
+      lastRange(await hold.txn({ success: [lookAtWaiters(this.#waiters)] }, left.forRequest()));
     return (await moveFirst(look, move)) ? 1 : 0;
   }
 
@@ -173,10 +174,10 @@ export class Condition {
       throw invalidArgument(`predicate is of type ${typeof predicate}`, 'a function');
     }
     this.#checkOptions(hold, options, doing);
-    const left = this.#limit(options, doing);
+    const left = new TimeLeft(this.#client.runtime, options, doing);
     let held = hold;
     try {
-      while (!(await predicate(held))) held = await this.wait(held, left());
+      while (!(await predicate(held))) held = await this.wait(held, left.forRequest());
       return held;
     } catch (error) {
       void held.release();
@@ -213,18 +214,6 @@ export class Condition {
     if (place.state.status === 'gone') throw place.state.error;
     place.session.assertLive();
     throw new QuorateError('hold-lost', 'the hold was released before the wait began');
-  }
-
-  /** Answers what is left of a time limit for all that is done within it. */
-  #limit({ signal, timeoutMs }: WaitOptions, doing: string): () => WaitOptions {
-    if (timeoutMs === undefined) return () => ({ signal });
-    const { runtime } = this.#client;
-    const endMs = runtime.monotonicMs() + timeoutMs;
-    return () => {
-      const leftMs = endMs - runtime.monotonicMs();
-      if (leftMs > 0) return { signal, timeoutMs: leftMs };
-      throw new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`);
-    };
   }
 }
 

@@ -10,4 +10,5 @@ export { Listeners } from './listeners.js';
 export type { Runtime, Timer } from './runtime.js';
 export { sharedController } from './shared-signal.js';
 export { systemRuntime } from './system.js';
+export { defaultTimeoutMs, TimeLeft } from './time-left.js';
 export { abortedError, checkWaitOptions, sleep, type WaitOptions, waitFor } from './wait.js';

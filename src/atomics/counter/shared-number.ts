@@ -24,7 +24,14 @@
  * to refuse by what was seen before (it may have changed long ago); to answer everybody with the number at the end.
  */
 import { isPermanent, QuorateError } from '../../errors.js';
-import { Backoff, checkWaitOptions, sharedController, sleep, type WaitOptions } from '../../runtime/index.js';
+import {
+  Backoff,
+  checkWaitOptions,
+  defaultTimeoutMs,
+  sharedController,
+  sleep,
+  type WaitOptions,
+} from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
   bytesOf,
@@ -38,7 +45,6 @@ import {
 } from '../../store/index.js';
 import { Crowd } from '../crowd.js';
 import { atomically } from '../stm/atomically.js';
-import { defaultTimeoutMs } from '../time-left.js';
 import type { NumberOp } from './number-op.js';
 import { WaitingCall } from './waiting-call.js';
 

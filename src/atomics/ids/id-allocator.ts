@@ -18,12 +18,11 @@
  * out of a block whose reservation nobody knows of; to use a block that comes late after the one behind it.
  */
 import { invalidArgument, isPermanent, isQuorateError, QuorateError, shown } from '../../errors.js';
-import { Backoff, checkWaitOptions, sleep, type WaitOptions } from '../../runtime/index.js';
+import { Backoff, checkWaitOptions, defaultTimeoutMs, sleep, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { Key } from '../../store/index.js';
 import { checkWhole, type NumberOp } from '../counter/number-op.js';
 import { SharedNumber } from '../counter/shared-number.js';
-import { defaultTimeoutMs } from '../time-left.js';
 import { BlockSize, type BlockSizeOption } from './block-size.js';
 import { type Block, Blocks } from './blocks.js';
 import { WaitingIds } from './waiting-ids.js';

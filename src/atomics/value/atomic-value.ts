@@ -28,12 +28,11 @@
  */
 import { invalidArgument } from '../../errors.js';
 import { checkCodec, checkSchema, Payloads } from '../../payload/index.js';
-import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
+import { checkWaitOptions, defaultTimeoutMs, TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Compare, get, jsonCodec, type Key, type KeyValue, put, remove } from '../../store/index.js';
 import { FactFollower } from '../../watch/index.js';
 import { checkGuard, commitUnder } from '../guard.js';
-import { defaultTimeoutMs, timeLeft } from '../time-left.js';
 import { changesOf, checkAfter } from './changes.js';
 import { comparesOf } from './expected.js';
 import { checkLimit, versionsOf } from './history.js';
@@ -107,7 +106,7 @@ export class AtomicValue<T = unknown> {
   /** What it is now, undefined if it is absent. One read. */
   async get(options: WaitOptions = {}): Promise<Versioned<T> | undefined> {
     const left = this.#left(options, 'reading');
-    const { kvs } = await this.#client.store.range({ key: this.key }, left());
+    const { kvs } = await this.#client.store.range({ key: this.key }, left.all());
     return this.#versioned(kvs[0]);
   }
 
@@ -117,7 +116,7 @@ export class AtomicValue<T = unknown> {
     checkGuard(options.guard);
     const bytes = await this.#payloads.encode(value);
     const request = { compare: [], success: [put(this.key, bytes)], failure: [] };
-    return (await commitUnder(this.#client, options.guard, request, left())).revision;
+    return (await commitUnder(this.#client, options.guard, request, left.all())).revision;
   }
 
   /**
@@ -147,7 +146,7 @@ export class AtomicValue<T = unknown> {
     const left = this.#left(options, 'deleting');
     checkGuard(options.guard);
     const request = { compare: [], success: [remove(this.key)], failure: [] };
-    const { replies } = await commitUnder(this.#client, options.guard, request, left());
+    const { replies } = await commitUnder(this.#client, options.guard, request, left.all());
     const [reply] = replies;
     return reply?.type === 'delete' && reply.deleted > 0;
   }
@@ -240,12 +239,12 @@ export class AtomicValue<T = unknown> {
     expected: Expected<T>,
     change: ReturnType<typeof put> | ReturnType<typeof remove>,
     { guard }: WriteOptions,
-    left: () => WaitOptions,
+    left: TimeLeft,
   ): Promise<Swapped<T>> {
     checkGuard(guard);
     const asExpected: readonly Compare[] = await comparesOf(this.key, expected, this.#payloads);
     const request = { compare: asExpected, success: [change], failure: [get(this.key)] };
-    const reply = await commitUnder(this.#client, guard, request, left());
+    const reply = await commitUnder(this.#client, guard, request, left.all());
     if (reply.succeeded) return { succeeded: true, revision: reply.revision };
     return { succeeded: false, found: await this.#versioned(keyIn(reply)) };
   }
@@ -258,8 +257,9 @@ export class AtomicValue<T = unknown> {
     return `${what} the value ${JSON.stringify(this.name)}`;
   }
 
-  #left(options: WaitOptions, what: string): () => WaitOptions {
+  #left(options: WaitOptions, what: string): TimeLeft {
     checkWaitOptions(options, this.#doing(what));
-    return timeLeft(this.#client.runtime, options, this.#doing(what));
+    const { signal, timeoutMs = defaultTimeoutMs } = options;
+    return new TimeLeft(this.#client.runtime, { signal, timeoutMs }, this.#doing(what));
   }
 }

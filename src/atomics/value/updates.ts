@@ -1,5 +1,5 @@
 import type { Payloads } from '../../payload/index.js';
-import { type WaitOptions, waitFor } from '../../runtime/index.js';
+import { type TimeLeft, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Codec, compare, get, type Key, type KeyValue, put } from '../../store/index.js';
 import { Crowd } from '../crowd.js';
@@ -19,7 +19,7 @@ export interface Update<T> {
   readonly change: (current: T | undefined) => T | Promise<T>;
   readonly guard: TransactionGuard | undefined;
   /** What is left of its time. */
-  readonly left: () => WaitOptions;
+  readonly left: TimeLeft;
   readonly doing: string;
 }
 
@@ -61,7 +61,7 @@ export class Updates<T> {
     // One that gives up before its turn ends nobody else's.
     this.#over = before.then(() => own);
     try {
-      await waitFor(this.#parts.client.runtime, before, update.left(), update.doing);
+      await waitFor(this.#parts.client.runtime, before, update.left.all(), update.doing);
       return await this.#untilWritten(update);
     } finally {
       end();
@@ -90,7 +90,7 @@ export class Updates<T> {
         success: [put(key, made.bytes)],
         failure: [get(key)],
       };
-      const reply = await commitUnder(client, update.guard, request, update.left());
+      const reply = await commitUnder(client, update.guard, request, update.left.all());
       if (reply.succeeded) return this.#written(made, reply.revision);
       this.#crowd.refused();
       seen = seenIn(keyIn(reply));
@@ -102,7 +102,7 @@ export class Updates<T> {
   /** As a transaction, which stands in the line of the key. */
   async #updateInLine({ change, guard, left }: Update<T>): Promise<Updated<T>> {
     const { client, key } = this.#parts;
-    const options = { ...left(), maxConflicts: Number.POSITIVE_INFINITY };
+    const options = { ...left.all(), maxConflicts: Number.POSITIVE_INFINITY };
     const committed = await atomically(
       client,
       async (tx) => {
@@ -129,7 +129,7 @@ export class Updates<T> {
     { change, left, doing }: Update<T>,
   ): Promise<Made<T> | { readonly failure: unknown }> {
     const making = this.#make(bytes, change).catch((failure: unknown) => ({ failure }));
-    return waitFor(this.#parts.client.runtime, making, left(), doing);
+    return waitFor(this.#parts.client.runtime, making, left.all(), doing);
   }
 
   #written({ value, bytes }: Made<T>, revision: number): Updated<T> {
@@ -137,9 +137,9 @@ export class Updates<T> {
     return { value, revision };
   }
 
-  async #read(left: () => WaitOptions): Promise<Seen> {
+  async #read(left: TimeLeft): Promise<Seen> {
     const { client, key } = this.#parts;
-    return seenIn((await client.store.range({ key }, left())).kvs[0]);
+    return seenIn((await client.store.range({ key }, left.all())).kvs[0]);
   }
 }
 

@@ -1,5 +1,5 @@
-import { invalidArgument, isPermanent, QuorateError } from '../../errors.js';
-import { Backoff, sleep, type WaitOptions } from '../../runtime/index.js';
+import { invalidArgument, isPermanent } from '../../errors.js';
+import { Backoff, sleep, TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, type Key, type KeyValue, nested, type Op, put, textOf } from '../../store/index.js';
 import { isLimit, limitIn } from './weights.js';
@@ -51,8 +51,8 @@ export class StoredLimit {
   async change(by: number, options: WaitOptions): Promise<number> {
     const { runtime, store } = this.#client;
     const backoff = new Backoff(runtime, { firstMs: 5, longestMs: 200 });
-    const left = timeLeft(this.#client, options);
-    let kv = (await store.range({ key: this.key }, left())).kvs[0];
+    const left = new TimeLeft(runtime, options, 'changing a limit');
+    let kv = (await store.range({ key: this.key }, left.forRequest())).kvs[0];
     for (;;) {
       const limit = this.of(kv) + by;
       if (!isLimit(limit)) {
@@ -63,11 +63,11 @@ export class StoredLimit {
       }
       const asRead = compare.mod(this.key, 'equal', kv?.modRevision ?? 0);
       const request = { compare: [asRead], success: [this.#put(limit)], failure: [get(this.key)] };
-      const { succeeded, replies } = await store.txn(request, left());
+      const { succeeded, replies } = await store.txn(request, left.forRequest());
       if (succeeded) return limit;
       const [read] = replies;
       kv = read?.type === 'range' ? read.kvs[0] : undefined;
-      const { timeoutMs: leftMs = Number.POSITIVE_INFINITY } = left();
+      const { timeoutMs: leftMs = Number.POSITIVE_INFINITY } = left.all();
       await sleep(runtime, Math.min(backoff.nextMs(), leftMs), { signal: options.signal });
     }
   }
@@ -103,15 +103,4 @@ export class StoredLimit {
   #put(limit: number): Op {
     return put(this.key, String(limit));
   }
-}
-
-/** What is left of a wait, for each of its parts. Throws when nothing is. */
-function timeLeft({ runtime }: Client, { signal, timeoutMs }: WaitOptions): () => WaitOptions {
-  if (timeoutMs === undefined) return () => ({ signal });
-  const endMs = runtime.monotonicMs() + timeoutMs;
-  return () => {
-    const leftMs = endMs - runtime.monotonicMs();
-    if (leftMs > 0) return { signal, timeoutMs: leftMs };
-    throw new QuorateError('timeout', `no result within ${timeoutMs} ms while changing a limit`);
-  };
 }

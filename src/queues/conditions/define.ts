@@ -10,10 +10,9 @@
  *   release or an assignment that is under way with older knowledge is refused by its compares.
  */
 import { invalidArgument } from '../../errors.js';
-import { Backoff, type WaitOptions } from '../../runtime/index.js';
+import { Backoff, TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, type Op, put, txnOf } from '../../store/index.js';
-import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { checkKind, createGates } from '../producer/admission.js';
 import { firstOf } from '../reading/first-of.js';

@@ -1,9 +1,8 @@
 /** What a condition queue waits for, and what is missing: looked up from outside, as of one revision. */
 import { isQuorateError, QuorateError } from '../../errors.js';
-import type { WaitOptions } from '../../runtime/index.js';
+import { TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { txnOf } from '../../store/index.js';
-import { TimeLeft } from '../emptying/time-left.js';
 import { placeOf, type QueueKeys } from '../keys.js';
 import { firstOf } from '../reading/first-of.js';
 import { readStarts } from '../reading/starts.js';

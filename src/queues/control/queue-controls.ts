@@ -10,11 +10,10 @@
  *   came between, which this one is then made of. Nothing depends on a session, a watch or the history.
  */
 import { invalidArgument } from '../../errors.js';
-import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
+import { Backoff, checkWaitOptions, TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, put, txnOf } from '../../store/index.js';
 import { checkedBound } from '../bounds/check-bound.js';
-import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { checkKindIn, kindReads } from '../producer/admission.js';
 import { firstOf } from '../reading/first-of.js';

@@ -11,7 +11,7 @@
  * - *Somebody opens the queue again*: each look reads the control at the same revision, and finds it open: the drain fails.
  */
 import { QuorateError } from '../../errors.js';
-import { Backoff, checkWaitOptions, type WaitOptions, waitFor } from '../../runtime/index.js';
+import { Backoff, checkWaitOptions, TimeLeft, type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Key, type RangeOp, type Store, txnOf } from '../../store/index.js';
 import type { Subscription } from '../../watch/index.js';
@@ -21,7 +21,6 @@ import type { QueueKeys } from '../keys.js';
 import { firstOf } from '../reading/first-of.js';
 import { readStarts } from '../reading/starts.js';
 import { decodeControl } from '../records/index.js';
-import { TimeLeft } from './time-left.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 

@@ -16,7 +16,7 @@
  * - *Two at once*: each item is counted by the one that deleted it.
  */
 import { isQuorateError, QuorateError } from '../../errors.js';
-import { Backoff, checkWaitOptions, type Runtime, type WaitOptions } from '../../runtime/index.js';
+import { Backoff, checkWaitOptions, type Runtime, TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
   compare,
@@ -35,7 +35,6 @@ import { isPassing, isPassingRead } from '../failures.js';
 import { placeOf, type QueueKeys } from '../keys.js';
 import { type LevelStart, readStarts } from '../reading/starts.js';
 import { type Sweep, sweepOfDelayed, sweepOfTimers } from './purge-delayed.js';
-import { TimeLeft } from './time-left.js';
 
 /** Deleted by one nested transaction, and by one request. */
 const itemsPerBlock = 50;

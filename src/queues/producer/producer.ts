@@ -1,6 +1,6 @@
 import type { Lane } from '../../commit/index.js';
 import { QuorateError } from '../../errors.js';
-import type { WaitOptions } from '../../runtime/index.js';
+import { defaultTimeoutMs, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { ExpiringLeases } from '../expiring-leases.js';
 import { asQuorateError } from '../failures.js';
@@ -9,8 +9,6 @@ import type { QueueBound } from '../records/index.js';
 import { EnqueuePipeline } from './enqueue-pipeline.js';
 import type { Draft, Enqueued } from './submission.js';
 import { WaitingCall } from './waiting-call.js';
-
-const defaultTimeoutMs = 10_000;
 
 interface Opened {
   readonly pipeline: EnqueuePipeline;

@@ -13,10 +13,9 @@
  * - *The lease of the result is gone*: the request is refused as a whole; again with another.
  */
 import { isQuorateError } from '../../errors.js';
-import { type WaitOptions, waitFor } from '../../runtime/index.js';
+import { TimeLeft, type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, type Op, put, remove, txnOf } from '../../store/index.js';
-import { TimeLeft } from '../emptying/time-left.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import { findItem } from '../reading/item.js';

@@ -1,5 +1,5 @@
 import { invalidArgument, QuorateError } from '../../errors.js';
-import { checkWaitOptions, Listeners, type WaitOptions } from '../../runtime/index.js';
+import { checkWaitOptions, defaultTimeoutMs, Listeners, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Codec, get, type KeyValue, textOf, txnOf } from '../../store/index.js';
 import { ExpiringLeases } from '../expiring-leases.js';
@@ -33,8 +33,6 @@ export interface CancelOptions extends WaitOptions {
   /** For people, and the reason of the handler's signal. At most 1 KiB is kept. */
   reason?: string;
 }
-
-const defaultTimeoutMs = 10_000;
 
 /** What becomes of a queue's jobs, seen and decided from outside of its workers. */
 export class JobOutcomes {

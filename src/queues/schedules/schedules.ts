@@ -5,10 +5,15 @@
  * - *Reply lost*: the exactly-once store finds out whether this change was applied. Nothing depends on a session, a watch or the history.
  */
 import { invalidArgument, QuorateError } from '../../errors.js';
-import { Backoff, checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
+import {
+  Backoff,
+  checkWaitOptions,
+  defaultTimeoutMs,
+  TimeLeft,
+  type WaitOptions,
+} from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { checkName, compare, get, type KeyValue, put, remove, textOfKey, txnOf } from '../../store/index.js';
-import { TimeLeft } from '../emptying/time-left.js';
 import type { QueueKeys } from '../keys.js';
 import { admissionOf } from '../producer/admission.js';
 import type { ItemOptions } from '../producer/item-options.js';
@@ -25,7 +30,6 @@ import { checkedMissed, type MissedTicks } from './due.js';
 import { checkedRule, type ScheduleRule, ticksOf } from './ticks.js';
 
 const retryDelay = { firstMs: 5, longestMs: 200 };
-const defaultTimeoutMs = 10_000;
 const longestName = 256;
 /** It is written with each tick. */
 const longestPayloadBytes = 256 * 1_024;

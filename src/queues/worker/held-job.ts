@@ -23,11 +23,11 @@
  */
 import { isQuorateError, QuorateError } from '../../errors.js';
 import {
-  abortedError,
   Backoff,
   linkedSignal,
   type Runtime,
   sleep,
+  TimeLeft,
   type WaitOptions,
   waitFor,
 } from '../../runtime/index.js';
@@ -390,13 +390,13 @@ export class HeldJob {
   ): Promise<{ reply: TxnReply; custody: Custody }> {
     const { keys, store, runtime, leases, signal } = this.#context;
     const { id } = this.assigned;
-    const limitsNow = this.#limitsOf(options);
+    const left = new TimeLeft(runtime, options, `ending job ${id}`);
     let backoff: Backoff | undefined;
     let leasesGone = 0;
     for (;;) {
       let isSent = false;
       try {
-        const limits = limitsNow();
+        const limits = left.forRequest();
         const made = attempt(limits);
         // Most need nothing first.
         const { success, custodyAfter } = made instanceof Promise ? await made : made;
@@ -428,20 +428,6 @@ export class HeldJob {
       await sleep(runtime, backoff.nextMs(), { signal: until.signal }).catch(() => {});
       until.unlink();
     }
-  }
-
-  /** What is left of the caller's limits at each attempt. */
-  #limitsOf({ signal, timeoutMs }: CallOptions): () => CallOptions {
-    const { runtime } = this.#context;
-    const doing = `ending job ${this.assigned.id}`;
-    const untilMs = timeoutMs === undefined ? undefined : runtime.monotonicMs() + timeoutMs;
-    return () => {
-      if (signal?.aborted) throw abortedError(signal, doing);
-      if (untilMs === undefined) return { signal };
-      const leftMs = untilMs - runtime.monotonicMs();
-      if (leftMs > 0) return { signal, timeoutMs: leftMs };
-      throw new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`);
-    };
   }
 
   #unknown(): QuorateError {
