@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.js';
 
 const plan = 'src/queues/bounds/credit-plan.ts';
+const round = 'src/queues/bounds/credit-round.ts';
 const creditKeys = 'src/queues/bounds/credit-keys.ts';
 const account = 'src/queues/bounds/credit-account.ts';
 const entrance = 'src/queues/bounds/entrance.ts';
@@ -10,7 +11,7 @@ const killedBy = 'queue-bounds';
 export const queueBoundsMutants: readonly Mutant[] = [
   {
     name: 'unspent-credit-not-counted',
-    file: plan,
+    file: round,
     find: ': bound.maxLength - live - unspent };',
     replace: ': bound.maxLength - live };',
     story:
@@ -104,7 +105,7 @@ export const queueBoundsMutants: readonly Mutant[] = [
   },
   {
     name: 'taken-away-bound-told-to-nobody',
-    file: plan,
+    file: round,
     find: 'if (this.#bound === undefined || account.demand.next > this.#bound.maxLength) {',
     replace:
       'if (this.#bound === undefined) return false;\n    if (account.demand.next > this.#bound.maxLength) {',

@@ -26,6 +26,13 @@ export interface PlannedGrant extends Grant {
   readonly demandMod?: number;
 }
 
+/** A job that may be dropped. */
+export interface Droppable {
+  readonly id: ItemId;
+  readonly create: number;
+  readonly generation: number;
+}
+
 /** All of it, or nothing. */
 export interface CreditWrite {
   /** The revision of the control that it was planned under. */
@@ -33,8 +40,14 @@ export interface CreditWrite {
   readonly grants: readonly PlannedGrant[];
   /** Accounts whose producers are gone, if their demands are still those of these revisions (0: there is none). */
   readonly forgotten: readonly { readonly name: string; readonly demandMod: number }[];
-  /** Jobs that make room, which nobody works on. */
-  readonly drops: readonly { readonly id: ItemId; readonly create: number; readonly generation: number }[];
+  /** They make room, and nobody works on them. */
+  readonly drops: readonly Droppable[];
   /** How far the view went. */
   readonly seen: number;
+}
+
+/** How much of it one write holds at most. */
+export interface CreditLimits {
+  readonly grantsPerWrite: number;
+  readonly dropsPerWrite: number;
 }

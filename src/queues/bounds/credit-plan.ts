@@ -7,49 +7,21 @@
  *
  * - **The view** is one read of all accounts, with the number of items at the same revision, and the watch from there on: nothing
  *   else, not even replies to writes of its own. After a write nothing is planned before the watch has brought it.
- * - **In line**: a producer whose front does not fit, in the order of the revisions that made it so. The first gets all that it lacks, or
- *   nothing: out of what is free; else of what others hold unspent, which is taken back by a compare with what they have used; else,
- *   if the oldest may be dropped, of what those take up. So two producers never wait for each other's part.
- * - **Ahead**: what nobody waits for is lent in blocks, so that a queue with room costs no grant for each call.
+ * - **Rounds**: who gets what of it, in what order, is decided in credit-round.ts, by one look at the view.
  * - **Gone**: the account of a producer that is no longer present is deleted, and with it what it had not spent, if it has not spent it since.
  *
  * Every write compares mod(h/ctl): a bound that was changed is obeyed from its revision on.
  */
-import type { ItemId } from '../keys.js';
 import type { Demand, Grant, QueueBound } from '../records/index.js';
-import type { CreditChange, CreditWrite, StoredAccount } from './credit-messages.js';
+import type { CreditChange, CreditLimits, CreditWrite, Droppable, StoredAccount } from './credit-messages.js';
+import { CreditRound } from './credit-round.js';
+import { isAsking, type PlannedAccount } from './planned-account.js';
 
-/** Of one account, lent ahead at most, and of all that is free. */
-const mostAhead = 256;
-const aheadPart = 4;
 const noGrant: Grant = { granted: 0, answered: 0, refused: 0 };
 const noDemand: Demand = { used: 0, next: 0, wanted: 0, ask: 0 };
 
-export interface CreditLimits {
-  readonly grantsPerWrite: number;
-  readonly dropsPerWrite: number;
-}
-
 /** With the control, the term, and as many accounts that are forgotten: below etcd's 128 compares and operations on a path. */
 export const creditLimits: CreditLimits = { grantsPerWrite: 12, dropsPerWrite: 16 };
-
-/** A job that may be dropped. */
-export interface Droppable {
-  readonly id: ItemId;
-  readonly create: number;
-  readonly generation: number;
-}
-
-interface Account {
-  readonly name: string;
-  here: boolean;
-  grant: Grant;
-  demand: Demand;
-  /** The revision that wrote the demand; 0 if there is none. */
-  demandMod: number;
-  /** Since when its front does not fit; undefined: it does, or nothing waits. */
-  since: number | undefined;
-}
 
 /** News that came while the view was being read. */
 interface Early {
@@ -59,7 +31,7 @@ interface Early {
 
 export class CreditPlan {
   readonly #limits: CreditLimits;
-  readonly #accounts = new Map<string, Account>();
+  readonly #accounts = new Map<string, PlannedAccount>();
   #bound: QueueBound | undefined;
   #isNeeded = false;
   #live = 0;
@@ -105,7 +77,7 @@ export class CreditPlan {
     this.#live = state.live;
     this.#accounts.clear();
     for (const { name, here, grant, demand, demandMod } of state.accounts) {
-      const account: Account = {
+      const account: PlannedAccount = {
         ...{ name, here, grant: grant ?? noGrant, demand: demand ?? noDemand, demandMod },
         since: undefined,
       };
@@ -132,7 +104,7 @@ export class CreditPlan {
     const forgotten = gone.slice(0, this.#limits.grantsPerWrite);
     // What they had not spent is free in the same revision.
     const accounts = [...this.#accounts.values()].filter((account) => !forgotten.includes(account));
-    const round = new Round(this.#bound, this.#live, accounts, this.#limits, oldest);
+    const round = new CreditRound(this.#bound, this.#live, accounts, this.#limits, oldest);
     const { grants, drops } = round.run();
     if (forgotten.length === 0 && grants.length === 0 && drops.length === 0) return undefined;
     const asSeen = forgotten.map(({ name, demandMod }) => ({ name, demandMod }));
@@ -171,7 +143,7 @@ export class CreditPlan {
     if (isNothing) this.#accounts.delete(account.name);
   }
 
-  #account(name: string): Account {
+  #account(name: string): PlannedAccount {
     const known = this.#accounts.get(name);
     if (known !== undefined) return known;
     const account = { name, here: false, grant: noGrant, demand: noDemand, demandMod: 0, since: undefined };
@@ -179,173 +151,8 @@ export class CreditPlan {
     return account;
   }
 
-  #stands(account: Account, revision: number): void {
+  #stands(account: PlannedAccount, revision: number): void {
     if (!isAsking(account)) account.since = undefined;
     else account.since ??= revision;
   }
-}
-
-function lackOf({ grant, demand }: Account): number {
-  return demand.used + demand.next - grant.granted;
-}
-
-function isAsking(account: Account): boolean {
-  const { here, grant, demand } = account;
-  return here && demand.next > 0 && lackOf(account) > 0 && grant.answered < demand.ask;
-}
-
-function unspentOf({ grant, demand }: Account): number {
-  return Math.max(0, grant.granted - demand.used);
-}
-
-interface GrantChange {
-  granted: number;
-  answers: boolean;
-  refuses: boolean;
-  takesBack: boolean;
-}
-
-function untouched({ grant }: Account): GrantChange {
-  return { granted: grant.granted, answers: false, refuses: false, takesBack: false };
-}
-
-/** One look at who waits and what there is. */
-class Round {
-  readonly #bound: QueueBound | undefined;
-  readonly #limits: CreditLimits;
-  readonly #oldest: (most: number) => readonly Droppable[];
-  readonly #accounts: readonly Account[];
-  readonly #granted = new Map<Account, GrantChange>();
-  readonly #free: { count: number };
-  #drops: readonly Droppable[] = [];
-  /** Others hold something that this write cannot take from them any more: whether there is room is not known. */
-  #isCutShort: boolean;
-
-  constructor(
-    bound: QueueBound | undefined,
-    live: number,
-    accounts: readonly Account[],
-    limits: CreditLimits,
-    oldest: (most: number) => readonly Droppable[],
-  ) {
-    this.#bound = bound;
-    this.#limits = limits;
-    this.#oldest = oldest;
-    this.#accounts = accounts;
-    const unspent = this.#accounts.reduce((sum, account) => sum + unspentOf(account), 0);
-    this.#isCutShort = accounts.some((account) => !account.here && unspentOf(account) > 0);
-    // Without a bound nobody needs any, and what is left from before is not to be spent under the next.
-    this.#free = { count: bound === undefined ? -unspent : bound.maxLength - live - unspent };
-  }
-
-  run(): Pick<CreditWrite, 'grants' | 'drops'> {
-    const line = this.#accounts
-      .filter(({ since }) => since !== undefined)
-      .sort((a, b) => (a.since ?? 0) - (b.since ?? 0) || (a.name < b.name ? -1 : 1));
-    if (this.#free.count < 0) this.#takeBack(-this.#free.count, undefined);
-    let waits = false;
-    for (const account of line) {
-      if (this.#granted.size >= this.#limits.grantsPerWrite) break;
-      if (this.#serve(account)) continue;
-      waits = true;
-      // Whoever is first waits; to pass it would let small ones keep a large one out for ever.
-      if (this.#bound?.whenFull !== 'refuse' || this.#isCutShort) break;
-    }
-    if (!waits) this.#lend();
-    return {
-      drops: this.#drops,
-      grants: [...this.#granted].map(([account, grant]) => grantOf(account, grant)),
-    };
-  }
-
-  /** Gives it all that its front lacks. False if there is not enough (yet); it is told so if it is not to wait, or would for ever. */
-  #serve(account: Account): boolean {
-    if (this.#bound === undefined || account.demand.next > this.#bound.maxLength) {
-      this.#entry(account).answers = true;
-      return true;
-    }
-    const lack = lackOf(account) + (account.grant.granted - this.#grantedTo(account));
-    if (lack > this.#free.count) this.#takeBack(lack - this.#free.count, account);
-    if (lack > this.#free.count && this.#isCutShort) return false;
-    if (lack > this.#free.count && this.#bound.whenFull === 'drop-oldest')
-      this.#drop(lack - this.#free.count);
-    const fits = lack <= this.#free.count;
-    if (fits) this.#give(account, lack);
-    if (fits) this.#entry(account).answers = true;
-    else if (this.#bound.whenFull === 'refuse')
-      Object.assign(this.#entry(account), { answers: true, refuses: true });
-    return fits;
-  }
-
-  /** What others have not spent, those who wait for nothing first. Of who was refused just now too. */
-  #takeBack(wanted: number, except: Account | undefined): void {
-    const holders = this.#accounts
-      .filter((account) => account.here && account !== except && unspentOf(account) > 0)
-      .filter((account) => this.#grantedTo(account) === account.grant.granted)
-      .sort((a, b) => (b.since ?? Number.POSITIVE_INFINITY) - (a.since ?? Number.POSITIVE_INFINITY) || 0);
-    let missing = wanted;
-    for (const holder of holders) {
-      if (missing <= 0) return;
-      if (!this.#granted.has(holder) && this.#granted.size >= this.#limits.grantsPerWrite) {
-        this.#isCutShort = true;
-        return;
-      }
-      const unspent = unspentOf(holder);
-      Object.assign(this.#entry(holder), { granted: holder.demand.used, takesBack: true });
-      this.#free.count += unspent;
-      missing -= unspent;
-    }
-  }
-
-  /** Nothing, if it would not be enough. In steps, if it is much: nobody else gets what becomes free between them. */
-  #drop(wanted: number): void {
-    const before = this.#drops.length;
-    const all = this.#oldest(before + wanted);
-    if (all.length < before + wanted) return;
-    this.#drops = all.slice(0, Math.max(before, this.#limits.dropsPerWrite));
-    this.#free.count += this.#drops.length - before;
-  }
-
-  /** What nobody waits for: to those who wait for more than their front, then to all, in blocks. */
-  #lend(): void {
-    const present = this.#accounts.filter(({ here }) => here);
-    if (this.#free.count <= 0 || present.length === 0) return;
-    const ahead = Math.min(mostAhead, Math.floor(this.#free.count / (aheadPart * present.length)));
-    for (const account of present) {
-      if (this.#granted.size >= this.#limits.grantsPerWrite) return;
-      const unspent = this.#grantedTo(account) - account.demand.used;
-      // It is told why, and asks for less or nothing.
-      if (unspent < account.demand.next) continue;
-      const rest = Math.min(this.#free.count, account.demand.wanted - unspent);
-      const isLow = unspent * 2 < ahead;
-      const more = Math.max(rest, isLow ? Math.min(this.#free.count, ahead - unspent) : 0);
-      if (more > 0) this.#give(account, more);
-    }
-  }
-
-  #give(account: Account, count: number): void {
-    this.#entry(account).granted += count;
-    this.#free.count -= count;
-  }
-
-  #entry(account: Account): GrantChange {
-    const known = this.#granted.get(account);
-    if (known !== undefined) return known;
-    const entry = untouched(account);
-    this.#granted.set(account, entry);
-    return entry;
-  }
-
-  #grantedTo(account: Account): number {
-    return this.#granted.get(account)?.granted ?? account.grant.granted;
-  }
-}
-
-function grantOf(
-  { name, grant, demand, demandMod }: Account,
-  { granted, answers, refuses, takesBack }: GrantChange,
-): CreditWrite['grants'][number] {
-  const answered = answers ? demand.ask : grant.answered;
-  const refused = refuses ? demand.ask : grant.refused;
-  return { name, granted, answered, refused, ...(takesBack ? { demandMod } : {}) };
 }

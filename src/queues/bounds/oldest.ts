@@ -1,5 +1,5 @@
 import { levelOf } from '../keys.js';
-import type { Droppable } from './credit-plan.js';
+import type { Droppable } from './credit-messages.js';
 
 /** The oldest of these in order, of the least urgent level first where there are levels. They come about in order as it is. */
 export function oldestOf(jobs: Iterable<Droppable>, most: number): readonly Droppable[] {

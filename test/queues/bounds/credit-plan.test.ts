@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { CreditChange, CreditWrite, StoredAccount } from '../../../src/queues/bounds/credit-messages.js';
-import { CreditPlan, type Droppable } from '../../../src/queues/bounds/credit-plan.js';
+import type {
+  CreditChange,
+  CreditWrite,
+  Droppable,
+  StoredAccount,
+} from '../../../src/queues/bounds/credit-messages.js';
+import { CreditPlan } from '../../../src/queues/bounds/credit-plan.js';
 import { oldestOf } from '../../../src/queues/bounds/oldest.js';
 import { itemId } from '../../../src/queues/keys.js';
 import type { QueueBound } from '../../../src/queues/records/index.js';
