@@ -29,7 +29,7 @@ import { QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { KeyValue, LeaseId, Store } from '../../store/index.js';
-import { type Behind, Entrance, mayAdmitAgain } from '../bounds/entrance.js';
+import { Entrance, mayAdmitAgain } from '../bounds/entrance.js';
 import { answerKnown, costOf } from '../bounds/known.js';
 import { StoredTaskCheck } from '../conditions/known-names.js';
 import { QueueControls } from '../control/queue-controls.js';
@@ -38,11 +38,10 @@ import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
 import { itemId, type LevelName, type QueueKeys } from '../keys.js';
 import type { QueueBound } from '../records/index.js';
 import { admissionOf, createGates } from './admission.js';
-import { groupRequest, itemsPerGroup, type Reading } from './group-request.js';
+import { groupRequest, type Reading } from './group-request.js';
+import { PendingLine } from './pending-line.js';
 import type { Submission } from './submission.js';
 
-/** A group closes at this size; one larger item travels alone. */
-const bytesPerGroup = 1_000_000;
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 const laneTimeoutMs = 60_000;
 
@@ -66,9 +65,7 @@ export class EnqueuePipeline {
   readonly #entrance: Entrance;
   readonly #tasks: StoredTaskCheck;
   readonly #closed = sharedController();
-  readonly #pending: Submission[] = [];
-  #pendingItems = 0;
-  #pendingBytes = 0;
+  readonly #pending = new PendingLine();
   #counter = 0;
   #lastRevision = 0;
   #running = false;
@@ -76,7 +73,6 @@ export class EnqueuePipeline {
   #ahead: readonly Submission[] | undefined;
   /** One that was put back, as part of the one before it was. */
   #recalled: readonly Submission[] | undefined;
-  #onFull: (() => void) | undefined;
   #run: Promise<void> | undefined;
 
   constructor(options: {
@@ -105,10 +101,7 @@ export class EnqueuePipeline {
       submission.reject(closedError());
       return;
     }
-    this.#pending.push(submission);
-    this.#pendingItems += submission.drafts.length;
-    this.#pendingBytes += submission.bytes;
-    if (this.#isFull()) this.#onFull?.();
+    this.#pending.add(submission);
     if (this.#running) return;
     this.#running = true;
     // A microtask later, so that calls of the same turn travel together.
@@ -120,10 +113,7 @@ export class EnqueuePipeline {
   /** Refuses what is not sent yet, with `closed`; what is sent gets its answer. */
   close(): void {
     this.#closed.abort(closedError());
-    for (const submission of this.#pending.splice(0)) submission.reject(closedError());
-    this.#pendingItems = 0;
-    this.#pendingBytes = 0;
-    this.#onFull?.();
+    this.#pending.refuseAll(closedError);
   }
 
   /** Gives back what it has in a bounded queue, when what was sent has its answer. For after the closing. */
@@ -133,23 +123,15 @@ export class EnqueuePipeline {
     await this.#entrance.close();
   }
 
-  #isFull(): boolean {
-    return this.#pendingItems >= itemsPerGroup || this.#pendingBytes >= bytesPerGroup;
-  }
-
   async #enterAll(): Promise<void> {
     let commit: Promise<void> | undefined;
-    while (this.#pending.length > 0 || commit !== undefined) {
+    while (!this.#pending.isEmpty || commit !== undefined) {
       // A full group is read for while the one before it commits; others go on gathering meanwhile.
-      if (commit !== undefined && !this.#isFull()) {
-        const full = new Promise<void>((resolve) => {
-          this.#onFull = resolve;
-        });
-        await Promise.race([commit.then(() => (commit = undefined)), full]);
-        this.#onFull = undefined;
-        if (this.#pending.length === 0) continue;
+      if (commit !== undefined && !this.#pending.isFull) {
+        await Promise.race([commit.then(() => (commit = undefined)), this.#pending.untilFull()]);
+        if (this.#pending.isEmpty) continue;
       }
-      const group = this.#take();
+      const group = this.#pending.take();
       this.#ahead = commit === undefined ? undefined : group;
       const preparation = await this.#prepare(group, commit);
       await commit;
@@ -160,28 +142,9 @@ export class EnqueuePipeline {
       if (!this.#entrance.isInUse) continue;
       await commit;
       commit = undefined;
-      await this.#entrance.nobodyWaits(() => this.#pending.length === 0);
+      await this.#entrance.nobodyWaits(() => this.#pending.isEmpty);
     }
     this.#running = false;
-  }
-
-  /** The next group, in order of the calls. A call is not divided, unless it is beyond a group by itself. */
-  #take(): Submission[] {
-    const group: Submission[] = [];
-    let items = 0;
-    let bytes = 0;
-    for (const submission of this.#pending) {
-      const fits =
-        items + submission.drafts.length <= itemsPerGroup && bytes + submission.bytes <= bytesPerGroup;
-      if (group.length > 0 && !fits) break;
-      group.push(submission);
-      items += submission.drafts.length;
-      bytes += submission.bytes;
-    }
-    this.#pending.splice(0, group.length);
-    this.#pendingItems -= items;
-    this.#pendingBytes -= bytes;
-    return group.filter((submission) => submission.state === 'pending');
   }
 
   /** What the group is made with; undefined if nobody waits for the group any more, or nothing is let in. */
@@ -201,7 +164,7 @@ export class EnqueuePipeline {
         group = unknown;
       }
       const admitted = await this.#retrying(group, mayAdmitAgain, () =>
-        this.#entrance.admit(group, bound, this.#behind()),
+        this.#entrance.admit(group, bound, this.#pending.behind()),
       );
       if (admitted === 'again') continue;
       if (this.#closed.signal.aborted) for (const submission of group) submission.reject(closedError());
@@ -220,20 +183,7 @@ export class EnqueuePipeline {
       this.#recalled = this.#ahead;
       this.#ahead = undefined;
     }
-    this.#pending.unshift(...rest);
-    for (const { drafts, bytes } of rest) {
-      this.#pendingItems += drafts.length;
-      this.#pendingBytes += bytes;
-    }
-  }
-
-  #behind(): Behind {
-    const front = this.#pending.find(({ state }) => state === 'pending');
-    return {
-      front,
-      next: front === undefined ? 0 : costOf(front),
-      wanted: Math.min(this.#pendingItems, itemsPerGroup),
-    };
+    this.#pending.putBack(rest);
   }
 
   /** The leases that conditions of the group write on, asked for beside the read. Who does not get one is told why. */
@@ -312,7 +262,7 @@ export class EnqueuePipeline {
     { reading, leases }: Preparation,
   ): Promise<'settled' | 'refused' | 'failed' | 'lease-gone'> {
     this.#lastRevision = Math.max(this.#lastRevision, reading.revision);
-    const behind = this.#behind();
+    const behind = this.#pending.behind();
     const count = live.reduce((sum, submission) => sum + costOf(submission), 0);
     const spending = reading.bound && this.#entrance.spending(count, behind);
     const { request, answer } = groupRequest({
