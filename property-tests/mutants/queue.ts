@@ -7,6 +7,7 @@ const plan = 'src/queues/dispatch/dispatch-plan.ts';
 const dispatcher = 'src/queues/dispatch/dispatcher.ts';
 const heldJob = 'src/queues/worker/held-job.ts';
 const membership = 'src/queues/worker/membership.ts';
+const intake = 'src/queues/worker/intake.ts';
 const killedBy = 'queue';
 
 const ofProducers: readonly Mutant[] = [
@@ -235,7 +236,7 @@ const ofWorkers: readonly Mutant[] = [
   {
     name: 'no-catching-up-after-a-cut',
     file: membership,
-    find: 'if (!first) void this.#catchUp(item.revision).catch((error: unknown) => this.end(error));',
+    find: 'if (!first) void this.#intake.catchUp(item.revision).catch((error: unknown) => this.end(error));',
     replace: '',
     story: 'Curator #1140: after a long disconnection the queue is not filled any more',
     killedBy,
@@ -243,9 +244,9 @@ const ofWorkers: readonly Mutant[] = [
   },
   {
     name: 'record-taken-twice-after-a-cut',
-    file: membership,
-    find: 'const range = { ...this.#keys.recordsOf(this.worker), maxCreateRevision: revision };',
-    replace: 'const range = this.#keys.recordsOf(this.worker);',
+    file: intake,
+    find: 'const range = { ...this.#keys.recordsOf(this.#worker), maxCreateRevision: revision };',
+    replace: 'const range = this.#keys.recordsOf(this.#worker);',
     story:
       'Found here: after a cut a worker read what its watch brought as well, and ran a job twice in one generation',
     killedBy,
