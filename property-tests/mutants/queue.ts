@@ -128,7 +128,7 @@ const ofTheDispatcher: readonly Mutant[] = [
   {
     name: 'superseded-records-believed',
     file: plan,
-    find: 'if (generation !== job.generation || this.#jobs.get(job.id) !== undefined) continue;',
+    find: 'if (this.#generations.of(job.id) !== job.generation || this.#jobs.get(job.id) !== undefined) continue;',
     replace: 'if (this.#jobs.get(job.id) !== undefined) continue;',
     story: 'Bull #1416: what a worker that lost its job has written is taken for the state of the job',
     killedBy,

@@ -34,12 +34,13 @@ import { oldestOf } from '../bounds/oldest.js';
 import { Gathering } from '../conditions/gathering.js';
 import type { GatheredLook } from '../conditions/messages.js';
 import type { ItemId } from '../keys.js';
-import { type AssignedJob, lossOf, type TakeBack } from '../records/index.js';
+import { type AssignedJob, lossOf } from '../records/index.js';
 import { pulseForTick } from '../schedules/pulse.js';
 import type { TimerRead } from '../timers/messages.js';
 import { fillsWrite, firstOfFirings, TimerPlan } from '../timers/timer-plan.js';
 import { Cancellations } from './cancellations.js';
 import { FleetRules, type SeenControl } from './choice/fleet-rules.js';
+import { Generations } from './generations.js';
 import { Heartbeat } from './heartbeat.js';
 import { Levels } from './levels/levels.js';
 import type {
@@ -81,8 +82,7 @@ export class DispatchPlan {
   readonly #limits: PlanLimits;
   readonly #jobs = new PlannedJobs();
   readonly #workers = new PlannedWorkers();
-  /** Of items that are not planned (yet) too. */
-  readonly #generations = new Map<ItemId, { generation: number; takeBack: TakeBack }>();
+  readonly #generations = new Generations(this.#jobs);
   readonly #levels: Levels;
   readonly #heartbeat = new Heartbeat();
   readonly #rules = new FleetRules();
@@ -114,7 +114,7 @@ export class DispatchPlan {
         this.#load(input.state, nowMs);
         return;
       case 'window':
-        this.#merge(this.#levels.received(input), nowMs);
+        this.#generations.planMissing(this.#levels.received(input), nowMs);
         return;
       case 'changes':
         // An item goes in the revision that cancels it, and then nothing tells any more who had it.
@@ -228,7 +228,7 @@ export class DispatchPlan {
     this.#controlled(state.control, state.revision, nowMs);
     if (state.hasAccounts) this.#credit.setNeeded();
     for (const worker of state.workers) this.#workers.add(worker);
-    for (const [id, entry] of state.generations) this.#generations.set(id, { ...entry });
+    this.#generations.start(state.generations);
     for (const [id, jobs] of state.records) {
       const worker = this.#workers.get(id) ?? this.#workers.addLost(id);
       for (const job of jobs) {
@@ -236,9 +236,8 @@ export class DispatchPlan {
           this.#cancellations.wasGiven(job.id, id, job.generation);
           continue;
         }
-        const generation = this.#generations.get(job.id)?.generation ?? 0;
         // A record whose generation has passed says only who held the job once.
-        if (generation !== job.generation || this.#jobs.get(job.id) !== undefined) continue;
+        if (this.#generations.of(job.id) !== job.generation || this.#jobs.get(job.id) !== undefined) continue;
         this.#jobs.add({ ...job, place: { status: 'assigned', worker } });
       }
     }
@@ -258,7 +257,7 @@ export class DispatchPlan {
     if (change.type === 'item-created') {
       this.#heartbeat.itemCreated(revision);
       if (this.#jobs.get(change.item.id) === undefined && this.#levels.admits(change.item)) {
-        this.#addItem(change.item, nowMs);
+        this.#generations.plan(change.item, nowMs);
       }
       this.#levels.itemCreated(change.item.id, revision, nowMs);
       this.#gathering?.itemCreated(change.item.id, change.item.traits, revision);
@@ -277,7 +276,7 @@ export class DispatchPlan {
     if (revision <= this.#loadedAt) return;
     switch (change.type) {
       case 'taken-back':
-        this.#takenBack(change.id, change.generation, change.takeBack, nowMs);
+        this.#generations.takenBack(change.id, change.generation, change.takeBack, nowMs);
         return;
       case 'worker-present':
         this.#workers.present(change.worker);
@@ -305,39 +304,12 @@ export class DispatchPlan {
     this.#jobs.setHold((task) => gathering.holdsBack(task));
   }
 
-  #addItem(item: StoredItem, nowMs: number): void {
-    const taken = this.#generations.get(item.id);
-    const delayMs = taken?.takeBack.delayMs ?? 0;
-    this.#jobs.add({
-      ...item,
-      generation: taken?.generation ?? 0,
-      failures: taken?.takeBack.failures ?? 0,
-      losses: taken?.takeBack.losses ?? 0,
-      place: delayMs > 0 ? { status: 'delayed', untilMs: nowMs + delayMs } : { status: 'ready' },
-    });
-  }
-
   #itemGone(id: ItemId): void {
     this.#firing.delete(id);
-    this.#generations.delete(id);
+    this.#generations.gone(id);
     this.#levels.gone(id);
     const job = this.#jobs.get(id);
     if (job !== undefined) this.#jobs.remove(job);
-  }
-
-  #takenBack(id: ItemId, generation: number, takeBack: TakeBack, nowMs: number): void {
-    if (generation > (this.#generations.get(id)?.generation ?? 0)) {
-      this.#generations.set(id, { generation, takeBack });
-    }
-    const job = this.#jobs.get(id);
-    if (job === undefined || generation <= job.generation) return;
-    job.generation = generation;
-    job.failures = takeBack.failures;
-    job.losses = takeBack.losses;
-    this.#jobs.move(
-      job,
-      takeBack.delayMs > 0 ? { status: 'delayed', untilMs: nowMs + takeBack.delayMs } : { status: 'ready' },
-    );
   }
 
   #controlled(seen: SeenControl, asOf: number, nowMs: number): void {
@@ -352,10 +324,6 @@ export class DispatchPlan {
     const place = this.#jobs.get(id)?.place;
     const inHand = place !== undefined && 'worker' in place ? place.worker.id : undefined;
     this.#cancellations.cancelled({ id, reason, worker: inHand });
-  }
-
-  #merge(items: readonly StoredItem[], nowMs: number): void {
-    for (const item of items) if (this.#jobs.get(item.id) === undefined) this.#addItem(item, nowMs);
   }
 
   #planTakeBack(): PlannedWrite['takeBack'] {
@@ -413,12 +381,13 @@ export class DispatchPlan {
       const worker = this.#workers.get(takeBack.worker);
       if (takeBack.last && worker?.inHand.size === 0) this.#workers.remove(takeBack.worker);
     }
-    if (gate !== undefined) this.#merge(this.#levels.gateAnswered(gate, outcome.gateMoved), nowMs);
+    if (gate !== undefined)
+      this.#generations.planMissing(this.#levels.gateAnswered(gate, outcome.gateMoved), nowMs);
     const all = write.timers && outcome.timers && this.#timers?.written(write.timers, outcome.timers);
     const fired = all?.filter(({ id }) => this.#firing.has(id));
     this.#firing.clear();
     const items = (fired ?? []).map((item): StoredItem => ({ ...item, notBefore: item.create }));
-    this.#merge(
+    this.#generations.planMissing(
       items.filter((item) => this.#levels.admitsFired(item)),
       nowMs,
     );
@@ -458,7 +427,7 @@ export class DispatchPlan {
     }
     const { generation, takeBack } =
       result.type === 'returned' ? result : { generation: taken.generation + 1, takeBack: lossOf(taken) };
-    this.#takenBack(taken.id, generation, takeBack, nowMs);
+    this.#generations.takenBack(taken.id, generation, takeBack, nowMs);
   }
 
   /** How often to beat, at least, for timers and ticks to come; undefined if there are none. */
