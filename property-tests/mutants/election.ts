@@ -5,6 +5,7 @@ const election = 'src/election/election.ts';
 const leadership = 'src/election/leadership.ts';
 const observe = 'src/election/observe.ts';
 const line = 'src/line/line.ts';
+const leaving = 'src/line/leaving.ts';
 const killedBy = 'election';
 
 const wins: readonly Mutant[] = [
@@ -98,7 +99,7 @@ const terms: readonly Mutant[] = [
   },
   {
     name: 'election-resigns-for-another',
-    file: line,
+    file: leaving,
     find: 'compare: place.guards(), success: [remove(first.key), ...alongside], failure: [] };',
     replace: 'compare: [], success: [remove(first.key), ...alongside], failure: [] };',
     story: 'etcd Go Mutex.Unlock, Redlock: an unconditional delete by who has lost the lease long ago',

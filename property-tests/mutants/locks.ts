@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.js';
 
 const place = 'src/line/place.ts';
 const line = 'src/line/line.ts';
+const leaving = 'src/line/leaving.ts';
 const joining = 'src/line/joining.ts';
 const lineWatch = 'src/line/line-watch.ts';
 const writes = 'src/line/fenced-writes.ts';
@@ -284,7 +285,7 @@ const handing: readonly Mutant[] = [
   },
   {
     name: 'lock-handed-to-who-leaves',
-    file: line,
+    file: leaving,
     find: "if (place.state.status === 'waiting' && (await this.#takeOver(place))) continue;",
     replace: '',
     story: 'a waiter that gives up at the moment in which it is handed the lock keeps it for ever',

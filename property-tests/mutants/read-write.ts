@@ -7,7 +7,7 @@ const readPlace = 'src/locks/read-write/read-place.ts';
 const upgrade = 'src/locks/read-write/upgrade.ts';
 const writeHold = 'src/locks/read-write/write-hold.ts';
 const giveUpWriteKey = 'src/locks/read-write/give-up-write-key.ts';
-const line = 'src/line/line.ts';
+const leaving = 'src/line/leaving.ts';
 const killedBy = 'read-write';
 
 const turns: readonly Mutant[] = [
@@ -46,7 +46,7 @@ const turns: readonly Mutant[] = [
   },
   {
     name: 'rw-other-key-stays',
-    file: line,
+    file: leaving,
     find: 'await this.#leave(new Place({ claims, session, revision, asOf: revision, older: new Map() }), []);',
     replace: '',
     story: 'kazoo #760, by two keys: what was lost in part is not cleared away, and blocks all',

@@ -11,8 +11,7 @@
  * - join: `IF anchor stands THEN put k, range line`, or what look.ts tells of it in a crowd (two joins of one line never share a request, since each ranges
  *   what the other writes). The range sees the put: one reply tells the rank and who is older.
  * - step back: `IF mod(k) = m, anchor stands THEN delete k, put k2, range line`: leaves and queues again in one.
- * - leave: `IF mod(k) = m THEN delete k`. May be repeated, so it takes no lane of the exactly-once store while nobody else
- *   waits there, and goes past that store where there is no space.
+ * - leave: `IF mod(k) = m THEN delete k`. May be repeated: see leaving.ts.
  * - hand over, from a holder h to a waiter w: `IF mod(h) = m, mod(w) = n THEN put h (saying w, on w's lease), delete w`. The
  *   holder's key keeps its rank, so nobody behind stirs and nobody comes between; its old guard is dead. A waiter whose
  *   own key goes reads the line: either a key says that it was handed over to it, or it was deleted by somebody.
@@ -37,8 +36,7 @@
  * settled all the same, it can no longer be applied, so one read of the line tells. **Session lost:** the keys die
  * with the lease and a late join is refused by the anchor. **Pause:** whoever holds compares the clock.
  */
-import { isQuorateError, QuorateError } from '../errors.js';
-import { Backoff, sleep } from '../runtime/index.js';
+import { QuorateError } from '../errors.js';
 import type { Client, DelayLease, Session } from '../session/index.js';
 import {
   compare,
@@ -52,18 +50,17 @@ import {
   put,
   remove,
   type TxnOp,
-  type TxnReply,
   type TxnRequest,
 } from '../store/index.js';
 import { grantedStem, sentinelOf } from './grant.js';
 import { GrantedWatch, type PlaceWatch, WholeLineWatch } from './granted-watch.js';
 import { Granting } from './granting.js';
 import { Joining, type PlaceShape, sendJoinings } from './joining.js';
+import { Leaving } from './leaving.js';
 import type { LineWatchOptions } from './line-watch.js';
 import { type Look, lookInACrowd, wholeLook } from './look.js';
-import { Place } from './place.js';
+import type { Place } from './place.js';
 import { encodePlace, type PlaceRecord } from './place-record.js';
-import { readLine } from './read-line.js';
 import { putWhereDue, secure, takeOn } from './securing.js';
 
 export interface LineOptions extends LineWatchOptions {
@@ -101,6 +98,7 @@ export class Line {
   readonly #options: LineOptions;
   readonly #watch: PlaceWatch;
   readonly #granting: Granting | undefined;
+  readonly #leaving: Leaving;
   readonly #id: string;
   /** Stems of places of this object that are certainly gone. */
   readonly #free: string[] = [];
@@ -117,17 +115,17 @@ export class Line {
     this.prefix = `${prefix}${options.suffix ?? 'l/'}`;
     this.range = prefixRange(this.prefix);
     this.#id = client.runtime.newId();
-    if (options.grants !== true) {
-      this.#watch = new WholeLineWatch(client, this.range, options);
-      return;
-    }
-    const sentinel = sentinelOf(prefix);
     const { prefix: own, range } = this;
-    this.#look = { key: own, rangeEnd: `${sentinel}\0` };
-    this.#sentinel = sentinel;
-    this.#granting = new Granting(client, { base: prefix, prefix: own, range, sentinel, id: this.#id });
-    const { mailbox } = this.#granting;
-    this.#watch = new GrantedWatch({ client, range, look: this.#look, sentinel, mailbox });
+    if (options.grants === true) {
+      const sentinel = sentinelOf(prefix);
+      this.#look = { key: own, rangeEnd: `${sentinel}\0` };
+      this.#sentinel = sentinel;
+      this.#granting = new Granting(client, { base: prefix, prefix: own, range, sentinel, id: this.#id });
+      const { mailbox } = this.#granting;
+      this.#watch = new GrantedWatch({ client, range, look: this.#look, sentinel, mailbox });
+    } else this.#watch = new WholeLineWatch(client, range, options);
+    const free = (stem: string) => this.#free.push(stem);
+    this.#leaving = new Leaving({ client, range, watch: this.#watch, granting: this.#granting, free });
   }
 
   /**
@@ -179,75 +177,22 @@ export class Line {
    * Gives a place up. Resolves once it is certainly gone: true if this has deleted it; false if somebody else had, or an
    * attempt whose reply was lost, or its session is over, or the client is closed; then what was left of its keys has gone
    * too. Never rejects. Repeats while the store is away; the lease bounds that.
-   *
-   * A store that is out of space refuses every put, those that make a write exactly-once too; so it is asked by itself
-   * then, which this request, being guarded, may be, again and again.
    */
   leave(place: Place, alongside: readonly Op[] = []): Promise<boolean> {
-    return place.claims.length > 1 ? this.#leaveWhole(place, alongside) : this.#leave(place, alongside);
-  }
-
-  /** Where somebody had deleted one of its keys it was gone; the others would stand as long as the session. */
-  async #leaveWhole(place: Place, alongside: readonly Op[]): Promise<boolean> {
-    const { claims, session, revision } = place;
-    if (await this.#leave(place, alongside)) return true;
-    await this.#leave(new Place({ claims, session, revision, asOf: revision, older: new Map() }), []);
-    return false;
-  }
-
-  async #leave(place: Place, alongside: readonly Op[]): Promise<boolean> {
-    const { signal } = place.session;
-    // Guarded by what it deletes: sent again whatever became of it, it does nothing once it was applied.
-    const repeatable = alongside.length === 0;
-    this.#watch.forget(place);
-    const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });
-    const { store, plainStore } = this.#client;
-    let isFull = false;
-    if (place.state.status === 'admitted') await this.#granting?.prepared(place);
-    while (place.state.status !== 'gone') {
-      if (isFull) place.behind = [];
-      const request = this.#leaving(place, alongside);
-      try {
-        const reply = isFull
-          ? await plainStore.txn(request, { signal })
-          : await store.txn(request, {
-              repeatable,
-              signal,
-              timeoutMs: Number.POSITIVE_INFINITY,
-            });
-        if (isDone(place, reply)) {
-          this.given(place);
-          return true;
-        }
-        if (this.#granting?.isRefusedForNext(place, reply)) continue;
-        // Who waited may have been handed the hold at the very moment, and must give that up.
-        if (place.state.status === 'waiting' && (await this.#takeOver(place))) continue;
-        place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
-      } catch (error) {
-        isFull ||= isQuorateError(error, 'no-space');
-        if (isQuorateError(error, 'closed')) place.end(error);
-        else await sleep(this.#client.runtime, backoff.nextMs(), { signal }).catch(() => {});
-      }
-    }
-    return false;
+    return this.#leaving.leave(place, alongside);
   }
 
   /**
    * What gives up a place that has its turn, and tells the next in line, for a transaction that does more: nested in it, and
    * without effect on the rest if the place has gone. Say by {@link left} what was answered.
    */
-  async leavingWithin(place: Place): Promise<TxnOp> {
-    this.#watch.forget(place);
-    await this.#granting?.prepared(place);
-    return nested(this.#leaving(place, []));
+  leavingWithin(place: Place): Promise<TxnOp> {
+    return this.#leaving.within(place);
   }
 
   /** Whether the place was given up so; if not, {@link leave} it. */
   left(place: Place, reply: OpReply): boolean {
-    if (reply.type !== 'txn') return false;
-    if (reply.succeeded) this.given(place);
-    else this.#granting?.isRefusedForNext(place, reply);
-    return reply.succeeded;
+    return this.#leaving.answered(place, reply);
   }
 
   /** Has the line watched for this place although it does not wait: its deletion by somebody else will end it. */
@@ -331,9 +276,7 @@ export class Line {
 
   /** The place is certainly deleted, by us: its keys can serve another. */
   given(place: Place): void {
-    if (place.state.status === 'gone') return;
-    place.end(givenUp);
-    if (place.stem !== undefined) this.#free.push(place.stem);
+    this.#leaving.done(place);
   }
 
   /** What tells `to`, who is handed the key of `from`, in the transaction that does that. */
@@ -343,14 +286,7 @@ export class Line {
 
   /** The operations that delete a place which has its turn, for a transaction that is guarded by it and does more. */
   deletions(place: Place): readonly Op[] {
-    place.behind = [];
-    return this.#granting?.passing(place).success ?? place.claims.map(({ key }) => remove(key));
-  }
-
-  #leaving(place: Place, alongside: readonly Op[]): TxnRequest {
-    if (this.#granting === undefined || place.claims.length > 1) return leaving(place, alongside);
-    if (place.state.status === 'waiting') return this.#granting.withdrawing(place);
-    return this.#granting.passing(place, alongside);
+    return this.#leaving.deletions(place);
   }
 
   #take(
@@ -370,33 +306,4 @@ export class Line {
       });
     return delay === undefined ? send() : takeOn(delay, send);
   }
-
-  /** Whether a place whose key is gone turns out to have been handed the hold. */
-  async #takeOver(place: Place): Promise<boolean> {
-    const look = { signal: place.session.signal, values: true };
-    const { revision, kvs } = await readLine(this.#client, this.range, look);
-    place.see(new Map(kvs.map((kv) => [kv.key, kv])), revision, true);
-    return place.state.status === 'admitted';
-  }
-}
-
-/** One for all, since the trace of a stack costs more than the rest of a release. */
-const givenUp = new QuorateError('hold-lost', 'the place was given up', { details: { givenUp: true } });
-
-/** Of the parts of a place that has several keys, each says for itself whether it was still there. */
-function isDone(place: Place, { succeeded, replies }: TxnReply): boolean {
-  if (place.claims.length === 1) return succeeded;
-  return succeeded && replies.every((reply) => reply.type !== 'txn' || reply.succeeded);
-}
-
-/** Where somebody deleted one of its keys, the others go all the same. */
-function leaving(place: Place, alongside: readonly Op[]): TxnRequest {
-  const [first, ...others] = place.claims;
-  if (first !== undefined && others.length === 0) {
-    return { compare: place.guards(), success: [remove(first.key), ...alongside], failure: [] };
-  }
-  const each = place.claims.map(({ key, revision }) =>
-    nested({ compare: [compare.mod(key, 'equal', revision)], success: [remove(key)] }),
-  );
-  return { compare: [], success: [...each, ...alongside], failure: [] };
 }
