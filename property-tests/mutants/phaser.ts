@@ -2,7 +2,7 @@
 import type { Mutant } from './mutant.js';
 
 const board = 'src/barriers/phaser/phaser-board.ts';
-const membership = 'src/barriers/phaser/membership.ts';
+const arrival = 'src/barriers/phaser/arrival.ts';
 const phase = 'src/barriers/phaser/phase.ts';
 const phaser = 'src/barriers/phaser.ts';
 const killedBy = 'phaser';
@@ -43,7 +43,7 @@ export const phaserMutants: readonly Mutant[] = [
   },
   {
     name: 'phaser-arrival-counts-twice',
-    file: membership,
+    file: arrival,
     find: ".map(({ revision }) => compare.mod(keys.phase, 'greater', revision)),",
     replace: ".map(({ revision }) => compare.mod(keys.phase, 'not-equal', revision)),",
     story: 'a repeated call is a second arrival, as with anonymous arrivals of java.util.concurrent.Phaser',
@@ -68,7 +68,7 @@ export const phaserMutants: readonly Mutant[] = [
   },
   {
     name: 'phaser-unknown-arrival-is-none',
-    file: membership,
+    file: arrival,
     find: 'if (standing === undefined || standing.modRevision === first.revision) return undefined;',
     replace: 'if (standing === undefined || standing.modRevision >= first.revision) return undefined;',
     story: 'an arrival whose reply was lost for good is not found again, and the member is taken for lost',

@@ -1,7 +1,8 @@
 import { isQuorateError } from '../../errors.js';
 import { checkWaitOptions, linkedSignal, type WaitOptions } from '../../runtime/index.js';
 import { orGiveUp } from '../../runtime/or-give-up.js';
-import { arrive, deregister, Membership } from './membership.js';
+import { arrive } from './arrival.js';
+import { deregister, Membership } from './membership.js';
 import type { PhaserBoard } from './phaser-board.js';
 
 /** For `Phaser`, which lets several members arrive at once. */
