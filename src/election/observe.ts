@@ -1,6 +1,6 @@
 import { QuorateError } from '../errors.js';
 import { fencingToken } from '../line/index.js';
-import { Backoff, linkedSignal, sleep } from '../runtime/index.js';
+import { Backoff, sleep, stoppable } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { Key, KeyValue } from '../store/index.js';
 import type { HubItem } from '../watch/index.js';
@@ -30,30 +30,16 @@ export function observeLeader(
   key: Key,
   signal?: AbortSignal,
 ): AsyncIterableIterator<LeaderView> {
-  const stopped = new AbortController();
-  const views = followLeader(client, key, [signal, stopped.signal]);
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    next: () => views.next(),
-    return: () => {
-      // By itself a generator returns only after the view that its reader waits for, which may never come.
-      stopped.abort();
-      return views.return(undefined);
-    },
-  };
+  return stoppable(signal, (end) => followLeader(client, key, end));
 }
 
 async function* followLeader(
   client: Client,
   key: Key,
-  until: readonly (AbortSignal | undefined)[],
-): AsyncGenerator<LeaderView> {
-  if (until.some((signal) => signal?.aborted)) return;
+  end: AbortSignal,
+): AsyncGenerator<LeaderView, void, void> {
   const follower = new LeaderFollower(client, key);
-  const end = linkedSignal(...until);
-  end.signal.addEventListener('abort', () => follower.close(), { once: true });
+  end.addEventListener('abort', () => follower.close(), { once: true });
   try {
     for (;;) {
       const view = await follower.next();
@@ -61,7 +47,6 @@ async function* followLeader(
       yield view;
     }
   } finally {
-    end.unlink();
     follower.close();
   }
 }

@@ -9,6 +9,7 @@ export { type LinkedSignal, linkedSignal } from './linked-signal.js';
 export { Listeners } from './listeners.js';
 export type { Runtime, Timer } from './runtime.js';
 export { sharedController } from './shared-signal.js';
+export { stoppable } from './stoppable.js';
 export { systemRuntime } from './system.js';
 export { defaultTimeoutMs, TimeLeft } from './time-left.js';
 export { abortedError, checkWaitOptions, sleep, type WaitOptions, waitFor } from './wait.js';

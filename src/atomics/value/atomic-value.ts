@@ -28,7 +28,13 @@
  */
 import { invalidArgument } from '../../errors.js';
 import { checkCodec, checkSchema, Payloads } from '../../payload/index.js';
-import { checkWaitOptions, defaultTimeoutMs, TimeLeft, type WaitOptions } from '../../runtime/index.js';
+import {
+  checkWaitOptions,
+  defaultTimeoutMs,
+  stoppable,
+  TimeLeft,
+  type WaitOptions,
+} from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Compare, get, jsonCodec, type Key, type KeyValue, put, remove } from '../../store/index.js';
 import { FactFollower } from '../../watch/index.js';
@@ -38,7 +44,6 @@ import { comparesOf } from './expected.js';
 import { checkLimit, versionsOf } from './history.js';
 import { latestOf } from './latest.js';
 import { keyIn, readableOf, versionedOf } from './reading.js';
-import { stoppable } from './stoppable.js';
 import type {
   AtomicValueOptions,
   ChangesOptions,

@@ -1,4 +1,4 @@
-import { Backoff, linkedSignal, sleep } from '../../runtime/index.js';
+import { Backoff, sleep, stoppable } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { KeyValue } from '../../store/index.js';
 import type { HubItem } from '../../watch/index.js';
@@ -24,34 +24,20 @@ export function observeControls(
   keys: QueueKeys,
   signal?: AbortSignal,
 ): AsyncIterableIterator<QueueStatus> {
-  const stopped = new AbortController();
-  const statuses = follow(client, keys, [signal, stopped.signal]);
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    next: () => statuses.next(),
-    return: () => {
-      // By itself a generator returns only after what its reader waits for, which may never come.
-      stopped.abort();
-      return statuses.return(undefined);
-    },
-  };
+  return stoppable(signal, (end) => follow(client, keys, end));
 }
 
 async function* follow(
   client: Client,
   keys: QueueKeys,
-  until: readonly (AbortSignal | undefined)[],
-): AsyncGenerator<QueueStatus> {
-  const end = linkedSignal(...until);
-  const follower = new ControlFollower(client, keys, end.signal);
+  end: AbortSignal,
+): AsyncGenerator<QueueStatus, void, void> {
+  const follower = new ControlFollower(client, keys, end);
   try {
     for (let status = await follower.next(); status !== undefined; status = await follower.next()) {
       yield status;
     }
   } finally {
-    end.unlink();
     follower.close();
   }
 }
