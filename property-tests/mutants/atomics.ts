@@ -84,7 +84,7 @@ const valueMutants: readonly Mutant[] = [
   },
   {
     name: 'news-dropped-with-the-old',
-    file: 'src/atomics/value/latest.ts',
+    file: 'src/watch/conflated.ts',
     find: '      yield view;\n',
     replace: '      yield view;\n      news = undefined;\n',
     story:

@@ -10,10 +10,8 @@ export const barrierMutants: readonly Mutant[] = [
   {
     name: 'barrier-cut-is-a-release',
     file: follower,
-    find: `        this.#isKnown = false;
-        for (const listener of [...this.#listeners]) listener.see({ status: 'unknown' });`,
-    replace: `        this.#isKnown = false;
-        for (const listener of [...this.#listeners]) listener.see({ status: 'absent', revision: this.#asOf });`,
+    find: 'this.#tellAll(this.known);',
+    replace: "this.#tellAll({ status: 'absent', revision: this.#asOf });",
     story: "etcd's recipe Barrier: Wait returns nil when its watch ends, whatever ended it",
     ...{ killedBy, invariant: 'BARRIER-1' },
   },

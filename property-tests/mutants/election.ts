@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.js';
 const election = 'src/election/election.ts';
 const leadership = 'src/election/leadership.ts';
 const observe = 'src/election/observe.ts';
+const follower = 'src/watch/fact-follower.ts';
 const line = 'src/line/line.ts';
 const leaving = 'src/line/leaving.ts';
 const killedBy = 'election';
@@ -180,7 +181,7 @@ const terms: readonly Mutant[] = [
 const observers: readonly Mutant[] = [
   {
     name: 'observer-goes-back',
-    file: observe,
+    file: follower,
     find: '    if (revision < this.#asOf) return;\n',
     replace: '',
     story: 'client-go observed record, curator getLeader: an older answer, come late, is believed',
@@ -188,25 +189,26 @@ const observers: readonly Mutant[] = [
   },
   {
     name: 'observer-deaf-after-a-cut',
-    file: observe,
-    find: "if (this.#known === undefined || this.#known.status === 'unknown' || item.revision > this.#asOf) {",
-    replace: 'if (this.#known === undefined) {',
+    file: follower,
+    find: `if (this.#state === undefined || item.revision > this.#asOf) this.#look();
+        else if (!this.#isKnown) this.#tell(this.#state);`,
+    replace: 'if (this.#reason === unread) this.#look();',
     story: 'etcd Go Observe, naming resolver: after a cut or a compaction it stays at what it knew',
     ...{ killedBy, invariant: 'ELECTION-3' },
   },
   {
     name: 'observer-silence-is-the-same-leader',
     file: observe,
-    find: "this.#show({ status: 'unknown', reason: item.error.message });",
-    replace: '',
+    find: "if (fact.status === 'unknown') return { status: 'unknown', reason: fact.reason };",
+    replace: "if (fact.status === 'unknown') return undefined as never;",
     story: 'etcd Go Observe: no word of being cut off, and the last leader stands as long as that lasts',
     ...{ killedBy, invariant: 'ELECTION-3' },
   },
   {
     name: 'observer-of-puts-alone',
-    file: observe,
-    find: "if (last) this.#see(last.type === 'put' ? last.kv : undefined, last.kv.modRevision);",
-    replace: "if (last?.type === 'put') this.#see(last.kv, last.kv.modRevision);",
+    file: follower,
+    find: "for (const { type, kv } of item.events) this.#see(type === 'put' ? kv : undefined, kv.modRevision);",
+    replace: "for (const { type, kv } of item.events) if (type === 'put') this.#see(kv, kv.modRevision);",
     story: 'etcd Go Observe: silent after the only leader has resigned',
     ...{ killedBy, invariant: 'ELECTION-3' },
   },

@@ -101,7 +101,7 @@ export class Election {
    * some in between, but never gets an older one after a newer. Ends when `signal` fires or the reader stops; throws
    * if it can never go on (`closed`, `permission-denied`).
    *
-   * Cost: one read, one watch shared in the process, one event a change.
+   * Cost: one read at first and one after a cut, one watch shared in the process, one event a change.
    */
   observe(options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<LeaderView> {
     const { signal } = options;

@@ -10,7 +10,7 @@ export type FactState =
   | { readonly status: 'absent'; readonly revision: number };
 
 /** `unknown` from a cut of the watch on until the key has been read again: silence is not "still the same". */
-export type Fact = FactState | { readonly status: 'unknown' };
+export type Fact = FactState | { readonly status: 'unknown'; readonly reason: string };
 
 export interface FactListener {
   see(fact: Fact): void;
@@ -23,8 +23,8 @@ export interface FactFollowerOptions {
   readonly store: Pick<Store, 'range'>;
   readonly runtime: Runtime;
   readonly key: Key;
-  /** About how often the key is read against a watch that went silent unnoticed: a TTL. */
-  readonly recheckMs: number;
+  /** About how often the key is read against a watch that went silent unnoticed: a TTL. Default: never. */
+  readonly recheckMs?: number;
 }
 
 /** A read under way, or about to be sent, and how many want it. */
@@ -36,6 +36,8 @@ interface Reading {
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 
+const unread = 'the key has not been read yet';
+
 /**
  * One key that says what has happened, followed for all who wait for it in this process.
  *
@@ -43,7 +45,9 @@ const retryDelay = { firstMs: 20, longestMs: 1_000 };
  *   the watch stands every event is told, a put and a deletion right after it too. What comes and goes while the watch is cut
  *   is not, but a `createRevision` that has grown shows it.
  * - A cut is told as `unknown`, and never as news. The key is read once the watch has opened at a revision above what is known,
- *   and about every `recheckMs`. A watch or a read that can never go on (`closed`, `permission-denied`) is told by `fail`.
+ *   and about every `recheckMs` if that is given. A read for those who listen is given up with the watch: its answer would hold no
+ *   longer than its own revision, and nothing waits behind one that is stuck. A watch or a read that can never go on (`closed`,
+ *   `permission-denied`) is told by `fail`.
  * - Cost: one watch while somebody listens, shared with all others of the process; a read when it opens, and those above.
  *   The state that a reply has shown may be handed in, which saves the read if nothing has happened since.
  */
@@ -51,12 +55,14 @@ export class FactFollower {
   readonly #options: FactFollowerOptions;
   readonly #listeners = new Set<FactListener>();
   #subscription: Subscription | undefined;
-  /** Fires when nobody listens any more. */
-  #following = new AbortController();
+  /** Fires when the watch is cut, and when nobody listens any more. */
+  #standing = new AbortController();
   /** The newest that was ever known. */
   #state: FactState | undefined;
   /** Whether it is told as known. */
   #isKnown = false;
+  /** Why it is not. */
+  #reason = unread;
   #reading: Reading | undefined;
   /** To be sent when the one under way has been answered, since that may have been evaluated before it was asked for. */
   #next: Reading | undefined;
@@ -67,7 +73,8 @@ export class FactFollower {
   }
 
   get known(): Fact {
-    return this.#isKnown && this.#state !== undefined ? this.#state : { status: 'unknown' };
+    if (this.#isKnown && this.#state !== undefined) return this.#state;
+    return { status: 'unknown', reason: this.#reason };
   }
 
   /** Somebody knows what the key was at a revision, from a reply that is not of this follower. */
@@ -160,7 +167,7 @@ export class FactFollower {
   }
 
   #open(): void {
-    this.#following = new AbortController();
+    this.#standing = new AbortController();
     this.#subscription = this.#options.hub.subscribe({ key: this.#options.key }, (item) =>
       this.#receive(item),
     );
@@ -168,12 +175,13 @@ export class FactFollower {
   }
 
   #close(): void {
-    this.#following.abort();
+    this.#standing.abort();
     this.#subscription?.close();
     this.#subscription = undefined;
     this.#recheck?.cancel();
     this.#recheck = undefined;
     this.#isKnown = false;
+    this.#reason = unread;
   }
 
   #receive(item: HubItem): void {
@@ -186,8 +194,11 @@ export class FactFollower {
         for (const { type, kv } of item.events) this.#see(type === 'put' ? kv : undefined, kv.modRevision);
         return;
       case 'interrupted':
+        this.#standing.abort();
+        this.#standing = new AbortController();
         this.#isKnown = false;
-        for (const listener of [...this.#listeners]) listener.see({ status: 'unknown' });
+        this.#reason = item.error.message;
+        this.#tellAll(this.known);
         return;
       case 'failed':
         this.#fail(item.error);
@@ -210,12 +221,16 @@ export class FactFollower {
 
   #tell(state: FactState): void {
     this.#isKnown = true;
-    for (const listener of [...this.#listeners]) listener.see(state);
+    this.#tellAll(state);
+  }
+
+  #tellAll(fact: Fact): void {
+    for (const listener of [...this.#listeners]) listener.see(fact);
   }
 
   /** Reads it for those who listen. */
   #look(): void {
-    const { signal } = this.#following;
+    const { signal } = this.#standing;
     this.read({ signal }).catch((error: unknown) => {
       if (signal.aborted) return;
       if (isQuorateError(error)) this.#fail(error);
@@ -232,6 +247,7 @@ export class FactFollower {
 
   #armRecheck(): void {
     const { runtime, recheckMs } = this.#options;
+    if (recheckMs === undefined) return;
     const look = () => {
       this.#look();
       this.#armRecheck();
@@ -277,6 +293,8 @@ export class FactFollower {
     for (;;) {
       try {
         const { kvs, revision } = await store.range({ key }, { signal });
+        // Answered and given up at once: it would be told after the cut that it was given up for.
+        signal.throwIfAborted();
         this.learn(kvs[0], revision);
         return stateOf(kvs[0], revision);
       } catch (error) {

@@ -1,3 +1,4 @@
+export { type ConflatedOptions, conflated } from './conflated.js';
 export {
   type Fact,
   FactFollower,

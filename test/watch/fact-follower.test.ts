@@ -20,7 +20,7 @@ function told(...events: readonly KeyEvent[]): WatchItem {
 }
 
 /** A follower whose reads the test answers by hand, one after the other. */
-function scene() {
+function scene(options: { recheckMs?: number } = { recheckMs }, heedsSignals = true) {
   const runtime = new ManualRuntime();
   const { store: watching, watches } = scriptedStore();
   const reads: {
@@ -31,7 +31,7 @@ function scene() {
     new Promise<RangeResult>((resolve, reject) => {
       const giveUp = () => reject(new QuorateError('aborted', 'given up'));
       if (signal?.aborted) return giveUp();
-      signal?.addEventListener('abort', giveUp);
+      if (heedsSignals) signal?.addEventListener('abort', giveUp);
       reads.push({
         answer: async (revision, kv) => {
           const kvs = kv === undefined ? [] : [kv];
@@ -46,7 +46,7 @@ function scene() {
     });
   const store = { ...watching, range };
   const hub = new WatchHub(store, runtime, { lingerMs: 1_000 });
-  const follower = new FactFollower({ hub, store, runtime, key: 'k', recheckMs });
+  const follower = new FactFollower({ hub, store, runtime, key: 'k', ...options });
   const watch = (index = 0): ScriptedWatch => {
     const found = watches[index];
     if (found === undefined) throw new Error(`no watch number ${index}`);
@@ -79,7 +79,7 @@ describe('FactFollower', () => {
   it('reads the key when the watch has opened, and is told of every change since, in order', async () => {
     const { listen, watch, read, reads, follower } = scene();
     const { heard } = listen();
-    expect(follower.known).toEqual({ status: 'unknown' });
+    expect(follower.known).toMatchObject({ status: 'unknown' });
     await watch().push({ type: 'opened', revision: 5 });
     await read(0).answer(6, kvAt(3));
     expect(heard).toEqual(['present 3 at 6']);
@@ -109,7 +109,7 @@ describe('FactFollower', () => {
     await read(0).answer(5, kvAt(3));
     await watch().push(cut);
     expect(heard).toEqual(['present 3 at 5', 'unknown']);
-    expect(follower.known.status).toBe('unknown');
+    expect(follower.known).toEqual({ status: 'unknown', reason: 'cut' });
     expect(reads.length).toBe(1);
     await watch().push({ type: 'opened', revision: 9 });
     await read(1).answer(9);
@@ -209,6 +209,48 @@ describe('FactFollower', () => {
     expect(reads.length).toBe(2);
     expect(runtime.timerCount).toBe(0);
     expect(watch().closed).toBe(true);
+  });
+
+  it('reads nothing of its own accord where no recheck is asked for', async () => {
+    const { listen, watch, read, reads, runtime } = scene({});
+    const { heard } = listen();
+    await watch().push({ type: 'opened', revision: 5 });
+    await read(0).answer(5, kvAt(3));
+    await runtime.advance(recheckMs * 100);
+    expect(reads.length).toBe(1);
+    expect(runtime.timerCount).toBe(0);
+    await watch().push(told(putAt(7)));
+    expect(heard).toEqual(['present 3 at 5', 'present 7 at 7']);
+  });
+
+  it('gives up its own read with the watch, so that the next one waits behind none that is stuck', async () => {
+    const { listen, watch, read, reads, follower } = scene();
+    const { heard } = listen();
+    await watch().push({ type: 'opened', revision: 5 });
+    await watch().push(cut);
+    await watch().push({ type: 'opened', revision: 6 });
+    expect(reads.length).toBe(2);
+    await read(1).answer(6, kvAt(6));
+    expect(heard).toEqual(['unknown', 'present 6 at 6']);
+    // Somebody else wants this one.
+    const asked = follower.read();
+    await watch().push(cut, { type: 'opened', revision: 8 });
+    expect(reads.length).toBe(3);
+    await read(2).answer(8, kvAt(6));
+    expect(await asked).toMatchObject({ revision: 8 });
+    expect(reads.length).toBe(4);
+  });
+
+  it('does not tell after a cut what a read brings that was given up for it', async () => {
+    const { listen, watch, read } = scene({ recheckMs }, false);
+    const { heard } = listen();
+    await watch().push({ type: 'opened', revision: 5 });
+    await watch().push(cut);
+    await read(0).answer(5, kvAt(3));
+    expect(heard).toEqual(['unknown']);
+    await watch().push({ type: 'opened', revision: 6 });
+    await read(1).answer(6, kvAt(3));
+    expect(heard).toEqual(['unknown', 'present 3 at 6']);
   });
 
   it('serves many from one watch, and tells who comes later what is known', async () => {

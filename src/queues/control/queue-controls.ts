@@ -65,7 +65,7 @@ export class QueueControls {
    * Follows what holds: first what does now, then each change. Conflated: a slow reader gets the newest and may miss some
    * between, but never gets an older one after a newer. While this process is cut off from the store it is silent, and then
    * says what has changed. Ends when `signal` fires or the reader stops; throws if it can never go on (`closed`,
-   * `permission-denied`). Cost: one read, one watch shared in the process, one event a change.
+   * `permission-denied`). Cost: one read at first and one after a cut, one watch shared in the process, one event a change.
    */
   observe(options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<QueueStatus> {
     const { signal } = options;
