@@ -215,9 +215,9 @@ const ofWorkers: readonly Mutant[] = [
   {
     name: 'effects-outside-the-acknowledgement',
     file: heldJob,
-    find: 'const reply = await this.#settle(options, (cleanUp, limits) => {',
+    find: 'const reply = await this.#settle(options, async (cleanUp, limits) => {',
     replace: `if (user?.success !== undefined) await this.#context.store.txn({ compare: [], failure: [], ...user, success: user.success });
-    const reply = await this.#settle(options, (cleanUp, limits) => {`,
+    const reply = await this.#settle(options, async (cleanUp, limits) => {`,
     story:
       'Any queue without transactions: the effect stands, and the job comes back (Curator #1122 asks for the transaction)',
     killedBy,

@@ -22,13 +22,16 @@ export interface BatchContext<T> {
   readonly fail: (job: Job<T>, error: unknown) => void;
 }
 
+/** Does some jobs; of one alone, what it returns is the result. The context is made for who asks for it. */
+export type Handling<T> = (jobs: readonly Job<T>[], contextNow: () => BatchContext<T>) => unknown;
+
 /** What a worker runs, and for how many jobs at a time. */
 export class Batching<T> {
-  readonly handler: BatchHandler<T>;
+  readonly handle: Handling<T>;
   readonly batch: { readonly size: number; readonly lingerMs: number };
 
   constructor(handler: BatchHandler<T>, batch: { readonly size: number; readonly lingerMs: number }) {
-    this.handler = handler;
+    this.handle = (jobs, contextNow) => handler(jobs, contextNow());
     this.batch = batch;
   }
 }

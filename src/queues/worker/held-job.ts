@@ -35,6 +35,7 @@ import {
   type CallOptions,
   compare,
   get,
+  type Key,
   type LeaseId,
   nested,
   type Op,
@@ -169,7 +170,26 @@ export class HeldJob {
   }
 
   /** The reply to `user`, whose `succeeded` false leaves the job held; or `fenced`, or what the store answered. */
-  async acknowledge(
+  acknowledge(acknowledgement: Acknowledgement, options: CallOptions): Promise<Acknowledged> {
+    const { user, followUps } = acknowledgement;
+    const isAlone = user === undefined && followUps === undefined && !this.isResultWanted;
+    return isAlone
+      ? this.acknowledgeAlone(options).then(withoutReplies)
+      : this.#acknowledgeWith(acknowledgement, options);
+  }
+
+  /**
+   * As most jobs end: with nothing else in the revision, and nobody to whom a result matters. What all that is in hand holds in
+   * memory until it is answered is the larger part of a worker's work, so this does without all that it can.
+   */
+  acknowledgeAlone(options: CallOptions): Promise<TxnReply> {
+    return this.#settle(options, (cleanUp) => ({
+      success: [...this.#ended(), ...this.#context.facts.putWith(this.assigned), ...cleanUp],
+      custodyAfter: asAcknowledged,
+    }));
+  }
+
+  async #acknowledgeWith(
     { user, followUps, result }: Acknowledgement,
     options: CallOptions,
   ): Promise<Acknowledged> {
@@ -195,13 +215,9 @@ export class HeldJob {
         },
       };
     };
-    const reply = await this.#settle(options, (cleanUp, limits) => {
-      if (followUps === undefined && !this.isResultWanted) return attempt(cleanUp, []);
-      const prepare = async () => {
-        admission = followUps && (await this.#context.followUps.admit(followUps, limits));
-        return attempt(cleanUp, await this.#resultOf({ status: 'completed', value: result }, limits));
-      };
-      return prepare();
+    const reply = await this.#settle(options, async (cleanUp, limits) => {
+      admission = followUps && (await this.#context.followUps.admit(followUps, limits));
+      return attempt(cleanUp, await this.#resultOf({ status: 'completed', value: result }, limits));
     });
     const { user: own, gate } = this.#partsOf(reply, user !== undefined, admission !== undefined);
     const { replies } = gate ?? own;
@@ -353,22 +369,15 @@ export class HeldJob {
   async #part(options: CallOptions, attempt: Attempting): Promise<TxnReply> {
     const { ledger } = this.#context;
     let cleanUp = ledger.cleanUpWith(this.record);
-    const send = () =>
-      this.#send(options, (limits) =>
-        attempt(
-          cleanUp.map((record) => remove(record)),
-          limits,
-        ),
-      );
     let settled: { reply: TxnReply; custody: Custody } | undefined;
     try {
       try {
-        settled = await send();
+        settled = await this.#send(options, attempt, cleanUp);
       } catch (error) {
         if (cleanUp.length === 0 || !isTooMuch(error)) throw error;
         ledger.cleaned(cleanUp, false);
         cleanUp = [];
-        settled = await send();
+        settled = await this.#send(options, attempt, cleanUp);
       }
     } finally {
       const custody = settled?.custody ?? 'held';
@@ -386,7 +395,8 @@ export class HeldJob {
   /** Repeats it until it is decided, or may not be repeated. */
   async #send(
     options: CallOptions,
-    attempt: (limits: WaitOptions) => Attempt | Promise<Attempt>,
+    attempt: Attempting,
+    cleanUp: readonly Key[],
   ): Promise<{ reply: TxnReply; custody: Custody }> {
     const { keys, store, runtime, leases, signal } = this.#context;
     const { id } = this.assigned;
@@ -397,7 +407,10 @@ export class HeldJob {
       let isSent = false;
       try {
         const limits = left.forRequest();
-        const made = attempt(limits);
+        const made = attempt(
+          cleanUp.map((record) => remove(record)),
+          limits,
+        );
         // Most need nothing first.
         const { success, custodyAfter } = made instanceof Promise ? await made : made;
         const request = txnOf({
@@ -438,6 +451,12 @@ export class HeldJob {
     );
   }
 }
+
+const asAcknowledged = (): Custody => 'acknowledged';
+
+const withoutReplies = ({ revision }: TxnReply): Acknowledged => ({
+  ...{ revision, succeeded: true, replies: [], ids: [] },
+});
 
 /** A request that may fit with less in it. */
 function isTooMuch(error: unknown): boolean {

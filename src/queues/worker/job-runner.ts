@@ -2,11 +2,11 @@ import PQueue from 'p-queue';
 import type { QuorateError } from '../../errors.js';
 import { LazySignal, type Runtime } from '../../runtime/index.js';
 import type { Codec } from '../../store/index.js';
-import { type BatchContext, contextOf, Gatherer } from './batches.js';
+import { type BatchContext, contextOf, Gatherer, type Handling } from './batches.js';
 import type { HeldJob } from './held-job.js';
 import { Job } from './job.js';
 import type { Membership } from './membership.js';
-import { failedAfterAll, type Outcome, outcomeOf, Parting } from './parting.js';
+import { failedAfterAll, type Outcome, Parting } from './parting.js';
 import { StallWatch } from './stall-watch.js';
 import type { WorkerEvent } from './worker-events.js';
 import type { WorkerSettings } from './worker-options.js';
@@ -19,8 +19,7 @@ export type Handler<T> = (job: Job<T>, context: { readonly signal: AbortSignal }
 
 export interface JobRunnerOptions<T> {
   readonly runtime: Runtime;
-  /** Does some jobs; of one alone, what it returns is the result. */
-  readonly handle: (jobs: readonly Job<T>[], context: BatchContext<T>) => unknown;
+  readonly handle: Handling<T>;
   readonly settings: WorkerSettings;
   readonly decode: (payload: Uint8Array) => T | Promise<T>;
   readonly resultCodec: Codec<unknown>;
@@ -45,12 +44,13 @@ interface HandlerRun<T> {
   prepared: readonly Prepared<T>[];
   /** Those that have not ended, as far as the handler has said. */
   readonly left: Map<Job<T>, Prepared<T>>;
+  /** None where nothing counts as stalled. */
   stall: StallWatch | undefined;
 }
 
 interface Running {
   readonly aborting: LazySignal;
-  readonly stall: StallWatch;
+  readonly stall: StallWatch | undefined;
   readonly startedMs: number;
 }
 
@@ -62,7 +62,8 @@ export class JobRunner<T> {
   readonly #options: JobRunnerOptions<T>;
   readonly #parting: Parting<T>;
   readonly #tasks: PQueue;
-  readonly #gatherer: Gatherer<Given>;
+  /** None where each job has a handler of its own. */
+  readonly #gatherer: Gatherer<Given> | undefined;
   readonly #running = new Map<HeldJob, Running>();
   /** The handler has ended; what becomes of the job is being decided or written. */
   readonly #concluding = new Set<HeldJob>();
@@ -73,13 +74,9 @@ export class JobRunner<T> {
     this.#options = options;
     this.#parting = new Parting({ runtime, settings, stopping, emit });
     this.#tasks = new PQueue({ concurrency: settings.concurrency });
-    this.#gatherer = new Gatherer({
-      runtime,
-      ...settings.batch,
-      onDue: (take) => {
-        this.#tasks.add(() => this.#handle(take())).catch((error: unknown) => this.#parting.report(error));
-      },
-    });
+    const onDue = (take: () => readonly Given[]) => this.#queue(take);
+    this.#gatherer =
+      settings.batch.size === 1 ? undefined : new Gatherer({ runtime, ...settings.batch, onDue });
   }
 
   /** Jobs whose handlers run now. */
@@ -89,7 +86,7 @@ export class JobRunner<T> {
 
   /** Of these, jobs whose handlers have told no progress for too long. */
   get stalled(): number {
-    return [...this.#running.values()].filter(({ stall }) => stall.isStalled).length;
+    return [...this.#running.values()].filter(({ stall }) => stall?.isStalled).length;
   }
 
   /** Of the handler that has run longest, by the monotonic clock. */
@@ -100,7 +97,9 @@ export class JobRunner<T> {
 
   /** The job's handler starts when those before it leave a place, and its batch is to wait no longer. */
   add(held: HeldJob, membership: Membership): void {
-    this.#gatherer.add({ held, membership });
+    const given = { held, membership };
+    if (this.#gatherer === undefined) this.#queue(() => [given]);
+    else this.#gatherer.add(given);
   }
 
   /** It has failed before its handler could run: its payload cannot be read. */
@@ -144,44 +143,74 @@ export class JobRunner<T> {
     while (this.#settling.size > 0) await Promise.all(this.#settling);
   }
 
-  /** Small, as a frame of it stands in memory for each job in hand. */
-  async #handle(given: readonly Given[]): Promise<void> {
+  #queue(take: () => readonly Given[]): void {
+    this.#tasks.add(() => this.#handle(take())).catch((error: unknown) => this.#parting.report(error));
+  }
+
+  /** A promise only where there is something to wait for: one stands in memory for each job in hand. */
+  #handle(given: readonly Given[]): void | Promise<void> {
     const run: HandlerRun<T> = { prepared: [], left: new Map(), stall: undefined };
     const preparing = given.map((one) => this.#prepare(one, () => run.stall?.moved()));
     // A schema may take its time.
-    const isWaiting = preparing.some((one) => one instanceof Promise);
-    const all = isWaiting ? await Promise.all(preparing) : (preparing as (Prepared<T> | undefined)[]);
+    return preparing.some((one) => one instanceof Promise)
+      ? Promise.all(preparing).then((all) => this.#run(run, all))
+      : this.#run(run, preparing as (Prepared<T> | undefined)[]);
+  }
+
+  #run(run: HandlerRun<T>, all: readonly (Prepared<T> | undefined)[]): void | Promise<void> {
     run.prepared = all.filter((one) => one !== undefined && this.#mayRun(one)) as Prepared<T>[];
-    if (run.prepared.length === 0) return;
-    const context = this.#begin(run);
+    if (run.prepared.length === 0) return undefined;
+    this.#begin(run);
+    const jobs = run.prepared.map(({ job }) => job);
+    let result: unknown;
     try {
-      this.#end(run, await outcomeOf(() => this.#options.handle([...run.left.keys()], context)));
+      result = this.#options.handle(jobs, () => this.#contextOf(run));
+    } catch (error) {
+      return this.#over(run, { error });
+    }
+    if (!isThenable(result)) return this.#over(run, { result });
+    return Promise.resolve(result).then(
+      (value) => this.#over(run, { result: value }),
+      (error: unknown) => this.#over(run, { error }),
+    );
+  }
+
+  #over(run: HandlerRun<T>, outcome: Outcome): void {
+    try {
+      this.#end(run, outcome);
     } finally {
       run.stall?.end();
       for (const { held } of run.prepared) this.#running.delete(held);
     }
   }
 
-  #begin(run: HandlerRun<T>): BatchContext<T> {
+  #begin(run: HandlerRun<T>): void {
     const { emit, runtime, settings } = this.#options;
     const { prepared, left } = run;
     const startedMs = runtime.monotonicMs();
-    const stall = new StallWatch(runtime, settings.stallMs, (runningMs) => {
+    if (settings.stallMs !== Number.POSITIVE_INFINITY) run.stall = this.#watch(prepared, settings.stallMs);
+    for (const one of prepared) {
+      this.#running.set(one.held, { aborting: one.aborting, stall: run.stall, startedMs });
+      left.set(one.job, one);
+    }
+    for (const { job } of prepared) emit({ type: 'started', job });
+  }
+
+  #watch(prepared: readonly Prepared<T>[], stallMs: number): StallWatch {
+    const { emit, runtime } = this.#options;
+    return new StallWatch(runtime, stallMs, (runningMs) => {
       // A handler that hangs though all its jobs have ended hangs all the same.
       const unended = prepared.filter(({ held }) => !held.isSettled);
       for (const { job } of unended.length > 0 ? unended : prepared)
         emit({ type: 'stalled', job, runningMs });
     });
-    run.stall = stall;
-    for (const one of prepared) {
-      this.#running.set(one.held, { aborting: one.aborting, stall, startedMs });
-      left.set(one.job, one);
-    }
-    for (const { job } of prepared) emit({ type: 'started', job });
-    return contextOf<T>(prepared, (job, error) => {
-      const one = left.get(job);
+  }
+
+  #contextOf(run: HandlerRun<T>): BatchContext<T> {
+    return contextOf<T>(run.prepared, (job, error) => {
+      const one = run.left.get(job);
       if (one === undefined) return;
-      stall.moved();
+      run.stall?.moved();
       this.#conclude(run, one, { error, ofBatch: true });
     });
   }
@@ -244,6 +273,15 @@ export class JobRunner<T> {
     };
     settling.then(done, done);
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    'then' in value &&
+    typeof value.then === 'function'
+  );
 }
 
 /**

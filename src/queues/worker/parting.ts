@@ -10,6 +10,8 @@ import type { Membership } from './membership.js';
 import type { WorkerEvent } from './worker-events.js';
 import type { WorkerSettings } from './worker-options.js';
 
+const noLimits = Object.freeze({});
+
 /** How the handler of a job ended. */
 export type Outcome =
   | { readonly result: unknown }
@@ -32,8 +34,18 @@ export class Parting<T> {
     this.#options = options;
   }
 
-  async conclude(job: Job<T>, held: HeldJob, membership: Membership, handled: Outcome): Promise<void> {
-    const { emit, stopping } = this.#options;
+  conclude(job: Job<T>, held: HeldJob, membership: Membership, handled: Outcome): Promise<void> {
+    if ('error' in handled || held.custody !== 'held' || held.isResultWanted || job.isEnding) {
+      return this.#conclude(job, held, membership, handled);
+    }
+    // As most end. What is in hand stands in memory until it is answered, so it had better be little.
+    return held.acknowledgeAlone(noLimits).then(
+      () => this.#options.emit({ type: 'completed', job, result: handled.result }),
+      (error: unknown) => this.#tell(job, held, membership, { error }, true),
+    );
+  }
+
+  async #conclude(job: Job<T>, held: HeldJob, membership: Membership, handled: Outcome): Promise<void> {
     // After `fail` the handler of a batch goes on, and may be ending the job otherwise.
     do {
       await held.decided();
@@ -41,6 +53,18 @@ export class Parting<T> {
     } while (held.custody === 'settling');
     const isUnended = 'result' in handled && held.custody === 'held';
     const outcome = isUnended ? await acknowledge(job, handled.result) : handled;
+    await this.#tell(job, held, membership, outcome, isUnended);
+  }
+
+  /** `isUnended`: its handler left that to the worker. */
+  async #tell(
+    job: Job<T>,
+    held: HeldJob,
+    membership: Membership,
+    outcome: Outcome,
+    isUnended: boolean,
+  ): Promise<void> {
+    const { emit, stopping } = this.#options;
     const error = 'error' in outcome ? outcome.error : undefined;
     switch (held.custody) {
       case 'acknowledged':
@@ -190,15 +214,6 @@ export class Parting<T> {
   /** That others have it, or have ended it, needs no words where no handler has run. */
   #reportUnlessOver({ custody }: HeldJob, error: unknown): void {
     if (!isQuorateError(error, 'fenced') && custody !== 'cancelled') this.report(error);
-  }
-}
-
-/** Never rejects. */
-export async function outcomeOf(handle: () => unknown): Promise<Outcome> {
-  try {
-    return { result: await handle() };
-  } catch (error) {
-    return { error };
   }
 }
 

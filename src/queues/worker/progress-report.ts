@@ -13,6 +13,8 @@ import type { HeldJob } from './held-job.js';
 
 /** It is to be told often, and everybody who waits for the job reads it. */
 const largestProgressBytes = 16_384;
+/** One for all, as most jobs tell of none. */
+const nothing = new Uint8Array();
 
 export interface ProgressReportParts {
   readonly store: Store;
@@ -23,8 +25,8 @@ export interface ProgressReportParts {
 
 export class ProgressReport {
   readonly #parts: ProgressReportParts;
-  #latest: Uint8Array = new Uint8Array();
-  #underWay: Promise<void> = Promise.resolve();
+  #latest: Uint8Array = nothing;
+  #underWay: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
   constructor(parts: ProgressReportParts) {
@@ -34,17 +36,15 @@ export class ProgressReport {
   /** Resolves when this, or what was told after it, is written. */
   tell(progress: unknown): Promise<void> {
     this.#latest = encodeProgress(progress);
-    if (this.#next === undefined) {
-      const next = this.#underWay
-        .catch(() => {})
-        .then(() => {
-          this.#next = undefined;
-          return this.#write(this.#latest);
-        });
-      this.#next = next;
-      this.#underWay = next;
-    }
+    this.#next ??= this.#writeAfter(this.#underWay);
+    this.#underWay = this.#next;
     return this.#next;
+  }
+
+  async #writeAfter(before: Promise<void> | undefined): Promise<void> {
+    await before?.catch(() => {});
+    this.#next = undefined;
+    await this.#write(this.#latest);
   }
 
   async #write(value: Uint8Array): Promise<void> {

@@ -35,7 +35,6 @@ export class StallWatch {
 
   /** One timer at a time: moving only takes a note, since progress may be told a thousand times a second. */
   #arm(delayMs: number): void {
-    if (this.#stallMs === Number.POSITIVE_INFINITY) return;
     this.#timer = this.#runtime.setTimer(delayMs, () => this.#look(), { background: true });
   }
 

@@ -16,7 +16,7 @@ import { asQuorateError } from '../failures.js';
 import { QueueKeys } from '../keys.js';
 import { FollowUps } from '../producer/follow-up.js';
 import { Queue } from '../queue.js';
-import { type BatchHandler, Batching } from './batches.js';
+import { type BatchHandler, Batching, type Handling } from './batches.js';
 import { type Handler, JobRunner } from './job-runner.js';
 import { Membership } from './membership.js';
 import type { WorkerEvent } from './worker-events.js';
@@ -85,18 +85,18 @@ export class Worker<T> implements AsyncDisposable {
   constructor(queue: Queue<T>, handler: Handler<T> | Batching<T>, options: WorkerOptions = {}) {
     if (!(queue instanceof Queue))
       throw invalidArgument('queue is no queue', 'a FifoQueue, or a queue of another kind');
-    const batching =
-      handler instanceof Batching ? handler : new Batching(oneByOne(handler), { size: 1, lingerMs: 0 });
+    const { handle, batch } =
+      handler instanceof Batching ? handler : { handle: oneByOne(handler), batch: { size: 1, lingerMs: 0 } };
     this.queue = queue;
     this.#client = queue.client;
     this.#keys = new QueueKeys(queue.client.keys.prefix('queue', queue.name), queue.kind, queue.definition);
-    this.#settings = checkWorkerOptions(options, batching.batch);
+    this.#settings = checkWorkerOptions(options, batch);
     this.#health = new HealthRecord(queue.client.runtime);
     this.#leases = new ExpiringLeases(queue.client.plainStore, queue.client.runtime);
     this.#followUps = new FollowUps(queue.client);
     this.#runner = new JobRunner({
       runtime: this.#client.runtime,
-      handle: batching.handler,
+      handle,
       settings: this.#settings,
       decode: (payload) => queue.decode(payload),
       resultCodec: queue.resultCodec,
@@ -309,7 +309,7 @@ export class Worker<T> implements AsyncDisposable {
   }
 }
 
-function oneByOne<T>(handler: Handler<T>): BatchHandler<T> {
+function oneByOne<T>(handler: Handler<T>): Handling<T> {
   if (typeof handler !== 'function') throw invalidArgument('handler is no function', 'a function');
   return ([job]) =>
     job &&
