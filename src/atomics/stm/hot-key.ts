@@ -2,14 +2,11 @@ import { Line, type Place } from '../../line/index.js';
 import { type Runtime, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Key, type OpReply, segmentOf, type TxnOp } from '../../store/index.js';
+import { Crowd } from '../crowd.js';
 import { OneAtATime } from './one-at-a-time.js';
 import { Slice } from './slice.js';
 import type { Snapshot } from './snapshot.js';
 
-/** How long a key counts as hot after the last sign of it. */
-const hotForMs = 1_000;
-/** Two conflicts within this time are a sign. */
-const conflictsWithinMs = 1_000;
 /** How long anybody waits in the line, and as much again for each place before it: who is there may be dead, or stand still. */
 const patienceMs = 1_000;
 const patienceEachMs = 100;
@@ -41,9 +38,8 @@ export class HotKey {
   readonly #runtime: Runtime;
   readonly #line: Line;
   readonly #callers: OneAtATime;
+  readonly #crowd: Crowd;
   #slice: Slice | undefined;
-  #hotUntilMs = Number.NEGATIVE_INFINITY;
-  #conflictAtMs = Number.NEGATIVE_INFINITY;
   #stuckUntilMs = Number.NEGATIVE_INFINITY;
   #leftAtMs = Number.NEGATIVE_INFINITY;
   /** The next transaction came soon after the last had left. */
@@ -55,10 +51,11 @@ export class HotKey {
     this.#runtime = client.runtime;
     this.#line = new Line(client, `${client.keys.typePrefix('stm')}${segmentOf(key)}/`, { grants: true });
     this.#callers = new OneAtATime(client.runtime);
+    this.#crowd = new Crowd(client.runtime);
   }
 
   get isHot(): boolean {
-    return this.#runtime.monotonicMs() < this.#hotUntilMs;
+    return this.#crowd.isThere;
   }
 
   get isIdle(): boolean {
@@ -67,9 +64,7 @@ export class HotKey {
 
   /** A commit was refused since this key had changed. */
   conflicted(): void {
-    const nowMs = this.#runtime.monotonicMs();
-    if (nowMs - this.#conflictAtMs < conflictsWithinMs) this.#sign();
-    this.#conflictAtMs = nowMs;
+    this.#crowd.refused();
   }
 
   /** The turn, if this process has it at this moment and nobody here uses it. */
@@ -114,7 +109,7 @@ export class HotKey {
       const session = await this.#client.session(limit);
       joining = this.#line.join(session);
       const place = await waitFor(this.#runtime, joining, limit, doing);
-      if (place.aheadAtFirst > 0) this.#sign();
+      if (place.aheadAtFirst > 0) this.#crowd.sign();
       const timeoutMs = patienceMs + patienceEachMs * place.aheadAtFirst;
       await waitFor(this.#runtime, place.turn, { signal, timeoutMs }, doing);
       return place;
@@ -148,7 +143,7 @@ export class HotKey {
   }
 
   #ended(slice: Slice): void {
-    if (slice.isContended) this.#sign();
+    if (slice.isContended) this.#crowd.sign();
     if (slice.isOpen) this.#keep(slice);
     else this.#drop(slice);
     this.#callers.give();
@@ -168,9 +163,5 @@ export class HotKey {
     slice.leave();
     this.#slice = undefined;
     this.#leftAtMs = this.#runtime.monotonicMs();
-  }
-
-  #sign(): void {
-    this.#hotUntilMs = this.#runtime.monotonicMs() + hotForMs;
   }
 }
