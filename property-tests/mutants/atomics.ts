@@ -56,7 +56,7 @@ const valueMutants: readonly Mutant[] = [
     file: 'src/atomics/guard.ts',
     find: 'if (guard === undefined) return client.store.txn(request, options);',
     replace: `if (guard === undefined || 'assertLive' in guard) {
-    if (guard !== undefined) (guard as unknown as Session).assertLive();
+    if (guard !== undefined) new Guards().add(guard);
     return client.store.txn(request, options);
   }`,
     story: 'the process looks whether its session lives, stands still, and writes when it is over',

@@ -120,8 +120,8 @@ export const stmMutants: readonly Mutant[] = [
   {
     name: 'stm-guard-asked-before',
     file: 'src/atomics/stm/guards.ts',
-    find: "} else if (typeof own === 'function') this.#compares.push((guard as GuardingCompare).guard());",
-    replace: "} else if (typeof own === 'function') (guard as GuardingCompare).guard();",
+    find: 'this.#compare((guard as GuardingCompare).guard());',
+    replace: '(guard as GuardingCompare).guard();',
     story: 'a session is looked at here, and not by the store with the commit',
     ...{ killedBy, invariant: 'STM-6' },
   },

@@ -1,9 +1,9 @@
 import { QuorateError } from '../errors.js';
-import type { Client, Session } from '../session/index.js';
-import { type CallOptions, type Compare, nested, type TxnReply, type TxnRequest } from '../store/index.js';
+import type { Client } from '../session/index.js';
+import { type CallOptions, nested, type TxnReply, type TxnRequest } from '../store/index.js';
 import { Guards, type TransactionGuard } from './stm/guards.js';
 
-/** Refuses with `invalid-argument` what guards nothing. */
+/** Refuses with `invalid-argument` what guards nothing, and with `session-lost` a session of which that is known already. */
 export function checkGuard(guard: TransactionGuard | undefined): void {
   if (guard !== undefined) new Guards().add(guard);
 }
@@ -19,22 +19,17 @@ export async function commitUnder(
   options: CallOptions,
 ): Promise<TxnReply> {
   if (guard === undefined) return client.store.txn(request, options);
-  if ('txn' in guard) return guard.txn(request, options);
-  const compare = [compareOf(guard)];
-  const reply = await client.store.txn({ compare, success: [nested(request)], failure: [] }, options);
+  const guards = new Guards();
+  guards.add(guard);
+  const { compares, writer } = guards;
+  if (writer !== undefined) return writer.txn(request, options);
+  const success = [nested(request)];
+  const reply = await client.store.txn({ compare: compares, success, failure: [] }, options);
   const [inner] = reply.replies;
   if (inner?.type === 'txn') {
     return { revision: reply.revision, succeeded: inner.succeeded, replies: inner.replies };
   }
   throw new QuorateError('fenced', 'the store refused the write: what it was made under had ended', {
-    details: { guard: compare[0]?.key, revision: reply.revision },
+    details: { guard: compares[0]?.key, revision: reply.revision },
   });
-}
-
-/** Throws `session-lost` for a session of which that is known already. */
-function compareOf(guard: Exclude<TransactionGuard, { txn: unknown }>): Compare {
-  if (!('guard' in guard)) return guard;
-  const { assertLive } = guard as Partial<Session>;
-  assertLive?.call(guard);
-  return guard.guard();
 }

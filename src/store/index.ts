@@ -35,6 +35,7 @@ export {
   sizeOf,
   type TxnLimits,
   txnCost,
+  validateCompare,
   validateRange,
   validateTxn,
   validateWatch,

@@ -3,10 +3,10 @@
  * written twice, requests that are too large. The checks run in etcd's order, so that a request wrong in two
  * ways is refused for the same reason.
  */
-import { invalidArgument, QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError, shown } from '../errors.js';
 import { inRange } from './keys.js';
 import type { WatchRequest } from './store.js';
-import type { Compare, Key, KeyRange, Op, RangeOp, TxnRequest } from './types.js';
+import type { Compare, Comparison, Key, KeyRange, Op, RangeOp, TxnRequest } from './types.js';
 
 /** Limits of an etcd server started with defaults. */
 export interface TxnLimits {
@@ -27,6 +27,7 @@ const envelopeBytes = 64;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the range is the definition of a byte
 const beyondBytes = /[^\x00-\xff]/;
 const decimal = /^-?\d+$/;
+const comparisons: readonly Comparison[] = ['equal', 'not-equal', 'greater', 'less'];
 
 /**
  * Throws what an etcd server refuses about the request without looking at its state: `invalid-argument` (empty
@@ -75,6 +76,39 @@ export function validateWatch(request: WatchRequest): void {
   checkWhole(fromRevision, 'fromRevision');
 }
 
+/** Throws `invalid-argument` for what no store takes for a compare. The types forbid most of it, to who has them. */
+export function validateCompare(compare: Compare): void {
+  const { key, rangeEnd, result, target, operand } = (compare ?? {}) as Readonly<
+    Record<keyof Compare, unknown>
+  >;
+  for (const end of [key, rangeEnd ?? '']) {
+    if (typeof end !== 'string')
+      throw invalidArgument(`a key of a compare is ${shown(end)}`, 'a byte string');
+  }
+  if (!comparisons.includes(result as Comparison)) {
+    throw invalidArgument(`the result of a compare is ${shown(result)}`, comparisons.join(', '));
+  }
+  switch (target) {
+    case 'version':
+    case 'create':
+    case 'mod':
+      if (operand === undefined) throw invalidArgument('a compare has no operand', 'a whole number from 0');
+      break;
+    case 'lease':
+      if (typeof operand === 'string') break;
+      throw invalidArgument(`the operand of a compare is ${shown(operand)}`, 'a lease id, as decimal text');
+    case 'value':
+      if (operand instanceof Uint8Array) break;
+      throw invalidArgument(`the operand of a compare is ${shown(operand)}`, 'a Uint8Array');
+    default:
+      throw invalidArgument(
+        `the target of a compare is ${shown(target)}`,
+        'version, create, mod, lease, value',
+      );
+  }
+  checkCompare(compare);
+}
+
 /** Operations along the deepest path, as etcd counts them: the longest list of each level, added up. */
 export function txnCost(request: TxnRequest): number {
   return width(request) + Math.max(deepest(request.success), deepest(request.failure));
@@ -106,13 +140,15 @@ function checkLevel(request: TxnRequest, allowance: number, maxTxnOps: number): 
       details: { maxTxnOps },
     });
   }
-  for (const compare of request.compare) {
-    checkKeys(compare);
-    if (compare.target === 'lease') checkLease(compare.operand);
-    else if (compare.target !== 'value') checkWhole(compare.operand, 'operand');
-  }
+  for (const compare of request.compare) checkCompare(compare);
   for (const op of request.success) checkOp(op, allowance - operations, maxTxnOps);
   for (const op of request.failure) checkOp(op, allowance - operations, maxTxnOps);
+}
+
+function checkCompare(compare: Compare): void {
+  checkKeys(compare);
+  if (compare.target === 'lease') checkLease(compare.operand);
+  else if (compare.target !== 'value') checkWhole(compare.operand, 'operand');
 }
 
 function checkOp(op: Op, allowance: number, maxTxnOps: number): void {

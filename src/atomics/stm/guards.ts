@@ -1,5 +1,12 @@
 import { invalidArgument } from '../../errors.js';
-import type { CallOptions, Compare, TxnReply, TxnRequest } from '../../store/index.js';
+import type { Session } from '../../session/index.js';
+import {
+  type CallOptions,
+  type Compare,
+  type TxnReply,
+  type TxnRequest,
+  validateCompare,
+} from '../../store/index.js';
 
 /** A hold of a lock or of several, a leadership: it writes only while it stands, and knows of its writes. */
 export interface GuardingWriter {
@@ -14,7 +21,7 @@ export interface GuardingCompare {
 /** Under what a transaction commits: a `Hold` or `MultiHold`, a `Leadership`, a `Session`, or a compare of your own. */
 export type TransactionGuard = GuardingWriter | GuardingCompare | Compare;
 
-/** All guards of one run. */
+/** All that one commit is under. */
 export class Guards {
   readonly #compares: Compare[] = [];
   #writer: GuardingWriter | undefined;
@@ -36,6 +43,8 @@ export class Guards {
   /**
    * A lock may pass a hold on within its process, which leaves the guard as it is, once all that was written under it has come
    * to a definite end; so what commits under a hold is sent by the hold, which can be one only.
+   *
+   * Throws `invalid-argument` for what guards nothing, and `session-lost` for a session of which that is known already.
    */
   add(guard: TransactionGuard): void {
     const given: unknown = guard ?? {};
@@ -49,8 +58,16 @@ export class Guards {
         );
       }
       this.#writer = writer;
-    } else if (typeof own === 'function') this.#compares.push((guard as GuardingCompare).guard());
-    else if (typeof key === 'string' && typeof target === 'string') this.#compares.push(guard as Compare);
+    } else if (typeof own === 'function') {
+      (guard as Partial<Session>).assertLive?.();
+      this.#compare((guard as GuardingCompare).guard());
+    } else if (typeof key === 'string' && typeof target === 'string') this.#compare(guard as Compare);
     else throw invalidArgument('what was given guards nothing', 'a Hold, a Leadership, a Session, a Compare');
+  }
+
+  /** What no store takes for a compare may hold nowhere: refused here, it is no news that a guard has ended. */
+  #compare(compare: Compare): void {
+    validateCompare(compare);
+    this.#compares.push(compare);
   }
 }

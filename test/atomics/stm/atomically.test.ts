@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
+  AtomicValue,
   atomically,
   type Isolation,
   type Transaction,
@@ -323,6 +324,40 @@ describeStores('atomically', (server) => {
     });
     await expect(two).rejects.toMatchObject({ code: 'invalid-argument' });
     await next.release();
+  });
+
+  it('STM-6 knows a session that is lost, and what is no compare, before anything is sent', async () => {
+    const { client, keyOf } = await twoClients(testClients(server));
+    const guarded = (guard: unknown) =>
+      atomically(client, (tx) => {
+        tx.guard(guard as TransactionGuard);
+        tx.put(keyOf('a'), 1);
+      });
+    const session = await client.openSession();
+    await session.close();
+    await expect(guarded(session)).rejects.toMatchObject({ code: 'session-lost' });
+    const key = keyOf('b');
+    const bad = [
+      { key, target: 'mod', result: 'is', operand: 1 },
+      { key, target: 'age', result: 'equal', operand: 1 },
+      { key, target: 'mod', result: 'equal', operand: '1' },
+      { key, target: 'mod', result: 'equal' },
+      { key, target: 'create', result: 'less', operand: 0.5 },
+      { key, target: 'value', result: 'equal', operand: 'text' },
+      { key, target: 'lease', result: 'equal', operand: 5 },
+      { key, rangeEnd: 7, target: 'mod', result: 'equal', operand: 1 },
+      { key: '', target: 'mod', result: 'equal', operand: 1 },
+      { key: '\u1234', target: 'mod', result: 'equal', operand: 1 },
+    ];
+    for (const one of bad) {
+      for (const guard of [one, { guard: () => one }, { guard: () => undefined }]) {
+        await expect(guarded(guard), JSON.stringify(one)).rejects.toMatchObject({ code: 'invalid-argument' });
+        const value = new AtomicValue<number>(client, 'n');
+        const setting = value.set(1, { guard: guard as TransactionGuard });
+        await expect(setting, JSON.stringify(one)).rejects.toMatchObject({ code: 'invalid-argument' });
+      }
+    }
+    expect(await read(client, keyOf('a'))).toBeUndefined();
   });
 
   it('STM-6 is compared for a transaction that writes nothing too', async () => {
