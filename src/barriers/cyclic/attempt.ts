@@ -69,15 +69,21 @@ export class Attempt {
     const { client } = this.#kit;
     const signal = this.#givenUp;
     const backoff = new Backoff(client.runtime, { firstMs: 10, longestMs: 1_000 });
+    let mayTryAtOnce = true;
     for (;;) {
       signal.throwIfAborted();
       try {
         const wait = await this.#tryToArrive(await client.session({ signal }));
         if (wait !== undefined) return wait;
+        if (mayTryAtOnce) {
+          mayTryAtOnce = false;
+          continue;
+        }
       } catch (error) {
         if (isPermanent(error) || isQuorateError(error, 'barrier-broken')) throw error;
-        await sleep(client.runtime, backoff.nextMs(), { signal }).catch(() => {});
       }
+      // It may be in the way for long: an elect, say, whose key stands and whose member somebody has deleted.
+      await sleep(client.runtime, backoff.nextMs(), { signal }).catch(() => {});
     }
   }
 

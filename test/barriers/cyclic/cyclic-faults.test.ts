@@ -8,6 +8,7 @@ import { MemoryServer } from '../../../src/memory/index.js';
 import { hooksOn } from '../../../src/runtime/abort-hooks.js';
 import { Client } from '../../../src/session/index.js';
 import { type Op, prefixRange, type Store, type TxnRequest } from '../../../src/store/index.js';
+import { countingStore } from '../../support/counting-store.js';
 import { cuttingWatches } from '../../support/cut-watches.js';
 import { hookedStore } from '../../support/hooked-store.js';
 
@@ -132,6 +133,32 @@ describe('CyclicBarrier, when things go wrong', () => {
     // Nobody was there for a moment, so it has begun anew.
     const { generation } = await other.barrier.arriveAndAwait();
     expect(await waiting).toEqual({ generation, ranAction: false });
+  });
+
+  it('who comes while nobody but an elect is there, whose member key somebody deleted, does not ask without a pause', async () => {
+    const server = new MemoryServer();
+    const { store, counts } = countingStore(server.connect());
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    let begun = 0;
+    const action = async () => {
+      begun += 1;
+      if (begun === 1) await gate;
+    };
+    const { barrier } = await party(store, { parties: 1, action });
+    const passing = barrier.arriveAndAwait();
+    await expect.poll(() => begun).toBe(1);
+    const gone = { type: 'delete', ...prefixRange('n/cyclic-barrier/b/m/') } as const;
+    await server.connect().txn({ compare: [], success: [gone], failure: [] });
+    await delay(50);
+    counts.reset();
+    await delay(200);
+    expect(counts.calls.txn).toBeLessThan(40);
+    open();
+    expect(await passing).toMatchObject({ ranAction: true });
+    expect(begun).toBe(2);
   });
 
   it('says so where somebody has written something else to its key', async () => {
