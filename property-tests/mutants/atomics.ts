@@ -181,9 +181,9 @@ const counterMutants: readonly Mutant[] = [
   {
     name: 'count-in-line-as-unsent',
     file: sharedNumber,
-    find: 'for (const call of batch) call.markSent();\n    const options',
-    replace: 'const options',
-    story: 'the same of one that stands in line: it gave up, and is counted when the turn comes',
+    find: 'for (const call of taken) call.markSent();',
+    replace: '',
+    story: 'the same of one whose turn in the line has come: it gives up, and is counted',
     ...{ killedBy: 'counter', invariant: 'COUNTER-1' },
   },
   {

@@ -1,5 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AtomicValue, Counter, IdAllocator } from '../../src/atomics/index.js';
+import { HotKey } from '../../src/atomics/stm/hot-key.js';
+import { HotKeys } from '../../src/atomics/stm/hot-keys.js';
 import { QuorateError } from '../../src/errors.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
@@ -76,6 +78,41 @@ describe('counters and values, when things go wrong', () => {
     letGo();
     expect(await stay).toBe(11);
     expect(await counter.get()).toBe(111);
+  });
+
+  it('COUNTER-1 who gives up while its batch stands in line is told that it was not applied, and it is not', async () => {
+    const { server, hooked, client } = await scene();
+    const other = await Client.open({ store: server.connect(), namespace: 'n' });
+    onTestFinished(() => other.close());
+    const counter = new Counter(client, 'c');
+    const elsewhere = new Counter(other, 'c');
+    // Twice others were first, with the number and then in the line: from now on it stands there.
+    for (const _ of [1, 2, 3]) {
+      await counter.add(1);
+      await elsewhere.add(1);
+    }
+    for (const _ of [1, 2]) HotKeys.of(client).conflicted([counter.key]);
+    const turn = await new HotKey(other, counter.key).take(new AbortController().signal);
+    const stay = counter.add(10);
+    const left = counter.add(100, { timeoutMs: 50 });
+    await expect(left).rejects.toMatchObject({ code: 'timeout', outcome: 'not-applied' });
+    turn?.end();
+    expect(await stay).toBe(16);
+    // In its turn nobody was before it, so that the run is committed that was made before it had the place.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const leave = new AbortController();
+    hooked.hook = (request, send) => {
+      if (!request.success.some((op) => op.type === 'put' && op.key.includes('/stm/'))) return send();
+      hooked.hook = undefined;
+      return new Promise((resolve) => setTimeout(resolve, 20)).then(() => {
+        leave.abort();
+        return send();
+      });
+    };
+    const next = [counter.add(1_000), counter.add(10_000, { signal: leave.signal })] as const;
+    await expect(next[1]).rejects.toMatchObject({ code: 'aborted', outcome: 'not-applied' });
+    expect(await next[0]).toBe(1_016);
+    expect(await counter.get()).toBe(1_016);
   });
 
   it('COUNTER-1 is answered by a read that fails for a while', async () => {

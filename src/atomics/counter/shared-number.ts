@@ -16,8 +16,8 @@
  * with the same compare (stm/atomically.ts).
  *
  * **When things go wrong.** Reply lost: settled by the exactly-once store, so an addition counts once; where history was compacted
- * meanwhile, its callers are told that nobody knows. A caller gives up: before its batch is sent, it is left out; after that,
- * it is told that nobody knows, and if the batch is refused, left out of the next. The process pauses or dies: what was on its way
+ * meanwhile, its callers are told that nobody knows. A caller gives up: before its batch is sent, in line or not, it is left out; after
+ * that, it is told that nobody knows, and if the batch is refused, left out of the next. The process pauses or dies: what was on its way
  * is applied once, or refused. The key says what is no number: calls fail with `codec`, and it is left as it is.
  *
  * **Wrong:** to add again after an outcome that nobody knows (counted twice); to put without a compare (additions are lost);
@@ -44,13 +44,16 @@ import {
   textOf,
 } from '../../store/index.js';
 import { Crowd } from '../crowd.js';
-import { atomically } from '../stm/atomically.js';
+import { runAtomically } from '../stm/atomically.js';
+import { rulesOf } from '../stm/isolation.js';
+import type { CommitWitness } from '../stm/options.js';
 import type { NumberOp } from './number-op.js';
 import { WaitingCall } from './waiting-call.js';
 
 /** So many calls travel together at most: to apply them must not hold up the process. */
 const largestBatch = 10_000;
 const asText: Codec<string> = { encode: bytesOf, decode: textOf };
+const inLine = { rules: rulesOf('serializable-snapshot'), maxConflicts: Number.POSITIVE_INFINITY };
 const readRetry = { firstMs: 10, longestMs: 1_000 };
 
 /** The number as of a revision at which it was seen. */
@@ -138,7 +141,10 @@ export class SharedNumber {
         this.#seen = undefined;
         continue;
       }
-      if (this.#crowd.isThere) return this.#serveInLine(batch, over);
+      if (this.#crowd.isThere) {
+        if (await this.#serveInLine(batch, over)) return;
+        continue;
+      }
       const after = await this.#write(batch, seen, count, over);
       if (after === undefined) return settle(answers);
       this.#crowd.refused();
@@ -147,24 +153,41 @@ export class SharedNumber {
     }
   }
 
-  /** As a transaction, which stands in the line of the key. */
-  async #serveInLine(batch: readonly WaitingCall[], signal: AbortSignal): Promise<void> {
-    for (const call of batch) call.markSent();
-    const options = { signal, maxConflicts: Number.POSITIVE_INFINITY };
-    const { value, revision, runs } = await atomically(
+  /**
+   * As a transaction, which stands in the line of the key. False if it came to nothing: a call whose answer was to be part of
+   * that was given up.
+   */
+  async #serveInLine(batch: readonly WaitingCall[], signal: AbortSignal): Promise<boolean> {
+    let taken: readonly WaitingCall[] = [];
+    // Who gave up since was told that its call was not applied, so what was made of it is not to be written.
+    const wasLeft = () => taken.some(({ isOver }) => isOver);
+    const witness: CommitWitness = {
+      sends: () => {
+        if (wasLeft()) return false;
+        for (const call of taken) call.markSent();
+        return true;
+      },
+      refused: () => {
+        for (const call of taken) call.markWaiting();
+      },
+    };
+    const { value, revision, runs } = await runAtomically(
       this.#client,
       async (tx) => {
         const before = this.#countIn(await tx.get(this.#key, asText));
-        const after = applied(batch, before);
+        taken = batch.filter(({ isOver }) => !isOver);
+        const after = applied(taken, before);
         const isWritten = after.count !== before;
         if (isWritten) tx.put(this.#key, String(after.count), asText);
         return { ...after, isWritten };
       },
-      options,
+      { ...inLine, wait: { signal }, witness },
     );
     this.#crowd.ran(runs);
     this.#seen = value.isWritten ? { count: value.count, mod: revision } : undefined;
+    if (!value.isWritten && wasLeft()) return false;
     settle(value.answers);
+    return true;
   }
 
   /** Undefined if it was written; what stands there instead if it was refused. */

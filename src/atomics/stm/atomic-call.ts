@@ -93,8 +93,10 @@ export class AtomicCall<T> {
         known = await this.#knownInTurn(request);
         if (known !== undefined) continue;
       }
+      if (this.#settings.witness?.sends() === false) continue;
       const reply = await this.#commit(ended);
       if (reply.succeeded) return this.#committed(result, reply.revision);
+      this.#settings.witness?.refused();
       known = await this.#afterConflict(request, reply);
     }
   }

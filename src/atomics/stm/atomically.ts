@@ -41,7 +41,7 @@ import { invalidArgument } from '../../errors.js';
 import type { Client } from '../../session/index.js';
 import { AtomicCall, doing } from './atomic-call.js';
 import { CallLimit } from './call-limit.js';
-import { type AtomicallyOptions, checkAtomicallyOptions } from './options.js';
+import { type AtomicallyOptions, type AtomicallySettings, checkAtomicallyOptions } from './options.js';
 import type { Committed, Transaction } from './transaction.js';
 
 /**
@@ -86,7 +86,15 @@ export async function atomically<T>(
     throw invalidArgument('client is none', 'a Client');
   }
   if (typeof run !== 'function') throw invalidArgument(`run is of type ${typeof run}`, 'a function');
-  const settings = checkAtomicallyOptions(options, doing);
+  return runAtomically(client, run, checkAtomicallyOptions(options, doing));
+}
+
+/** The same, of settings that were checked. */
+export async function runAtomically<T>(
+  client: Client,
+  run: (tx: Transaction) => Promise<T> | T,
+  settings: AtomicallySettings,
+): Promise<Committed<T>> {
   const limit = new CallLimit(client.runtime, settings.wait, doing);
   const call = new AtomicCall(client, run, settings, limit);
   try {

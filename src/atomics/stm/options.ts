@@ -9,10 +9,19 @@ export interface AtomicallyOptions extends WaitOptions {
   readonly maxConflicts?: number | undefined;
 }
 
+/** Who is told of the commits of a call as they are tried. */
+export interface CommitWitness {
+  /** What the last run wrote is to be sent now; false: it is not to be, and another run is made. */
+  sends(): boolean;
+  /** What was sent was refused, as others were first. */
+  refused(): void;
+}
+
 export interface AtomicallySettings {
   readonly wait: WaitOptions;
   readonly rules: IsolationRules;
   readonly maxConflicts: number;
+  readonly witness?: CommitWitness;
 }
 
 export function checkAtomicallyOptions(options: AtomicallyOptions, doing: string): AtomicallySettings {
