@@ -83,7 +83,7 @@ export class AtomicCall<T> {
         const proof = ended.isProved ? { revision: ended.revision ?? 0 } : await this.#prove(request);
         if (proof === undefined) continue;
         if ('revision' in proof) return this.#committed(result, proof.revision);
-        known = await this.#afterConflict(request, proof);
+        known = await this.#afterConflict(request, proof, false);
         continue;
       }
       const mayBeOvertaken = this.#settings.rules.keepsReads && run.writes.size > 0;
@@ -97,7 +97,7 @@ export class AtomicCall<T> {
       const reply = await this.#commit(ended);
       if (reply.succeeded) return this.#committed(result, reply.revision);
       this.#settings.witness?.refused();
-      known = await this.#afterConflict(request, reply);
+      known = await this.#afterConflict(request, reply, mayBeOvertaken);
     }
   }
 
@@ -180,8 +180,15 @@ export class AtomicCall<T> {
     return { succeeded, seen, changed: request.overtakenAt(seen, reply) };
   }
 
-  /** Others were first. Answers what the next run begins with. */
-  async #afterConflict(request: CommitRequest, { seen, changed }: Overtaken): Promise<Snapshot | undefined> {
+  /**
+   * Others were first. Answers what the next run begins with: what is there now, all of one state, so that who only reads is done
+   * with that, and need not stand in line for it.
+   */
+  async #afterConflict(
+    request: CommitRequest,
+    { seen, changed }: Overtaken,
+    mayStand: boolean,
+  ): Promise<Snapshot | undefined> {
     this.#limit.check();
     this.#conflicts += 1;
     this.#inARow += 1;
@@ -193,7 +200,7 @@ export class AtomicCall<T> {
     }
     if (this.#turn !== undefined && this.#inARow <= conflictsAtOnce) return seen;
     const isInTurn = this.#turn !== undefined && changed.includes(this.#turn.key);
-    const hot = isInTurn ? undefined : this.#hotKeys.hottest(changed);
+    const hot = isInTurn || !mayStand ? undefined : this.#hotKeys.hottest(changed);
     if (hot !== undefined) {
       await this.#stand(hot);
       if (this.#turn !== undefined) return (await this.#knownInTurn(request)) ?? seen;

@@ -109,6 +109,34 @@ it('does not have who only reads stand in the line, nor who writes without readi
   turn?.end();
 });
 
+it('does not have who only reads, or fails, stand in the line for having read of several states', async () => {
+  const server = new MemoryServer();
+  const { client } = await hotClient(server);
+  const turn = await new HotKey(await open(server.connect()), key).take(new AbortController().signal);
+  const seen: (readonly unknown[])[] = [];
+  const both = (fails: boolean) => async (tx: Transaction) => {
+    const value = await tx.get<number>(key);
+    // Something comes between the two reads of the first run.
+    if (seen.length % 2 === 0) await set(server.connect(), 50 + seen.length);
+    seen.push([value, await tx.get('else')]);
+    if (fails) throw new Error('as it should');
+    return value;
+  };
+  const options = { isolation: 'repeatable-reads' } as const;
+  const ends: unknown[] = [];
+  for (const fails of [false, true]) {
+    void atomically(client, both(fails), options).then(
+      ({ value, runs }) => ends.push([value, runs]),
+      (error: Error) => ends.push(error.message),
+    );
+    await settle();
+    expect(places(server).length).toBe(1);
+  }
+  expect(ends).toEqual([[50, 2], 'as it should']);
+  expect(seen.length).toBe(4);
+  turn?.end();
+});
+
 it('goes on without a holder that stands still, and leaves no key behind', async () => {
   const server = new MemoryServer();
   const [asleep, time] = [new ManualTime(), new ManualTime()];
