@@ -150,6 +150,41 @@ describe('counters and values, when things go wrong', () => {
     hooked.hook = undefined;
   });
 
+  it('gives out the ids that are here where no more can be had', async () => {
+    const { hooked, client } = await scene();
+    const ids = new IdAllocator(client, 'i', { blockSize: 4 });
+    expect(await ids.next()).toBe(1);
+    hooked.hook = () => Promise.reject(new QuorateError('permission-denied', 'no more'));
+    const told = [ids.take(100), ids.next(), ids.take(3), ids.next()].map((asked) =>
+      asked.catch(({ code }: QuorateError) => code),
+    );
+    expect(await Promise.all(told)).toEqual(['permission-denied', 2, 'permission-denied', 3]);
+    hooked.hook = undefined;
+    expect(await ids.take(2)).toEqual([4, 5]);
+  });
+
+  it('fetches ahead no more often than it may where that fails', async () => {
+    const { hooked, client } = await scene();
+    for (const code of ['no-space', 'permission-denied'] as const) {
+      const ids = new IdAllocator(client, code, { blockSize: 200 });
+      await ids.take(99);
+      let tries = 0;
+      hooked.hook = () => {
+        tries += 1;
+        return Promise.reject(new QuorateError(code, 'not now'));
+      };
+      for (let id = 100; id < 200; id += 1) {
+        expect(await ids.next()).toBe(id);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      hooked.hook = undefined;
+      expect(tries).toBeGreaterThan(0);
+      expect(tries).toBeLessThan(20);
+      expect(await ids.next()).toBe(200);
+      expect(await ids.next()).toBe(201);
+    }
+  });
+
   it('reserves no more ids for having been refused', async () => {
     const { server, hooked, client } = await scene();
     const ids = new IdAllocator(client, 'i');

@@ -25,7 +25,7 @@ import { checkWhole, type NumberOp } from '../counter/number-op.js';
 import { SharedNumber } from '../counter/shared-number.js';
 import { BlockSize, type BlockSizeOption } from './block-size.js';
 import { type Block, Blocks } from './blocks.js';
-import { WaitingIds } from './waiting-ids.js';
+import { type WaitingForIds, WaitingIds } from './waiting-ids.js';
 
 export interface IdAllocatorOptions {
   /** The first id, where nobody has reserved any yet. From 0. Default 1. */
@@ -73,6 +73,10 @@ export class IdAllocator {
   /** When so few are left the next block is fetched. */
   #fetchAt = 0;
   #isFetching = false;
+  /** Of fetches that fail. */
+  readonly #backoff: Backoff;
+  /** Until then nothing is fetched for nobody. */
+  #aheadFromMs = Number.NEGATIVE_INFINITY;
 
   constructor(client: Client, name: string, options: IdAllocatorOptions = {}) {
     if (typeof options !== 'object' || options === null) {
@@ -90,6 +94,7 @@ export class IdAllocator {
     this.#first = first;
     this.#number = new SharedNumber({ client, key: this.key, initial: first, owner: `ids "${name}"` });
     this.#blocks = new Blocks(first - 1);
+    this.#backoff = new Backoff(client.runtime, retry);
     this.#waiting = new WaitingIds(client.runtime, () => this.#serve());
   }
 
@@ -128,10 +133,22 @@ export class IdAllocator {
   /** Gives out what is here, to those who have waited longest. */
   #serve(): void {
     for (let call = this.#waiting.first; call !== undefined; call = this.#waiting.first) {
-      if (this.#blocks.left < call.count) break;
-      call.resolve(Array.from({ length: call.count }, () => this.#blocks.take() as number));
+      if (!this.#give(call)) break;
     }
     if (this.#blocks.left <= this.#fetchAt || this.#waiting.wanted > 0) this.#fetch();
+  }
+
+  /** No more can be had now: who can be served of what is here is served, and the others are told why they are not. */
+  #refuse(error: unknown): void {
+    for (let call = this.#waiting.first; call !== undefined; call = this.#waiting.first) {
+      if (!this.#give(call)) call.reject(error);
+    }
+  }
+
+  #give(call: WaitingForIds): boolean {
+    if (this.#blocks.left < call.count) return false;
+    call.resolve(Array.from({ length: call.count }, () => this.#blocks.take() as number));
+    return true;
   }
 
   get #doing(): string {
@@ -140,6 +157,7 @@ export class IdAllocator {
 
   #fetch(): void {
     if (this.#isFetching) return;
+    if (this.#waiting.wanted === 0 && this.#client.runtime.monotonicMs() < this.#aheadFromMs) return;
     this.#isFetching = true;
     void this.#fetchOne().finally(() => {
       this.#isFetching = false;
@@ -149,21 +167,23 @@ export class IdAllocator {
 
   /** In the background, tried again as long as somebody waits for it. Never rejects. */
   async #fetchOne(): Promise<void> {
-    const backoff = new Backoff(this.#client.runtime, retry);
+    const { runtime } = this.#client;
     // Once, however often it is tried: a block that was not had was not used up.
     const size = this.#size.next(this.#waiting.wanted - this.#blocks.left);
     for (;;) {
       try {
         this.#blocks.add(await this.#reserve(size));
+        this.#backoff.reset();
         this.#serve();
         return;
       } catch (error) {
-        if (isPermanent(error) || isQuorateError(error, 'over-limit')) {
-          this.#waiting.rejectAll(error);
+        const delayMs = this.#backoff.nextMs();
+        if (isPermanent(error) || isQuorateError(error, 'over-limit')) this.#refuse(error);
+        if (this.#waiting.wanted === 0) {
+          this.#aheadFromMs = runtime.monotonicMs() + delayMs;
           return;
         }
-        if (this.#waiting.wanted === 0) return;
-        await sleep(this.#client.runtime, backoff.nextMs());
+        await sleep(runtime, delayMs);
       }
     }
   }

@@ -9,7 +9,7 @@ import {
 } from '../../runtime/index.js';
 
 /** One call that waits for ids. */
-interface WaitingForIds {
+export interface WaitingForIds {
   readonly count: number;
   resolve(ids: readonly number[]): void;
   reject(error: unknown): void;
@@ -79,9 +79,5 @@ export class WaitingIds {
       this.#calls.add(call);
       this.#wanted += count;
     });
-  }
-
-  rejectAll(error: unknown): void {
-    for (const call of [...this.#calls]) call.reject(error);
   }
 }
