@@ -69,7 +69,7 @@ const mostAtOnce = 50;
  * - Not guaranteed: that a phase ends while nobody is registered. It ends when the last member leaves by `arriveAndDeregister`,
  *   not when that dies.
  * - Cost: one request to register, to arrive, or to leave, and one event for who waits; the last of a phase sends one more. The first
- *   wait of an object opens a watch and may read once. Who waits reads about twice a TTL.
+ *   wait of an object opens a watch and may read once; so does who waits alone without being a member. Who waits reads about twice a TTL.
  */
 export class Phaser {
   readonly name: string;
@@ -126,7 +126,7 @@ export class Phaser {
 
   /**
    * Waits until this phase is over, without being a member. Answers the phase that goes on then; at once if that is so already.
-   * Errors as of {@link register}. Cost: one event, and a read if nothing is known yet.
+   * Errors as of {@link register}. Cost: one event, and a read unless others of this object wait.
    */
   async awaitAdvance(phase: number, options: WaitOptions = {}): Promise<number> {
     const doing = `waiting for the end of phase ${shown(phase)} of the phaser ${JSON.stringify(this.name)}`;
@@ -134,7 +134,8 @@ export class Phaser {
       throw invalidArgument(`phase is ${shown(phase)}`, 'a whole number from 0');
     }
     checkWaitOptions(options, doing);
-    return await this.#board.overFrom(phase, options, doing);
+    const attempt = (givenUp: AbortSignal) => this.#board.overAsOfNow(phase, givenUp, doing);
+    return await orGiveUp(this.#client.runtime, attempt, () => {}, options, doing);
   }
 
   /** How the phaser is, by one read. */

@@ -95,6 +95,18 @@ export class PhaserBoard {
     }
   }
 
+  /**
+   * The same as {@link overFrom} for who has not just seen the phase in a reply. While nobody of this object waits, the phaser may be
+   * removed and begin anew, so what is known of it, or was told since, may be of another that had the name.
+   */
+  async overAsOfNow(phase: number, signal: AbortSignal, doing: string): Promise<number> {
+    if (this.#stopListening === undefined) {
+      const state = await this.#follower.read({ signal });
+      this.#see(state.status === 'present' ? state.kv : undefined, state.revision);
+    }
+    return this.overFrom(phase, { signal }, doing);
+  }
+
   /** Resolves with the phase that goes on, once this one is over. */
   async overFrom(phase: number, options: WaitOptions, doing: string): Promise<number> {
     let one: Awaiting | undefined;
@@ -119,6 +131,7 @@ export class PhaserBoard {
     try {
       now = phaseOf(kv);
     } catch (error) {
+      this.#now = undefined;
       this.#fail(error);
       return;
     }

@@ -231,6 +231,29 @@ describeStores('Phaser', (server) => {
     expect(await first.phaser.awaitAdvance(0)).toBe(1);
   });
 
+  it('PHASER-3 what was known of one that another process has removed ends no wait either', async () => {
+    const [first, second] = (await open(testClients(server), 2)) as [Party, Party];
+    for (const known of [2, 1]) {
+      const member = await first.phaser.register();
+      await member.arriveAndAwait();
+      expect(await second.phaser.awaitAdvance(0)).toBe(1);
+      await member.arriveAndAwait();
+      if (known === 2) expect(await second.phaser.awaitAdvance(1)).toBe(2);
+      await member.arriveAndDeregister();
+      expect(await first.phaser.remove()).toBe(true);
+      // It knows of phase 2, or of phase 1 and is told only now of what came after.
+      const next = await first.phaser.register();
+      for (const phase of [0, 1]) {
+        const waiting = second.phaser.awaitAdvance(phase, { timeoutMs: 60 });
+        await expect(waiting).rejects.toMatchObject({ code: 'timeout' });
+      }
+      await next.arrive();
+      expect(await second.phaser.awaitAdvance(0)).toBe(1);
+      await next.arriveAndDeregister();
+      expect(await first.phaser.remove()).toBe(true);
+    }
+  });
+
   it('leaves when it is disposed of', async () => {
     const [first] = (await open(testClients(server), 1)) as [Party];
     {
