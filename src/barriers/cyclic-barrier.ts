@@ -39,7 +39,7 @@
  * without comparing it; to let late arrivals pass with the others; to run the action without a claim, or let all go before it is over;
  * a release that is concluded from the absence of a key; an arrival that is left by one who gave up.
  */
-import { checkWaitOptions, type WaitOptions, waitFor } from '../runtime/index.js';
+import { checkWaitOptions, TimeLeft, type WaitOptions, waitFor } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
 import type { Client } from '../session/index.js';
 import { checkName, compare, get, put, remove } from '../store/index.js';
@@ -175,13 +175,14 @@ export class CyclicBarrier implements AsyncDisposable {
     const doing = `removing the barrier ${JSON.stringify(this.name)}`;
     checkWaitOptions(options, doing);
     const { keys } = this.#kit;
-    await waitFor(this.#client.runtime, this.leave(), options, doing);
+    const left = new TimeLeft(this.#client.runtime, options, doing);
+    await waitFor(this.#client.runtime, this.leave(), left.all(), doing);
     const request = {
       compare: [compare.create(keys.members, 'equal', 0), compare.create(keys.elect, 'equal', 0)],
       success: [{ type: 'delete' as const, ...keys.all }],
       failure: [],
     };
-    return (await this.#client.store.txn(request, options)).succeeded;
+    return (await this.#client.store.txn(request, left.forRequest())).succeeded;
   }
 
   async #reset(signal: AbortSignal): Promise<void> {

@@ -161,6 +161,22 @@ describe('CyclicBarrier, when things go wrong', () => {
     expect(begun).toBe(2);
   });
 
+  it('is removed within the time that the call has, for leaving and removing together', async () => {
+    const hooked = hookedStore(new MemoryServer().connect());
+    const { barrier } = await party(hooked.store, { parties: 1 });
+    await barrier.arriveAndAwait();
+    // It leaves in time, and the rest is not answered.
+    hooked.hook = async (_request, send) => {
+      hooked.hook = () => new Promise(() => {});
+      await delay(350);
+      return send();
+    };
+    const beganMs = performance.now();
+    await expect(barrier.remove({ timeoutMs: 500 })).rejects.toMatchObject({ code: 'timeout' });
+    expect(performance.now() - beganMs).toBeLessThan(750);
+    hooked.hook = undefined;
+  });
+
   it('says so where somebody has written something else to its key', async () => {
     const server = new MemoryServer();
     const one = await party(server.connect());
