@@ -92,6 +92,14 @@ const valueMutants: readonly Mutant[] = [
     ...{ killedBy: 'value', invariant: 'not live, VALUE-4' },
   },
   {
+    name: 'watched-as-of-the-look',
+    file: 'src/atomics/value/latest.ts',
+    find: "{ status: 'present', ...read };",
+    replace: "{ status: 'present', ...read, revision: fact.revision };",
+    story: 'a list and its resource version: what was read is told as written at the revision of the read',
+    ...{ killedBy: 'value', invariant: 'VALUE-4' },
+  },
+  {
     name: 'changes-from-what-was-told',
     file: changes,
     find: 'const fromRevision: number = (told ?? 0) + 1;',

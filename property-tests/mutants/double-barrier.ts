@@ -131,4 +131,13 @@ export const doubleBarrierMutants: readonly Mutant[] = [
     story: 'nobody watches for deaths: who waits hears of one when somebody happens to look',
     ...{ killedBy, invariant: 'DOUBLE-2' },
   },
+  {
+    name: 'double-full-as-before',
+    file: rounds,
+    find: "if (now.phase !== 'inside' || this.#settings.whenFull === 'queue') return undefined;",
+    replace: "if (now.upTo === 0 || this.#settings.whenFull === 'queue') return undefined;",
+    story:
+      'who comes once a round is over is refused as if it still went on: the mark of it is never taken away',
+    ...{ killedBy, invariant: 'DOUBLE-4' },
+  },
 ];
