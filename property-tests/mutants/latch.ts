@@ -44,7 +44,7 @@ export const latchMutants: readonly Mutant[] = [
     file: latch,
     find: 'const request = this.#counting(id);',
     replace: `const plain = this.#counting(id);
-    const { leaseId } = await this.#client.session(options);
+    const { leaseId } = await this.#client.session(options).catch(() => ({ leaseId: undefined }));
     const leased = (ops: readonly Op[]): Op[] => ops.map((op) => op.type === 'txn' ? { ...op, success: leased(op.success), failure: leased(op.failure) } : op.type === 'put' && op.value.length === 0 ? { ...op, lease: leaseId } : op);
     const request = { ...plain, success: leased(plain.success), failure: leased(plain.failure) };`,
     story: 'what a process has done is taken back when it dies: Curator has its members as ephemeral nodes',

@@ -47,7 +47,7 @@ export const stmMutants: readonly Mutant[] = [
     find: 'const at = rules.isSnapshot ? this.#revision : undefined;',
     replace: 'const at = undefined;',
     story: 'each key is read as it is at the moment: a run sees a state that never was, and may fail for it',
-    ...{ killedBy, invariant: 'STM-3' },
+    ...{ killedBy, invariant: 'STM-3, STM-4' },
   },
   {
     name: 'stm-known-mixed-with-new',
