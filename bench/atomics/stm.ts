@@ -62,7 +62,7 @@ export async function stmPart({ onFreshEtcd, quick }: BenchOptions): Promise<Par
     settings: {
       'hot key': `${rounds} rounds in turn, every second one backwards, medians; ${durationMs} ms after a warm-up, on a fresh etcd each`,
       quorate:
-        'atomically as it comes, one Client and one caller a process; 2,000 on a key of its own first, and three times the warm-up: Node compiles as it runs',
+        'atomically as it comes, one Client and one caller a process; first 2,000 on a key of its own alone and 6,000 among three clients of its own, and three times the warm-up: Node compiles as it runs',
       ...(go === undefined ? {} : { 'etcd Go NewSTM': 'clientv3 3.4, one client and one caller a process' }),
     },
     rows: rowsOf(figures, go !== undefined),
