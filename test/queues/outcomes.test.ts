@@ -270,6 +270,25 @@ describeStores('what becomes of a job', (server) => {
     expect(seen.length).toBeLessThanOrEqual(3);
   });
 
+  it('counts a handler as failed whose result throws when it is asked whether it is a promise', async () => {
+    const client = await testClients(server).open();
+    const queue = new FifoQueue<string>(client, 'q');
+    const spoilt = {
+      get then() {
+        throw new Error('not to be asked');
+      },
+    };
+    const worker = new Worker(queue, (job) => (job.attempt === 1 ? spoilt : undefined), quickly);
+    const events = collect(worker);
+    await worker.start();
+    await queue.enqueue('job');
+    await expect.poll(() => queue.size()).toBe(0);
+    expect(worker.running).toBe(0);
+    await worker.close();
+    const told = events.map(({ type }) => type).filter((type) => type === 'failed' || type === 'completed');
+    expect(told).toEqual(['failed', 'completed']);
+  });
+
   it('cancels a job that waits, and one that nobody has, and no other', async () => {
     const client = await testClients(server).open();
     const queue = new FifoQueue<string>(client, 'q');

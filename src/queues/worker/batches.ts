@@ -31,7 +31,9 @@ export class Batching<T> {
   readonly batch: { readonly size: number; readonly lingerMs: number };
 
   constructor(handler: BatchHandler<T>, batch: { readonly size: number; readonly lingerMs: number }) {
-    this.handle = (jobs, contextNow) => handler(jobs, contextNow());
+    this.handle = async (jobs, contextNow) => {
+      await handler(jobs, contextNow());
+    };
     this.batch = batch;
   }
 }

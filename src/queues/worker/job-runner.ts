@@ -163,13 +163,16 @@ export class JobRunner<T> {
     this.#begin(run);
     const jobs = run.prepared.map(({ job }) => job);
     let result: unknown;
+    let handling: Promise<unknown> | undefined;
     try {
       result = this.#options.handle(jobs, () => this.#contextOf(run));
+      // Whether it is a promise is asked of an object of the handler's, which may throw at that.
+      if (isThenable(result)) handling = Promise.resolve(result);
     } catch (error) {
       return this.#over(run, { error });
     }
-    if (!isThenable(result)) return this.#over(run, { result });
-    return Promise.resolve(result).then(
+    if (handling === undefined) return this.#over(run, { result });
+    return handling.then(
       (value) => this.#over(run, { result: value }),
       (error: unknown) => this.#over(run, { error }),
     );

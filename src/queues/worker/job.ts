@@ -139,8 +139,9 @@ export class Job<T> {
    * Tells those who wait for the job how far it is: JSON of at most 16 KiB, kept as long as this worker holds the job. Call it
    * as often as you like: one write is under way at a time, and only the latest is written next.
    *
-   * Resolves when this or later progress is written; need not be awaited. Rejects with `codec`, `request-too-large`,
-   * `fenced` or `job-cancelled` if the job is no longer this worker's, or as the store answered.
+   * Resolves when this or later progress is written; need not be awaited, but then the end of the job may overtake it. Rejects
+   * with `codec`, `request-too-large`, `fenced` or `job-cancelled` if the job is over or no longer this worker's, or as the store
+   * answered.
    */
   progress(progress: unknown): Promise<void> {
     const told = this.#tell(progress);

@@ -35,9 +35,8 @@ export class Parting<T> {
   }
 
   conclude(job: Job<T>, held: HeldJob, membership: Membership, handled: Outcome): Promise<void> {
-    if ('error' in handled || held.custody !== 'held' || held.isResultWanted || job.isEnding) {
-      return this.#conclude(job, held, membership, handled);
-    }
+    const isPlain = held.custody === 'held' && !held.isResultWanted && !job.isEnding;
+    if ('error' in handled || !isPlain) return this.#conclude(job, held, membership, handled);
     // As most end. What is in hand stands in memory until it is answered, so it had better be little.
     return held.acknowledgeAlone(noLimits).then(
       () => this.#options.emit({ type: 'completed', job, result: handled.result }),
