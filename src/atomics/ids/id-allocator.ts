@@ -107,7 +107,10 @@ export class IdAllocator {
     return one as number;
   }
 
-  /** The next id if one is here and nobody waits for it; undefined otherwise, and then one is being fetched. Sends nothing itself. */
+  /**
+   * The next id if one is here and nobody waits for it. Undefined otherwise, and then one is being fetched, unless that has failed
+   * within the last second. Sends nothing itself.
+   */
   tryNext(): number | undefined {
     const id = this.#waiting.wanted > 0 ? undefined : this.#blocks.take();
     if (this.#blocks.left <= this.#fetchAt) this.#fetch();

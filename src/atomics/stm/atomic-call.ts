@@ -97,7 +97,8 @@ export class AtomicCall<T> {
       const reply = await this.#commit(ended);
       if (reply.succeeded) return this.#committed(result, reply.revision);
       this.#settings.witness?.refused();
-      known = await this.#afterConflict(request, reply, mayBeOvertaken);
+      // Who only reads under a guard has its reads compared as well, again and again.
+      known = await this.#afterConflict(request, reply, true);
     }
   }
 

@@ -18,7 +18,7 @@
  *
  * **Who waits for what.** The first conflicts are answered by another run at once. A key at which a process was overtaken twice
  * within a second is hot, for a second after the last sign of it: whoever has read a hot key and wants to commit stands in its line
- * first, and runs again when its turn has come. A turn is 256 commits or 100 ms, whichever is over first; the last of them leaves
+ * first, and runs again when its turn has come. A turn is 256 commits or 100 ms, less among more than sixteen, whichever is over first; the last of them leaves
  * the line, and tells the next one, in the same transaction. In its turn a process knows what it wrote itself, so each commit is
  * one request, and the transactions of the process run one after another. Who only reads, or writes without reading, does not stand
  * there. Nobody stands in more than one line, the one of the first hot key in key order, so nobody waits in a circle.
@@ -64,7 +64,7 @@ import type { Committed, Transaction } from './transaction.js';
  *   within its call; each reads what those before it have written, and nothing else, ranges included. Every run, also one that
  *   is to be repeated, sees one state of the store. Weaker levels: see {@link Isolation}.
  * - Order: none is promised. Where many want one key they stand in a line, first come, first served, each process for 256 commits
- *   or 100 ms at a time, less where it has no more to do. A process that stands still there holds up the others for about a second, and a tenth more for each before them.
+ *   or 100 ms at a time at most; a round takes 1.6 s, or 20 ms for each process if that is more. A process that stands still there holds up the others for about a second, and a tenth more for each before them.
  * - Not guaranteed: that the function sees what is newest; only that what it saw still stands when it commits. That a
  *   transaction which takes long beside many short ones ever gets through: see `maxConflicts`.
  * - Errors: what the function throws; `conflict` after `maxConflicts`; `too-many-operations` and `request-too-large` if what it read

@@ -41,6 +41,8 @@ export class HotKey {
   readonly #crowd: Crowd;
   #slice: Slice | undefined;
   #stuckUntilMs = Number.NEGATIVE_INFINITY;
+  /** Until then at the longest this process waits for its turn in the line, while it does. */
+  #standsUntilMs = Number.NEGATIVE_INFINITY;
   #leftAtMs = Number.NEGATIVE_INFINITY;
   /** The next transaction came soon after the last had left. */
   #comesSoon = false;
@@ -54,8 +56,9 @@ export class HotKey {
     this.#crowd = new Crowd(client.runtime);
   }
 
+  /** Who stands in the line, or has the turn, knows that it is, however long ago the last sign was. */
   get isHot(): boolean {
-    return this.#crowd.isThere;
+    return this.#crowd.isThere || !this.#callers.isFree;
   }
 
   get isIdle(): boolean {
@@ -81,7 +84,9 @@ export class HotKey {
    */
   async take(signal: AbortSignal): Promise<Turn | undefined> {
     const hadToWait = !this.#callers.isFree;
-    const withinMs = patienceMs + patienceEachMs * this.#callers.waiting;
+    // Whoever is first here may stand in the line, and be no more stuck than those before it.
+    const inLineMs = Math.max(0, this.#standsUntilMs - this.#runtime.monotonicMs());
+    const withinMs = inLineMs + patienceMs + patienceEachMs * this.#callers.waiting;
     if (!(await this.#callers.take({ signal, withinMs }))) return undefined;
     const standing = this.#slice;
     if (standing?.isOpen) {
@@ -111,6 +116,7 @@ export class HotKey {
       const place = await waitFor(this.#runtime, joining, limit, doing);
       if (place.aheadAtFirst > 0) this.#crowd.sign();
       const timeoutMs = patienceMs + patienceEachMs * place.aheadAtFirst;
+      this.#standsUntilMs = this.#runtime.monotonicMs() + timeoutMs;
       await waitFor(this.#runtime, place.turn, { signal, timeoutMs }, doing);
       return place;
     } catch {
@@ -120,6 +126,8 @@ export class HotKey {
         () => {},
       );
       return undefined;
+    } finally {
+      this.#standsUntilMs = Number.NEGATIVE_INFINITY;
     }
   }
 

@@ -9,7 +9,10 @@ import type { Snapshot } from './snapshot.js';
  * be little of its turn: among sixteen, turns of 32 commits or 20 ms made 0.75 times as many commits a second.
  */
 export const sliceCommits = 256;
-export const sliceMs = 100;
+const longestSliceMs = 100;
+/** Where so many wait that a round would take longer than this, turns are shorter, but not below 20 ms. */
+const roundMs = 1_600;
+const shortestSliceMs = 20;
 /** A run that takes longer than this goes on without its place in the line. */
 const longestMs = 1_000;
 
@@ -22,6 +25,7 @@ export class Slice {
   readonly #line: Line;
   readonly #place: Place;
   readonly #beganMs: number;
+  readonly #ms: number;
   readonly #longest: Timer;
   #linger: Timer | undefined;
   #commits = 0;
@@ -34,6 +38,7 @@ export class Slice {
     this.#line = line;
     this.#place = place;
     this.#beganMs = runtime.monotonicMs();
+    this.#ms = sliceMs(place.aheadAtFirst + 1);
     this.#longest = runtime.setTimer(longestMs, () => this.leave(), { background: true });
   }
 
@@ -101,6 +106,11 @@ export class Slice {
   }
 
   #isSpent(more: number): boolean {
-    return this.#commits + more >= sliceCommits || this.#runtime.monotonicMs() - this.#beganMs >= sliceMs;
+    return this.#commits + more >= sliceCommits || this.#runtime.monotonicMs() - this.#beganMs >= this.#ms;
   }
+}
+
+/** How long a turn is among so many processes. */
+export function sliceMs(processes: number): number {
+  return Math.max(shortestSliceMs, Math.min(longestSliceMs, roundMs / processes));
 }

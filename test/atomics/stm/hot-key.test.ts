@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { atomically, type Transaction } from '../../../src/atomics/index.js';
 import { HotKey } from '../../../src/atomics/stm/hot-key.js';
 import { HotKeys } from '../../../src/atomics/stm/hot-keys.js';
+import { sliceMs } from '../../../src/atomics/stm/slice.js';
 import { MemoryServer } from '../../../src/memory/index.js';
 import { Client } from '../../../src/session/index.js';
 import { prefixRange, put, type Store, textOf } from '../../../src/store/index.js';
@@ -96,6 +97,30 @@ it('lets transactions of one process run one after another, and none of them in 
   expect(valueIn(server)).toBe(43);
   // Once for what it read before it stood in the line, once in its turn.
   expect(Math.max(...all.map(({ runs }) => runs))).toBeLessThanOrEqual(2);
+});
+
+it('has who reads under a guard stand in the line once others were first', async () => {
+  const server = new MemoryServer();
+  const time = new ManualTime();
+  const { client } = await hotClient(server, time);
+  const other = await open(server.connect(), time);
+  const turn = await new HotKey(other, key).take(new AbortController().signal);
+  let runs = 0;
+  const reading = atomically(client, async (tx) => {
+    tx.guard(await client.session());
+    const read = await tx.get(key);
+    runs += 1;
+    if (runs === 1) await atomically(other, (beside) => beside.put(key, 50));
+    return read;
+  });
+  await expect.poll(() => places(server).length).toBe(2);
+  turn?.end();
+  await time.advance(10);
+  expect((await reading).value).toBe(50);
+});
+
+it('makes turns shorter where many wait', () => {
+  expect([2, 16, 32, 80, 1_000].map(sliceMs)).toEqual([100, 100, 50, 20, 20]);
 });
 
 it('does not have who only reads stand in the line, nor who writes without reading', async () => {
