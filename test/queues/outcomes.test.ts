@@ -273,11 +273,8 @@ describeStores('what becomes of a job', (server) => {
   it('counts a handler as failed whose result throws when it is asked whether it is a promise', async () => {
     const client = await testClients(server).open();
     const queue = new FifoQueue<string>(client, 'q');
-    const spoilt = {
-      get then() {
-        throw new Error('not to be asked');
-      },
-    };
+    const { proxy: spoilt, revoke } = Proxy.revocable({}, {});
+    revoke();
     const worker = new Worker(queue, (job) => (job.attempt === 1 ? spoilt : undefined), quickly);
     const events = collect(worker);
     await worker.start();
