@@ -102,7 +102,6 @@ export class Leaving {
 
   async #leave(place: Place, alongside: readonly Op[]): Promise<boolean> {
     const { signal } = place.session;
-    // Guarded by what it deletes: sent again whatever became of it, it does nothing once it was applied.
     const repeatable = alongside.length === 0;
     this.#watch.forget(place);
     const backoff = new Backoff(this.#client.runtime, { firstMs: 10, longestMs: 1_000 });

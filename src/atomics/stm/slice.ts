@@ -6,7 +6,7 @@ import type { Snapshot } from './snapshot.js';
 /**
  * For how long one process commits on a hot key before the next one does, if one waits: whatever is over first. A process that has
  * stood still for some tenths of a second takes some 10 ms of processor time more until it is as fast as it was, which is to
- * be little of its turn: among sixteen, turns of 32 commits or 20 ms made 0.75 times as many commits a second.
+ * be little of its turn: sixteen, in turns of 32 commits or 20 ms, committed 0.75 times as often as one alone.
  */
 export const sliceCommits = 256;
 const longestSliceMs = 100;

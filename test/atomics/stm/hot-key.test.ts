@@ -119,6 +119,30 @@ it('has who reads under a guard stand in the line once others were first', async
   expect((await reading).value).toBe(50);
 });
 
+it('takes nobody who waits in a long line for one that is stuck, and goes on all that time as at a hot key', async () => {
+  const server = new MemoryServer();
+  const [asleep, time] = [new ManualTime(), new ManualTime()];
+  const { client } = await hotClient(server, time);
+  const never = new AbortController();
+  // One has the turn, and five wait before this process, which waits for 1.6 s then.
+  for (let before = 0; before < 6; before += 1) {
+    const taking = new HotKey(await open(server.connect(), asleep), key).take(never.signal);
+    if (before === 0) await taking;
+    await expect.poll(() => places(server).length).toBe(before + 1);
+  }
+  const calls = [atomically(client, addOne)];
+  await expect.poll(() => places(server).length).toBe(7);
+  calls.push(atomically(client, addOne));
+  await time.advance(1_300);
+  // The last sign of others is over a second ago.
+  calls.push(atomically(client, addOne));
+  await time.advance(200);
+  expect(valueIn(server)).toBe(3);
+  await time.advance(5_000);
+  await Promise.all(calls);
+  expect(valueIn(server)).toBe(6);
+});
+
 it('makes turns shorter where many wait', () => {
   expect([2, 16, 32, 80, 1_000].map(sliceMs)).toEqual([100, 100, 50, 20, 20]);
 });
