@@ -1,8 +1,8 @@
-import { invalidArgument, isPermanent, isQuorateError } from '../../errors.js';
-import { Backoff, sleep } from '../../runtime/index.js';
+import { invalidArgument, isQuorateError } from '../../errors.js';
 import type { Session } from '../../session/index.js';
 import { compare, get, type Op, type OpReply, put, remove, type TxnRequest } from '../../store/index.js';
 import { encodeMember } from '../member-record.js';
+import { persist } from '../persist.js';
 import type { Board } from './board.js';
 import { lastOf } from './elect.js';
 import { broken, encodeGeneration, fateOf, type Generation } from './generation.js';
@@ -68,23 +68,9 @@ export class Attempt {
   async #arrive(): Promise<Waiting> {
     const { client } = this.#kit;
     const signal = this.#givenUp;
-    const backoff = new Backoff(client.runtime, { firstMs: 10, longestMs: 1_000 });
-    let mayTryAtOnce = true;
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        const wait = await this.#tryToArrive(await client.session({ signal }));
-        if (wait !== undefined) return wait;
-        if (mayTryAtOnce) {
-          mayTryAtOnce = false;
-          continue;
-        }
-      } catch (error) {
-        if (isPermanent(error) || isQuorateError(error, 'barrier-broken')) throw error;
-      }
-      // It may be in the way for long: an elect, say, whose key stands and whose member somebody has deleted.
-      await sleep(client.runtime, backoff.nextMs(), { signal }).catch(() => {});
-    }
+    const attempt = async () => this.#tryToArrive(await client.session({ signal }));
+    // What changed may stay in the way: an elect, say, whose key stands and whose member somebody has deleted.
+    return await persist(client, signal, attempt, ['barrier-broken']);
   }
 
   /** Undefined where something has changed meanwhile. */
@@ -189,19 +175,13 @@ export class Attempt {
     const { client } = this.#kit;
     const { key, session, revision } = before;
     const { signal } = session;
-    const backoff = new Backoff(client.runtime, { firstMs: 10, longestMs: 1_000 });
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        const [kv] = (await client.store.range({ key, keysOnly: true }, { signal })).kvs;
-        return kv !== undefined && kv.modRevision > revision
-          ? { key, session, revision: kv.modRevision }
-          : undefined;
-      } catch (error) {
-        if (isPermanent(error)) throw error;
-        await sleep(client.runtime, backoff.nextMs(), { signal }).catch(() => {});
-      }
-    }
+    const { kvs } = await persist(client, signal, () =>
+      client.store.range({ key, keysOnly: true }, { signal }),
+    );
+    const [kv] = kvs;
+    return kv !== undefined && kv.modRevision > revision
+      ? { key, session, revision: kv.modRevision }
+      : undefined;
   }
 
   /**

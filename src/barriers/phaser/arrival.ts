@@ -1,8 +1,8 @@
 import { isQuorateError, QuorateError } from '../../errors.js';
 import { compare, get, put, type TxnReply } from '../../store/index.js';
 import { encodeMember } from '../member-record.js';
-import type { Membership } from './membership.js';
-import { insistOnReading, persist } from './persist.js';
+import { insistOnReading, persist } from '../persist.js';
+import { type Membership, memberIsOver } from './membership.js';
 import { looksAt, looksAtCount, phaseOf, type SeenPhase, seenPhaseIn } from './phase.js';
 import type { PhaserBoard } from './phaser-board.js';
 
@@ -27,15 +27,20 @@ async function arriveAnew(
   members: readonly Membership[],
   givenUp: AbortSignal,
 ): Promise<number> {
-  return await persist(board, givenUp, async () => {
-    for (const member of members) member.assertStands();
-    const phase = await sendArrival(board, members);
-    if (phase !== undefined || members.length === 1) return phase;
-    // Some of them may be gone, or may have arrived: each for itself.
-    const phases: number[] = [];
-    for (const member of members) phases.push(await arriveAnew(board, [member], givenUp));
-    return Math.min(...phases);
-  });
+  return await persist(
+    board.client,
+    givenUp,
+    async () => {
+      for (const member of members) member.assertStands();
+      const phase = await sendArrival(board, members);
+      if (phase !== undefined || members.length === 1) return phase;
+      // Some of them may be gone, or may have arrived: each for itself.
+      const phases: number[] = [];
+      for (const member of members) phases.push(await arriveAnew(board, [member], givenUp));
+      return Math.min(...phases);
+    },
+    memberIsOver,
+  );
 }
 
 async function sendArrival(board: PhaserBoard, members: readonly Membership[]): Promise<number | undefined> {

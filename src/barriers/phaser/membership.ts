@@ -3,9 +3,12 @@ import { offAbort, onAbort, sharedController } from '../../runtime/index.js';
 import type { Session } from '../../session/index.js';
 import { compare, get, type Key, put, remove } from '../../store/index.js';
 import { encodeMember } from '../member-record.js';
-import { insistOnReading, persist } from './persist.js';
+import { insistOnReading, persist } from '../persist.js';
 import { looksAt, looksAtCount, phaseOf, seenPhaseIn } from './phase.js';
 import type { PhaserBoard } from './phaser-board.js';
+
+/** What ends the attempts of a member. */
+export const memberIsOver = ['hold-lost', 'session-lost'] as const;
 
 /** One key among the members, and what this process knows of it. */
 export class Membership {
@@ -75,12 +78,17 @@ export async function register(
   givenUp: AbortSignal,
 ): Promise<readonly Membership[]> {
   const { client } = board;
-  return await persist(board, givenUp, async () => {
-    const session = await client.session({ signal: givenUp });
-    const keys = Array.from({ length: count }, () => board.keys.member(client.runtime.newId()));
-    const registered = await sendRegistration(board, session, keys);
-    return registered && keys.map((key) => new Membership(board, key, session, registered));
-  });
+  return await persist(
+    board.client,
+    givenUp,
+    async () => {
+      const session = await client.session({ signal: givenUp });
+      const keys = Array.from({ length: count }, () => board.keys.member(client.runtime.newId()));
+      const registered = await sendRegistration(board, session, keys);
+      return registered && keys.map((key) => new Membership(board, key, session, registered));
+    },
+    memberIsOver,
+  );
 }
 
 async function sendRegistration(
@@ -129,24 +137,29 @@ export async function deregister(
   const { client, keys } = board;
   const { key, session } = member;
   const left = new QuorateError('hold-lost', 'the member has left the phaser');
-  return await persist(board, givenUp, async () => {
-    member.assertStands();
-    const { succeeded, replies, revision } = await client.store.txn(
-      {
-        compare: [compare.mod(key, 'equal', member.revision)],
-        success: [remove(key), ...looksAt(keys, board.since)],
-        failure: looksAt(keys, board.since),
-      },
-      { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY },
-    );
-    const seen = seenPhaseIn(replies.slice(-looksAtCount), revision);
-    board.learn(seen.phaseKv, revision);
-    if (!succeeded) {
-      await session.verify({ signal: session.signal });
+  return await persist(
+    board.client,
+    givenUp,
+    async () => {
       member.assertStands();
-    }
-    member.end(board, left, true);
-    if (seen.registered > 0 || !undone) void board.concluded(seen);
-    return seen.now.phase;
-  });
+      const { succeeded, replies, revision } = await client.store.txn(
+        {
+          compare: [compare.mod(key, 'equal', member.revision)],
+          success: [remove(key), ...looksAt(keys, board.since)],
+          failure: looksAt(keys, board.since),
+        },
+        { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY },
+      );
+      const seen = seenPhaseIn(replies.slice(-looksAtCount), revision);
+      board.learn(seen.phaseKv, revision);
+      if (!succeeded) {
+        await session.verify({ signal: session.signal });
+        member.assertStands();
+      }
+      member.end(board, left, true);
+      if (seen.registered > 0 || !undone) void board.concluded(seen);
+      return seen.now.phase;
+    },
+    memberIsOver,
+  );
 }
