@@ -61,7 +61,7 @@ async function measure(
 ): Promise<Outcome> {
   contests += 1;
   const { clients, callers, durationMs } = contest;
-  const warmUpMs = contest.warmUpMs * contestant.warmUps;
+  const warmUpMs = contest.warmUpMs * contestant.warmUps(contest.processes);
   const args = [server.endpoint, `lock-${contests}`, ...[clients, callers, warmUpMs, durationMs].map(String)];
   const contenders = Array.from({ length: contest.processes }, () => new Program(contestant.command, args));
   processes.push(...contenders);

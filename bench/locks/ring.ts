@@ -35,7 +35,8 @@ export class RingMember implements Contender {
 
   static async open(requests: RingRequests): Promise<RingMember> {
     joined += 1;
-    const member = new RingMember(requests, `${process.pid}-${joined}`);
+    // In this order nobody passes it on to another client of the same process, as long as there are other processes.
+    const member = new RingMember(requests, `${joined}-${process.pid}`);
     const { store, prefix } = requests;
     await store.txn(txnOf({ success: [put(`${prefix}/member/${member.#id}`, '')] }), requestOptions);
     await member.#watch();

@@ -1,5 +1,5 @@
 import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
-import { Backoff, checkWaitOptions, defaultTimeoutMs } from '../runtime/index.js';
+import { Backoff, checkWaitOptions, Deadlines, defaultTimeoutMs } from '../runtime/index.js';
 import {
   type CallOptions,
   defaultTxnLimits,
@@ -17,7 +17,6 @@ import {
 } from '../store/index.js';
 import { type GroupLimits, wrapperBytes, wrapperOps } from './batch.js';
 import { Committer } from './committer.js';
-import { Deadlines } from './deadlines.js';
 import { kindOf } from './failures.js';
 import { footprintOf, type Reach, reachOf } from './footprint.js';
 import { LaneLease } from './lane-lease.js';

@@ -1,8 +1,7 @@
 import { QuorateError } from '../errors.js';
-import { abortedError, offAbort, onAbort } from '../runtime/index.js';
+import { abortedError, type Deadlines, offAbort, onAbort } from '../runtime/index.js';
 import { type TxnReply, type TxnRequest, txnCost } from '../store/index.js';
 import type { Candidate } from './batch.js';
-import type { Deadlines } from './deadlines.js';
 import { type Footprint, footprintOf } from './footprint.js';
 
 /**

@@ -1,4 +1,4 @@
-import { Backoff, type Timer } from '../runtime/index.js';
+import { Backoff, Reminder, type Timer } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { Key, KeyEvent, KeyRange, KeyValue } from '../store/index.js';
 import type { HubItem, Subscription } from '../watch/index.js';
@@ -71,9 +71,9 @@ export class LineWatch implements Teller {
   readonly #reopening: Backoff;
   #reading: AbortController | undefined;
   #readAgain = false;
-  #linger: Timer | undefined;
+  readonly #linger: Reminder;
   #isDismissed = false;
-  #recheck: Timer | undefined;
+  readonly #recheck: Reminder;
   #reopen: Timer | undefined;
 
   constructor(parts: LineWatchParts, options: LineWatchOptions = {}) {
@@ -86,6 +86,8 @@ export class LineWatch implements Teller {
     this.#deliverTo =
       options.deliver ?? ((place, events, revision, complete) => place.apply(events, revision, complete));
     this.#reopening = new Backoff(client.runtime, reopenDelay);
+    this.#linger = new Reminder(client.runtime, () => this.#closeIdle());
+    this.#recheck = new Reminder(client.runtime, () => this.#lookAgain());
   }
 
   /** Tells a place what happened at a revision. */
@@ -114,23 +116,19 @@ export class LineWatch implements Teller {
     if (!this.#followed.delete(place)) return;
     if (this.#followed.size > 0) return;
     this.#reading?.abort();
-    this.#recheck?.cancel();
-    this.#recheck = undefined;
+    this.#recheck.clear();
     this.#reopen?.cancel();
     this.#reopen = undefined;
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
-    const close = () => this.#closeIdle();
-    this.#linger ??= this.#client.runtime.setTimer(lingerMs, close, { background: true });
+    if (!this.#linger.isSet) this.#linger.setIn(lingerMs);
   }
 
   /** Nobody is expected to be followed soon: the watch, if there is one, closes sooner than it would. */
   dismiss(): void {
     if (this.#followed.size > 0 || this.#subscriptions.size === 0 || this.#isDismissed) return;
     this.#isDismissed = true;
-    this.#linger?.cancel();
-    const close = () => this.#closeIdle({ lingerMs: 0 });
-    this.#linger = this.#client.runtime.setTimer(dismissedMs, close, { background: true });
+    this.#linger.setIn(dismissedMs);
   }
 
   /** Whether every deletion since the state that the place knows has been, or will be, delivered. */
@@ -143,8 +141,7 @@ export class LineWatch implements Teller {
   }
 
   #open(): void {
-    this.#linger?.cancel();
-    this.#linger = undefined;
+    this.#linger.clear();
     this.#isDismissed = false;
     for (const source of this.#sources) this.#openSource(source);
   }
@@ -157,14 +154,13 @@ export class LineWatch implements Teller {
     if (this.#openedSince.has(source)) this.#backFreshWatch(subscription);
   }
 
-  #closeIdle(options?: { readonly lingerMs: number }): void {
-    this.#close(options);
+  #closeIdle(): void {
+    this.#close(this.#isDismissed ? { lingerMs: 0 } : undefined);
     this.#parts.onIdle();
   }
 
   #close(options?: { readonly lingerMs: number }): void {
-    this.#linger?.cancel();
-    this.#linger = undefined;
+    this.#linger.clear();
     for (const subscription of this.#subscriptions.values()) subscription.close(options);
     this.#subscriptions.clear();
     this.#openedSince.clear();
@@ -215,7 +211,11 @@ export class LineWatch implements Teller {
   #allOpened(): void {
     if (this.#openedSince.size < this.#sources.length) return;
     this.#openedAt = Math.max(...this.#openedSince.values());
-    if ([...this.#followed].some((place) => this.#mustLook(place))) this.#read();
+    for (const place of this.#followed) {
+      if (!this.#mustLook(place)) continue;
+      this.#read();
+      return;
+    }
   }
 
   #deliver(events: readonly KeyEvent[]): void {
@@ -279,27 +279,26 @@ export class LineWatch implements Teller {
 
   /** A watch that goes silent unnoticed must not hold up the line: about once a TTL, with jitter, look. */
   #armRecheck(): void {
-    if (this.#recheck !== undefined) return;
-    const ttlMs = Math.min(...[...this.#followed].map((place) => place.session.ttlMs));
-    const delayMs = ttlMs * (0.75 + this.#client.runtime.random() / 2);
-    this.#recheck = this.#client.runtime.setTimer(
-      delayMs,
-      () => {
-        this.#recheck = undefined;
-        if (this.#followed.size === 0) return;
-        this.#open();
-        if (this.#hasWaiting()) this.#read();
-        this.#armRecheck();
-      },
-      { background: true },
-    );
+    if (this.#recheck.isSet) return;
+    let ttlMs = Number.POSITIVE_INFINITY;
+    for (const { session } of this.#followed) ttlMs = Math.min(ttlMs, session.ttlMs);
+    this.#recheck.setIn(ttlMs * (0.75 + this.#client.runtime.random() / 2));
+  }
+
+  #lookAgain(): void {
+    if (this.#followed.size === 0) return;
+    this.#open();
+    if (this.#hasWaiting()) this.#read();
+    this.#armRecheck();
   }
 
   #hasWaiting(): boolean {
-    return [...this.#followed].some((place) => place.state.status === 'waiting');
+    for (const place of this.#followed) if (place.state.status === 'waiting') return true;
+    return false;
   }
 
   #someone(state: 'isMissing' | 'isInDoubt' | 'needsLook'): boolean {
-    return [...this.#followed].some((place) => place[state]);
+    for (const place of this.#followed) if (place[state]) return true;
+    return false;
   }
 }

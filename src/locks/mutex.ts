@@ -27,7 +27,7 @@
  */
 import { invalidArgument, isPermanent } from '../errors.js';
 import { fencingToken, grantsPerRevision, Line, type LineView, type Place, viewLine } from '../line/index.js';
-import { Backoff, checkWaitOptions, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
+import { Backoff, checkWaitOptions, Reminder, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
 import { type Hold, PlaceHold } from './hold.js';
 import { registerMutex } from './mutex/internals.js';
@@ -51,6 +51,10 @@ export class Mutex {
   readonly #delay: LockDelay | undefined;
   #serving: Promise<void> | undefined;
   #granted: PlaceHold | undefined;
+  /** What has its slice. */
+  #held: Place | undefined;
+  /** A hold that lasts has its line watched, for who would take it away. */
+  readonly #watchHold: Reminder;
   #sliceGrants: number;
 
   /**
@@ -61,6 +65,9 @@ export class Mutex {
     this.#options = checkMutexOptions(options);
     this.#line = new Line(client, client.keys.prefix('lock', name), { grants: true });
     this.name = name;
+    this.#watchHold = new Reminder(client.runtime, () => {
+      if (this.#held !== undefined) this.#line.guardAgainstDeletion(this.#held);
+    });
     this.#client = client;
     this.#callers = new Callers(client.runtime);
     this.#sliceGrants = sliceOf(this.#options).grants;
@@ -238,11 +245,8 @@ export class Mutex {
     const { runtime } = this.#client;
     const endMs = runtime.monotonicMs() + sliceOf(this.#options).ms;
     const parts = { client: this.#client, line: this.#line, place, listener: this.#report };
-    const watched = runtime.setTimer(
-      this.#options.watchHoldAfterMs,
-      () => this.#line.guardAgainstDeletion(place),
-      { background: true },
-    );
+    this.#held = place;
+    this.#watchHold.setIn(this.#options.watchHoldAfterMs);
     try {
       for (let grant = 0; grant < this.#sliceGrants; grant += 1) {
         if (place.state.status !== 'admitted' || !place.isLive) return;
@@ -257,7 +261,8 @@ export class Mutex {
         if (!definite || runtime.monotonicMs() >= endMs) return;
       }
     } finally {
-      watched.cancel();
+      this.#held = undefined;
+      this.#watchHold.clear();
     }
   }
 

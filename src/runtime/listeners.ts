@@ -1,3 +1,5 @@
+import { isThenable } from './thenable.js';
+
 /**
  * A set of listeners that cannot hurt who calls them: an exception in one, or the rejection of one that is asynchronous, is
  * handed to `onError` (by default reported as a process warning) and the others still run.
@@ -7,7 +9,7 @@ export class Listeners<T> {
   #listeners: Set<(value: T) => void> | undefined;
   readonly #onError: (error: unknown) => void;
 
-  constructor(onError: (error: unknown) => void = warn) {
+  constructor(onError: (error: unknown) => void = warnOfListener) {
     this.#onError = onError;
   }
 
@@ -33,7 +35,7 @@ export class Listeners<T> {
       if (!listeners.has(listener)) continue;
       try {
         const returned: unknown = listener(value);
-        if (returned instanceof Promise) returned.catch(this.#onError);
+        if (isThenable(returned)) Promise.resolve(returned).catch(this.#onError);
       } catch (error) {
         this.#onError(error);
       }
@@ -41,6 +43,19 @@ export class Listeners<T> {
   }
 }
 
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error), { type: 'QuorateListenerWarning' });
+/** What becomes of the exception of a listener that nobody asked for: a process warning. Never throws. */
+export function warnOfListener(error: unknown): void {
+  process.emitWarning(warningOf(error), { type: 'QuorateListenerWarning' });
+}
+
+/** Anything can be thrown: what has no text, or throws when it is asked for one, too. */
+function warningOf(error: unknown): Error | string {
+  try {
+    if (!(error instanceof Error)) return String(error);
+    // As the process asks it, when it shows the warning: where nobody would catch what it throws.
+    for (const part of [error.name, error.message, error.stack, error.toString()]) String(part);
+    return error;
+  } catch {
+    return 'a listener failed with something that cannot be shown as text';
+  }
 }

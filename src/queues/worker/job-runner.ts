@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import type { QuorateError } from '../../errors.js';
-import { LazySignal, type Runtime } from '../../runtime/index.js';
+import { isThenable, LazySignal, type Runtime } from '../../runtime/index.js';
 import type { Codec } from '../../store/index.js';
 import { type BatchContext, contextOf, Gatherer, type Handling } from './batches.js';
 import type { HeldJob } from './held-job.js';
@@ -276,15 +276,6 @@ export class JobRunner<T> {
     };
     settling.then(done, done);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    'then' in value &&
-    typeof value.then === 'function'
-  );
 }
 
 /**

@@ -537,7 +537,9 @@ describe('a connection that is lost', () => {
       connection: undefined as Http2Connection | undefined,
       resolve(onReady: () => void, onClosed: (error: Error) => void) {
         const options = { socket, secure: false, authority: server.endpoint, runtime: systemRuntime };
-        this.connection = new Http2Connection({ ...options, onReady, onClosed });
+        const connection = new Http2Connection({ ...options, onReady, onClosed });
+        this.connection = connection;
+        socket.on('data', (chunk: Buffer) => connection.received(chunk));
       },
     };
     await ready;
@@ -564,6 +566,7 @@ describe('a connection that is lost', () => {
       const firstStreamId = largestWindow - 2;
       const onReady = () => resolve(one);
       const one = new Http2Connection({ ...options, onReady, onClosed: reject, firstStreamId });
+      socket.on('data', (chunk: Buffer) => one.received(chunk));
     });
     const open = () =>
       connection.open(

@@ -9,8 +9,9 @@
  * that a server names as it goes away.
  */
 import type { Socket } from 'node:net';
-import type { Runtime } from '../../../runtime/index.js';
+import { Reminder, type Runtime } from '../../../runtime/index.js';
 import { type Metadata, status } from '../transport.js';
+import { BandwidthProbe } from './bandwidth-probe.js';
 import { FrameReader } from './frame-reader.js';
 import {
   ConnectionError,
@@ -61,6 +62,9 @@ export class Http2Connection implements StreamOwner {
   readonly #reader = new FrameReader();
   readonly #headers = new HeaderBlocks();
   readonly #liveness: Liveness;
+  readonly #probe: BandwidthProbe;
+  /** When the first of the calls, or of those that have ended since it was set, is late. */
+  readonly #deadline: Reminder;
   readonly #streams = new Map<number, Http2Stream>();
   /** Calls beyond what the server allows at a time. */
   readonly #waiting = new Set<Http2Stream>();
@@ -76,13 +80,16 @@ export class Http2Connection implements StreamOwner {
     const { socket, runtime } = options;
     this.#options = options;
     this.#nextId = options.firstStreamId ?? 1;
-    this.#sender = new Sender(socket, options.secure, options.authority);
+    this.#probe = new BandwidthProbe(runtime, (payload) =>
+      this.#sender.control(frameType.ping, flag.ack, 0, payload),
+    );
+    this.#deadline = new Reminder(runtime, () => this.#endLate());
+    this.#sender = new Sender(socket, options.secure, options.authority, (bytes) => this.#probe.sent(bytes));
     this.#liveness = new Liveness(
       runtime,
       () => this.#sender.control(frameType.ping, 0, 0, Buffer.alloc(8)),
       () => this.#lost(new Error('no answer to a ping: nobody is there any more')),
     );
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) => this.#lost(error));
     socket.on('close', () => this.#lost(new Error('the server closed the connection')));
     this.#sender.hello();
@@ -97,9 +104,8 @@ export class Http2Connection implements StreamOwner {
     const { timeoutMs = Number.POSITIVE_INFINITY } = call;
     const stream = new Http2Stream({ ...call, timeout: grpcTimeout(timeoutMs) }, this, receiver);
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      stream.timer = this.#options.runtime.setTimer(timeoutMs, () => this.#late(stream), {
-        background: true,
-      });
+      stream.deadlineMs = this.#options.runtime.monotonicMs() + timeoutMs;
+      if (stream.deadlineMs < this.#deadline.dueMs) this.#deadline.set(stream.deadlineMs);
     }
     if (this.#streams.size + this.#waiting.size === 0) this.#busy(true);
     if (this.#streams.size < this.#maxStreams) this.#start(stream);
@@ -154,6 +160,19 @@ export class Http2Connection implements StreamOwner {
     if (this.#nextId > largestWindow) this.#drain(largestWindow, 'its streams are used up');
   }
 
+  #endLate(): void {
+    const nowMs = this.#options.runtime.monotonicMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const stream of this.#all()) {
+      if (stream.deadlineMs > nowMs) nextMs = Math.min(nextMs, stream.deadlineMs);
+      else {
+        stream.deadlineMs = Number.POSITIVE_INFINITY;
+        this.#late(stream);
+      }
+    }
+    if (nextMs < this.#deadline.dueMs) this.#deadline.set(nextMs);
+  }
+
   #late(stream: Http2Stream): void {
     // After a stall of this process the answer may have arrived, and wait behind the timer.
     void this.#options.runtime.nextTurn().then(() => {
@@ -173,7 +192,9 @@ export class Http2Connection implements StreamOwner {
     this.#liveness.busy(busy);
   }
 
-  #receive(chunk: Buffer): void {
+  /** What was read of the socket. */
+  received(chunk: Buffer): void {
+    if (this.#closed) return;
     this.#liveness.heard();
     try {
       this.#reader.read(chunk, this.#frame);
@@ -209,7 +230,7 @@ export class Http2Connection implements StreamOwner {
         break;
       case frameType.ping:
         checkLength(payload, 8);
-        if (!(flags & flag.ack)) this.#sender.control(type, flag.ack, 0, payload);
+        if (!(flags & flag.ack)) this.#probe.pinged(payload);
         break;
       case frameType.goAway:
         this.#goAway(payload);
@@ -303,6 +324,8 @@ export class Http2Connection implements StreamOwner {
     if (this.#closed) return;
     this.#closed = true;
     this.#liveness.stop();
+    this.#probe.stop();
+    this.#deadline.stop();
     this.#options.socket.destroy();
     for (const stream of this.#all()) {
       const unsent = stream.id === 0 || stream.writesBefore === this.#sender.writes;

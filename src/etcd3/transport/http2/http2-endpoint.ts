@@ -142,25 +142,31 @@ export class Http2Endpoint implements Endpoint {
         socket.destroy();
         reject(told(error));
       };
-      const socket = openSocket(this.#address, this.#tls, () => {
+      let connection: Http2Connection | undefined;
+      const opened = () => {
         socket.off('error', fail);
-        const connection = new Http2Connection({
+        const made = new Http2Connection({
           socket,
           secure: this.#tls !== undefined,
           authority: this.#tls?.serverName ?? this.#address.authority,
           runtime: this.#runtime,
           onReady: () => {
             over();
-            this.#current = connection;
+            this.#current = made;
             resolve();
           },
           onClosed: (error) => {
-            this.#connections.delete(connection);
-            if (this.#current === connection) this.#current = undefined;
+            this.#connections.delete(made);
+            if (this.#current === made) this.#current = undefined;
             fail(error);
           },
         });
-        this.#connections.add(connection);
+        this.#connections.add(made);
+        connection = made;
+      };
+      const socket = openSocket(this.#address, this.#tls, {
+        opened,
+        received: (chunk) => connection?.received(chunk),
       });
       socket.on('error', fail);
       const timer = this.#runtime.setTimer(timeoutMs, () => {

@@ -1,4 +1,3 @@
-import type { Timer } from '../../../runtime/index.js';
 import { CallError, type Metadata, status } from '../transport.js';
 import type { Headers } from './header-decoder.js';
 import { MessageSplitter, messageHeaderBytes } from './message-splitter.js';
@@ -41,7 +40,8 @@ export class Http2Stream {
   window = 0;
   /** Bytes of data received since the peer was last allowed more. */
   unacknowledged = 0;
-  timer: Timer | undefined;
+  /** By the monotonic clock. */
+  deadlineMs = Number.POSITIVE_INFINITY;
   readonly #owner: StreamOwner;
   readonly #receiver: StreamReceiver;
   readonly #outgoing: Outgoing[] = [];
@@ -135,7 +135,6 @@ export class Http2Stream {
   finish(outcome: Outcome, reset: boolean): void {
     if (this.#over) return;
     this.#over = true;
-    this.timer?.cancel();
     this.#outgoing.length = 0;
     this.#owner.ended(this, reset);
     this.#receiver.closed(outcome);

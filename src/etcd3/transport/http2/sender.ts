@@ -28,13 +28,16 @@ const nothing = Buffer.alloc(0);
 export class Sender {
   readonly #outbox: Outbox;
   readonly #headers: HeaderEncoder;
+  readonly #onData: (bytes: number) => void;
   /** Streams with data for which there was no window, in the order in which they came to wait. */
   readonly #blocked = new Set<Http2Stream>();
   #window = defaultWindow;
   #streamWindow = defaultWindow;
   #maxFrameSize = defaultMaxFrameSize;
 
-  constructor(socket: Socket, secure: boolean, authority: string) {
+  /** `onData` is told of data, in bytes, as it leaves. */
+  constructor(socket: Socket, secure: boolean, authority: string, onData: (bytes: number) => void) {
+    this.#onData = onData;
     this.#outbox = new Outbox(socket);
     this.#headers = new HeaderEncoder(secure, authority);
   }
@@ -94,6 +97,7 @@ export class Sender {
       this.#window -= length;
       const last = stream.take(frame.subarray(frameHeaderBytes));
       writeFrameHeader(frame, 0, length, frameType.data, last ? flag.endStream : 0, stream.id);
+      this.#onData(length);
     }
     this.#blocked.delete(stream);
   }

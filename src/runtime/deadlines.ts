@@ -1,4 +1,4 @@
-import type { Runtime, Timer } from '../runtime/index.js';
+import type { Runtime, Timer } from './runtime.js';
 
 export interface Expiring {
   readonly deadlineMs: number;
