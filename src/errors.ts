@@ -32,8 +32,10 @@ export type ErrorCode =
   | 'upgrade-conflict'
   // Owners waited for each other in a circle that this wait had closed. Nothing was taken: release what is held, and try again
   | 'deadlock'
-  // Others were first as often as a transaction was to be tried. Nothing was written
+  // Others were first, as often as a transaction was to be tried, or what a change was made from is no more. Nothing was written
   | 'conflict'
+  // A document may be changed only by what another author has approved
+  | 'review-required'
   // Somebody has closed the gate of a barrier already
   | 'gate-closed'
   // A member died, or failed, and with it the round or the generation of all who take part in it

@@ -53,7 +53,7 @@ const valueMutants: readonly Mutant[] = [
   },
   {
     name: 'guard-checked-here-only',
-    file: 'src/atomics/guard.ts',
+    file: 'src/guard/commit-under.ts',
     find: 'if (guard === undefined) return client.store.txn(request, options);',
     replace: `if (guard === undefined || 'assertLive' in guard) {
     if (guard !== undefined) new Guards().add(guard);

@@ -119,7 +119,7 @@ export const stmMutants: readonly Mutant[] = [
   },
   {
     name: 'stm-guard-asked-before',
-    file: 'src/atomics/stm/guards.ts',
+    file: 'src/guard/guards.ts',
     find: 'this.#compare((guard as GuardingCompare).guard());',
     replace: '(guard as GuardingCompare).guard();',
     story: 'a session is looked at here, and not by the store with the commit',

@@ -1,1 +1,2 @@
+export { comparesOf, type Expected } from './expected.js';
 export { checkCodec, checkSchema, Payloads } from './payloads.js';

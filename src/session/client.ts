@@ -86,6 +86,11 @@ export class Client implements AsyncDisposable {
     });
   }
 
+  /** Fires, with `closed`, when the client begins to close: for what it cannot end by itself, as watches of its store. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
   /** The TTL of its sessions in ms. */
   get ttlMs(): number {
     return this.#settings.ttlSeconds * 1_000;

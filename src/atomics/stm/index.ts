@@ -1,5 +1,5 @@
+export type { GuardingCompare, GuardingWriter, TransactionGuard } from '../../guard/index.js';
 export { atomically } from './atomically.js';
-export type { GuardingCompare, GuardingWriter, TransactionGuard } from './guards.js';
 export type { Isolation } from './isolation.js';
 export type { AtomicallyOptions } from './options.js';
 export type { Committed, Entry, Transaction, TransactionRangeOptions } from './transaction.js';

@@ -1,4 +1,5 @@
 import { invalidArgument, QuorateError, shown } from '../../errors.js';
+import { Guards, type TransactionGuard } from '../../guard/index.js';
 import {
   type Codec,
   inRange,
@@ -9,7 +10,6 @@ import {
   prefixRange,
   textOfKey,
 } from '../../store/index.js';
-import { Guards, type TransactionGuard } from './guards.js';
 import type { Reads } from './reads.js';
 import type { RangeQuery, Seen } from './snapshot.js';
 import type { Entry, Transaction, TransactionRangeOptions } from './transaction.js';

@@ -1,7 +1,7 @@
 import { QuorateError } from '../../errors.js';
+import type { Guards } from '../../guard/index.js';
 import type { Client } from '../../session/index.js';
 import { type NestedTxnReply, nested, type TxnOp, type TxnRequest, writes } from '../../store/index.js';
-import type { Guards } from './guards.js';
 import { untilAnswered } from './read-all.js';
 
 /** What a commit that is under no guard, or whose guards stood, was answered. */

@@ -1,5 +1,5 @@
+import type { TransactionGuard } from '../../guard/index.js';
 import type { Codec, KeyRange } from '../../store/index.js';
-import type { TransactionGuard } from './guards.js';
 
 /** A key that a range found. */
 export interface Entry<T> {

@@ -27,7 +27,8 @@
  * again with each life of the key; to try again after an outcome nobody knows; to answer a refusal from what was seen before.
  */
 import { invalidArgument } from '../../errors.js';
-import { checkCodec, checkSchema, Payloads } from '../../payload/index.js';
+import { checkGuard, commitUnder } from '../../guard/index.js';
+import { checkCodec, checkSchema, comparesOf, Payloads } from '../../payload/index.js';
 import {
   checkWaitOptions,
   defaultTimeoutMs,
@@ -38,9 +39,7 @@ import {
 import type { Client } from '../../session/index.js';
 import { type Compare, get, jsonCodec, type Key, type KeyValue, put, remove } from '../../store/index.js';
 import { FactFollower } from '../../watch/index.js';
-import { checkGuard, commitUnder } from '../guard.js';
 import { changesOf, checkAfter } from './changes.js';
-import { comparesOf } from './expected.js';
 import { checkLimit, versionsOf } from './history.js';
 import { latestOf } from './latest.js';
 import { keyIn, readableOf, versionedOf } from './reading.js';

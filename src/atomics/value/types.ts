@@ -1,8 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { QuorateError } from '../../errors.js';
+import type { TransactionGuard } from '../../guard/index.js';
 import type { WaitOptions } from '../../runtime/index.js';
 import type { Codec } from '../../store/index.js';
-import type { TransactionGuard } from '../stm/guards.js';
 
 export interface AtomicValueOptions<T> {
   /** Default: JSON. */

@@ -1,11 +1,11 @@
+import type { TransactionGuard } from '../../guard/index.js';
+import { commitUnder } from '../../guard/index.js';
 import type { Payloads } from '../../payload/index.js';
 import { type TimeLeft, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Codec, compare, get, type Key, type KeyValue, put } from '../../store/index.js';
 import { Crowd } from '../crowd.js';
-import { commitUnder } from '../guard.js';
 import { atomically } from '../stm/atomically.js';
-import type { TransactionGuard } from '../stm/guards.js';
 import { keyIn } from './reading.js';
 import type { Updated } from './types.js';
 

@@ -1,7 +1,7 @@
 import { QuorateError } from '../errors.js';
 import type { Client } from '../session/index.js';
 import { type CallOptions, nested, type TxnReply, type TxnRequest } from '../store/index.js';
-import { Guards, type TransactionGuard } from './stm/guards.js';
+import { Guards, type TransactionGuard } from './guards.js';
 
 /** Refuses with `invalid-argument` what guards nothing, and with `session-lost` a session of which that is known already. */
 export function checkGuard(guard: TransactionGuard | undefined): void {

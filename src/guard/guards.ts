@@ -1,12 +1,12 @@
-import { invalidArgument } from '../../errors.js';
-import type { Session } from '../../session/index.js';
+import { invalidArgument } from '../errors.js';
+import type { Session } from '../session/index.js';
 import {
   type CallOptions,
   type Compare,
   type TxnReply,
   type TxnRequest,
   validateCompare,
-} from '../../store/index.js';
+} from '../store/index.js';
 
 /** A hold of a lock or of several, a leadership: it writes only while it stands, and knows of its writes. */
 export interface GuardingWriter {
