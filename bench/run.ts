@@ -6,6 +6,7 @@ import { barriersBench } from './barriers/index.js';
 import { groupCommitBench } from './group-commit.js';
 import { type BenchOptions, type BenchResult, isReached, print, save } from './harness.js';
 import { locksBench } from './locks/index.js';
+import { pubsubBench } from './pubsub/index.js';
 import { queuesBench } from './queues/index.js';
 import { simulatorBench } from './simulator.js';
 import { transportBench } from './transport.js';
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, (options: BenchOptions) => Promise<BenchR
   barriers: barriersBench,
   'group-commit': groupCommitBench,
   locks: locksBench,
+  pubsub: pubsubBench,
   queues: queuesBench,
   simulator: simulatorBench,
   transport: transportBench,

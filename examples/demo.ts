@@ -1,10 +1,13 @@
 /**
- * Runs the three flows and proves what they promise: `npm run demo`, or one of them with `npm run demo -- flash-sale`.
+ * Runs the flows and proves what they promise: `npm run demo`, or one of them with `npm run demo -- flash-sale`.
  * Works on an embedded server; with QUORATE_ENDPOINTS set, on that cluster. Exits non-zero if a claim does not hold.
  */
+import { codeTable } from './code-table/run.js';
+import { configRollout } from './config-rollout/run.js';
 import { flashSale } from './flash-sale/run.js';
 import { indexBuilder } from './index-builder/run.js';
 import { jobWorkers } from './job-workers/run.js';
+import { logCollectors } from './log-collectors/run.js';
 import { type Cluster, openCluster } from './support/cluster.js';
 import { type Claim, Flow } from './support/flow.js';
 
@@ -12,6 +15,9 @@ const flows: Readonly<Record<string, (flow: Flow) => Promise<Claim[]>>> = {
   'index-builder': indexBuilder,
   'job-workers': jobWorkers,
   'flash-sale': flashSale,
+  'code-table': codeTable,
+  'log-collectors': logCollectors,
+  'config-rollout': configRollout,
 };
 /** A flow that hangs is a flow that failed. */
 const limitMs = 120_000;

@@ -1,6 +1,9 @@
 /** Every property that `npm run test:properties` runs. */
 import { barrierProperty } from './barrier.js';
+import { channelProperty } from './channel.js';
 import { conditionProperty } from './condition.js';
+import { configProperty } from './config.js';
+import { configFilesProperty } from './config-files.js';
 import { counterProperty } from './counter.js';
 import { cyclicBarrierProperty } from './cyclic-barrier.js';
 import { deadlockProperty } from './deadlock.js';
@@ -23,10 +26,12 @@ import { queueProducersProperty } from './queue-producers.js';
 import { queueRulesProperty } from './queue-rules.js';
 import { queueSchedulesProperty } from './queue-schedules.js';
 import { readWriteProperty } from './read-write.js';
+import { replicaProperty } from './replica.js';
 import { semaphoreProperty } from './semaphore.js';
 import { sessionProperty } from './session.js';
 import { stmProperty } from './stm.js';
 import type { Property } from './support/property.js';
+import { topicProperty } from './topic.js';
 import { toy } from './toy/property.js';
 import { valueProperty } from './value.js';
 import { watchHubProperty } from './watch-hub.js';
@@ -59,11 +64,16 @@ export const properties: readonly Property[] = [
   valueProperty,
   counterProperty,
   idsProperty,
+  configProperty,
+  configFilesProperty,
   barrierProperty,
   latchProperty,
   doubleBarrierProperty,
   cyclicBarrierProperty,
   phaserProperty,
+  replicaProperty,
+  topicProperty,
+  channelProperty,
 ];
 
 /** A full run is no proof with fewer. */

@@ -30,6 +30,10 @@ const chapters: readonly (readonly [title: string, families: readonly string[]])
   ['Transactions', ['STM']],
   ['Values, counters and ids', ['VALUE', 'COUNTER', 'IDS']],
   ['Barriers', ['BARRIER', 'LATCH', 'DOUBLE', 'CYCLIC', 'PHASER']],
+  ['Topics', ['TOPIC']],
+  ['Replicas', ['REPLICA']],
+  ['Channels', ['CHANNEL']],
+  ['Configuration', ['CONFIG']],
 ];
 
 const introduction = `# Invariants

@@ -1,8 +1,11 @@
 /** Every mutant that `npm run mutants` plants. */
 import { atomicsMutants } from './atomics.js';
 import { barrierMutants } from './barrier.js';
+import { channelMutants } from './channel.js';
 import { commitMutants } from './commit.js';
 import { conditionMutants } from './condition.js';
+import { configMutants } from './config.js';
+import { configFilesMutants } from './config-files.js';
 import { cyclicBarrierMutants } from './cyclic-barrier.js';
 import { deadlockMutants } from './deadlock.js';
 import { doubleBarrierMutants } from './double-barrier.js';
@@ -22,9 +25,11 @@ import { queueProducersMutants } from './queue-producers.js';
 import { queueRulesMutants } from './queue-rules.js';
 import { queueSchedulesMutants } from './queue-schedules.js';
 import { readWriteMutants } from './read-write.js';
+import { replicaMutants } from './replica.js';
 import { semaphoreMutants } from './semaphore.js';
 import { sessionMutants } from './session.js';
 import { stmMutants } from './stm.js';
+import { topicMutants } from './topic.js';
 import { watchMutants } from './watch.js';
 
 export const mutants: readonly Mutant[] = [
@@ -51,7 +56,12 @@ export const mutants: readonly Mutant[] = [
   ...queueBoundsMutants,
   ...stmMutants,
   ...atomicsMutants,
+  ...configMutants,
+  ...configFilesMutants,
   ...barrierMutants,
   ...latchMutants,
   ...doubleBarrierMutants,
+  ...topicMutants,
+  ...channelMutants,
+  ...replicaMutants,
 ];

@@ -15,6 +15,13 @@ export {
   type SeenWait,
 } from './barrier.js';
 export type { Standstill } from './beliefs.js';
+export {
+  type ChannelCheck,
+  type ChannelCounts,
+  checkChannel,
+  type PublishCall,
+} from './channel.js';
+export type { ChannelSubscriber, ToldItem } from './channel-told.js';
 export { type CommitsCheck, type CommitsCounts, checkCommits, type ObservedTxn } from './commits.js';
 export {
   type ConditionCheck,
@@ -23,6 +30,16 @@ export {
   type EndedWait,
   type NotifyCall,
 } from './condition.js';
+export { type ConfigCheck, type ConfigCounts, checkConfig } from './config.js';
+export type { ConfigCall } from './config-changes.js';
+export {
+  type ConfigFilesNote,
+  checkConfigFiles,
+  type FoundPair as FoundConfigPair,
+  isFollowedByRun,
+} from './config-files.js';
+export type { GivenConfig, ToldConfig } from './config-readers.js';
+export type { ReaderStandpoint } from './config-state.js';
 export { type CountCall, type CounterCheck, type CounterCounts, checkCounter } from './counter.js';
 export {
   type CyclicBarrierCheck,
@@ -141,6 +158,17 @@ export {
 } from './read-write.js';
 export { type Recording, recordHistory } from './record-history.js';
 export {
+  checkReplica,
+  type ReplicaCheck,
+  type ReplicaCounts,
+  type ReplicaSight,
+  type SeenMapBatch,
+  type SeenMapChange,
+  type SeenMapEntry,
+  type ToldReplica,
+} from './replica.js';
+export type { MapCall, MapCallRead, MapCallWrite } from './replica-calls.js';
+export {
   checkSemaphore,
   type SemaphoreCheck,
   type SemaphoreCounts,
@@ -152,5 +180,14 @@ export { checkSession, type SeenSession, type SessionCheck, type SessionCounts }
 export { checkStm, type SeenTransaction, type StmCheck, type StmCounts } from './stm.js';
 export type { SeenRangeRead, SeenRead, SeenRun } from './stm-reads.js';
 export type { UnsettledTransaction } from './stm-writes.js';
+export {
+  checkTopic,
+  leftToGroup,
+  type PublishedText,
+  type TopicCheck,
+  type TopicCounts,
+} from './topic.js';
+export type { HandedOut, TopicTenure } from './topic-groups.js';
+export type { ReadText, TopicReader } from './topic-readers.js';
 export type { ToldChange, ToldView, ValueReader, ValueWatcher } from './value-watchers.js';
 export { checkWatch, type WatchCheck, type WatchCounts, type WatchReport } from './watch.js';

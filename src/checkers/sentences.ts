@@ -141,6 +141,22 @@ export const invariants = {
   'STM-5':
     'At weaker levels a transaction has read what they allow: keys that stand at its commit, or values that were committed while it ran.',
   'STM-6': 'A transaction commits only while what guards it stands.',
+  'TOPIC-1':
+    'A message whose publishing was confirmed is in the log once, where it was said to be; one whose publishing was refused is never there.',
+  'TOPIC-2':
+    'Messages of one key are in one partition, in the order in which they were published, and nothing is put into a segment that was closed.',
+  'TOPIC-3':
+    'A reader is given every message from its beginning on, in order and once, but for what it is told as a gap.',
+  'TOPIC-4':
+    'A group hands out messages of one key in their order, each only when those before it are acknowledged or given up.',
+  'TOPIC-5': 'A cursor never passes a message that was not acknowledged, put aside or told as a gap.',
+  'TOPIC-6':
+    'A message whose acknowledgement was confirmed is not handed out again, unless somebody seeks back.',
+  'TOPIC-7':
+    'A partition has one owner in a group at a time, and nobody else moves its cursor but by seeking.',
+  'TOPIC-8':
+    'Retention removes a partition from its beginning on, no more than it is to, and says so in the same revision.',
+  'TOPIC-9': 'A gap that is told begins and ends where it does, and counts what is missing.',
   'VALUE-1':
     'Every call on a value takes effect at one moment between its beginning and its end, and answers what was so then.',
   'VALUE-2': 'A write of a value is applied once or never, and as its caller is told.',
@@ -184,6 +200,51 @@ export const invariants = {
     'Phases follow one another without a gap, and an arrival counts once, in the phase that its caller is told.',
   'PHASER-3': 'Nobody is told that a phase is over before its end.',
   'PHASER-4': 'A member that left or died leaves no key behind, and keeps no phase waiting.',
+  'REPLICA-1': 'What a replica shows is the state of one revision, all of it, and never goes back.',
+  'REPLICA-2':
+    'Whoever follows a replica is told every change once, in order, and those of a revision together; what came between is left out only where that is told as a difference.',
+  'REPLICA-3':
+    'Everything shows in a replica that had been committed before the moment of which it is said to be fresh.',
+  'REPLICA-4':
+    'A write of a replicated map is applied once or never, as its caller is told, and shows in his replica when it is answered.',
+  'REPLICA-5':
+    'What was made from entries of a replicated map replaces just the state that it was made from.',
+  'REPLICA-6': 'What cannot be read reaches no reader of a replica, and the last that could stays.',
+  'REPLICA-7':
+    'A replica never holds more than its limits, and goes on by itself once what it mirrors is within them.',
+  'CHANNEL-1':
+    'A message is published once or never, as its caller is told, and where; what is published together stands together, or not at all.',
+  'CHANNEL-2':
+    'Messages stand in the order of the calls of one publisher, save those that a caller gave up, and in that of time, where one call settled before another began.',
+  'CHANNEL-3':
+    'A subscriber is told every message after where it began, in order and none twice, or that there is a gap.',
+  'CHANNEL-4':
+    'A gap says just what is missing; it is of what compaction took, or of what a subscriber that asked for that had no room for. Only where compaction left a message that nobody can know to be the only one it may say that something is missing before that, and nothing is.',
+  'CHANNEL-5': 'Everything that is published after a subscription has begun is told to it.',
+  'CHANNEL-6': 'A pattern is told the messages of the channels whose names begin so, and of no others.',
+  'CHANNEL-7': 'Under a guard nothing is published once that has ended.',
+  'CONFIG-1':
+    'What a reader is given is, document by document, what stood in the store at one revision: no half of an atomic change, no layer of others.',
+  'CONFIG-2': 'What a reader is given never goes back.',
+  'CONFIG-3':
+    'No reader is given a document that its schema refuses: it keeps the last revision that has none, and is told why.',
+  'CONFIG-4':
+    'A rollout is taken by exactly those whom its rules name, a share of them by a stable hash, and whoever has taken it keeps it while it grows.',
+  'CONFIG-5':
+    'A promotion gives to all exactly what was rolled out, in the place of what that was made from, and an abort to nobody; of the rollout as it was seen.',
+  'CONFIG-6': 'A change is applied once, whole, and only to what it expects, and its caller is told which.',
+  'CONFIG-7':
+    'A document that asks for a review is changed only by what as many others as it asks for have approved, as it stands, and nobody rejects.',
+  'CONFIG-8':
+    'Every change is in the history of its documents, once and in order, with what was there before and after; as much of it is kept as is asked for.',
+  'CONFIG-9':
+    'What a reader is given is never older than it tells, and after a sync never older than that call.',
+  'CONFIG-10':
+    'What is kept on disk as the last known good is what was given at one revision, whole, and never replaced by an older one of its cluster; it is given as offline, or refused for a reason that is told.',
+  'CONFIG-11':
+    'Whoever reads a file of an agent finds a whole version of one revision, and never an older one of its cluster than before.',
+  'CONFIG-12':
+    'The last change of the files of an agent is followed by a run of its command, whatever crashes in between, and no two runs overlap.',
 } as const;
 
 /** The id of an invariant, for example `LOCK-1`. */

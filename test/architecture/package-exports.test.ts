@@ -15,7 +15,18 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as Manifest;
 const entries = Object.entries(manifest.exports).filter(([subpath]) => subpath !== './package.json');
 /** Layers that users reach only through the primitives above them. */
-const internal = new Set(['errors', 'index', 'engine', 'commit', 'watch', 'line', 'payload']);
+const internal = new Set([
+  'agent',
+  'errors',
+  'index',
+  'engine',
+  'commit',
+  'watch',
+  'line',
+  'payload',
+  'mirror',
+  'guard',
+]);
 
 describe('exports of the package', () => {
   test.each(entries)('%s has its source, and its types beside', (subpath, target) => {

@@ -12,7 +12,14 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const configFile = join(root, 'examples/tsconfig.json');
 const folder = mkdtempSync(join(tmpdir(), 'quorate-readme-'));
 /** Pages whose programs are compiled and run. */
-const pages = ['README.md', 'docs/simulator.md', 'docs/atomics.md', 'docs/barriers.md'].map((page) => ({
+const pages = [
+  'README.md',
+  'docs/simulator.md',
+  'docs/atomics.md',
+  'docs/barriers.md',
+  'docs/config.md',
+  'docs/replicated-map.md',
+].map((page) => ({
   page,
   text: readFileSync(join(root, page), 'utf8'),
 }));

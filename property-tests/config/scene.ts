@@ -1,0 +1,224 @@
+/** The processes of a run, each with a client, a reader, an editor and callers. */
+import type { ConfigCall } from '../../src/checkers/index.js';
+import { type ConfigChangeOptions, ConfigEditor, type ConfigProposal } from '../../src/config/index.js';
+import { ConfigKeys } from '../../src/config/keys.js';
+import { encodeVote } from '../../src/config/records/review.js';
+import { isQuorateError, type QuorateError } from '../../src/errors.js';
+import { sleep } from '../../src/runtime/index.js';
+import { bytesOf, Keyspace, put, type Store, txnOf } from '../../src/store/index.js';
+import { waitOptions } from '../support/holding.js';
+import { namespace } from '../support/open-client.js';
+import { type Seat, Seats } from '../support/seats.js';
+import type { World } from '../support/world.js';
+import type { Writable } from '../support/writable.js';
+import { type Documents, documentNames, documentsOf } from './documents.js';
+import { type Deed, deeds } from './editing.js';
+import { type Reader, Reading } from './reading.js';
+import type { Situation } from './situations.js';
+import { type CallerPlan, type ConfigWorkload, type ProcessPlan, paced } from './workload.js';
+
+export interface ConfigSeat extends Seat {
+  readonly editor: ConfigEditor;
+  readonly documents: Documents;
+  readonly reader: Reader;
+}
+
+const name = 'c';
+const ttlMs = 3_000;
+/** Until it is mended hardly anything else can be done. */
+const mostBreaks = 2;
+/** What another program writes says so. */
+export const foreignMark = 'foreign';
+/** Refusals that belong to what is done here. */
+const refusals: readonly string[] = ['conflict', 'review-required', 'invalid-argument', 'over-limit'];
+
+export class Scene {
+  readonly keys = new ConfigKeys(new Keyspace(namespace).prefix('config', name));
+  readonly calls: Writable<ConfigCall>[] = [];
+  readonly reading: Reading;
+  readonly seats: Seats<CallerPlan, ConfigSeat>;
+  readonly #world: World<ConfigWorkload>;
+  readonly #administrator: Store;
+  #ids = 0;
+  #breaks = 0;
+  #isMending = false;
+  isMended = false;
+
+  constructor(world: World<ConfigWorkload>) {
+    this.#world = world;
+    this.#administrator = world.simulation.connect();
+    this.reading = new Reading({
+      ...{ name, simulation: world.simulation, stamp: this.keys.stamp },
+      reached: (situation) => this.reached(situation),
+    });
+    this.seats = new Seats({
+      ...{ world: world as World, ttlMs },
+      store: ({ store }) => store,
+      furnish: (seat) => this.#furnish(seat),
+      round: (seat, plan) => this.#round(seat, plan),
+      bury: () => {},
+    });
+  }
+
+  start({ callers }: ProcessPlan): void {
+    const { inHurry } = this.#world.workload;
+    this.seats.start(callers.map((plan) => paced(plan, inHurry)));
+  }
+
+  reached(situation: Situation, times = 1): void {
+    this.#world.reached(situation, times);
+  }
+
+  /** Asked again and again once everything is healed: every document is made right, so that readers can have the newest. */
+  mend(): void {
+    const [seat] = this.seats.core;
+    if (this.#isMending || this.isMended || seat === undefined) return;
+    this.#isMending = true;
+    const over = () => {
+      this.#isMending = false;
+    };
+    this.#mend(seat).then(over, over);
+  }
+
+  readonly nowMs = (): number => this.#world.simulation.nowMs;
+
+  newId(): string {
+    this.#ids += 1;
+    return `c${this.#ids}`;
+  }
+
+  /** Whatever becomes of it: while nobody is told, nobody knows. */
+  async note(
+    { process }: ConfigSeat,
+    { asksAgain }: Pick<CallerPlan, 'asksAgain'>,
+    call: Pick<ConfigCall, 'do'> & Partial<ConfigCall>,
+    work: (options: ConfigChangeOptions) => Promise<{ readonly revision: number }>,
+  ): Promise<boolean> {
+    const { nowMs } = this.#world.simulation;
+    const id = call.id ?? this.newId();
+    const noted: Writable<ConfigCall> = {
+      process: process.name,
+      outcome: 'unknown',
+      beganAtMs: nowMs,
+      ...call,
+      id,
+    };
+    this.calls.push(noted);
+    const options = { reason: call.do, changeId: id };
+    try {
+      return await this.#try(noted, () => work(options));
+    } catch (error) {
+      if (noted.outcome !== 'unknown' || !asksAgain) throw error;
+      this.reached('a call was made again under its id');
+      return await this.#try({ ...noted, outcome: 'unknown' }, () => work({ ...options }), noted);
+    }
+  }
+
+  async #try(
+    told: Writable<ConfigCall>,
+    work: () => Promise<{ readonly revision: number }>,
+    noted = told,
+  ): Promise<boolean> {
+    const isFirst = noted === told;
+    try {
+      const { revision } = await work();
+      Object.assign(noted, { revision, outcome: 'done', endedAtMs: this.#world.simulation.nowMs });
+      return true;
+    } catch (error) {
+      // Of one that was in doubt before, a refusal says nothing.
+      if (isFirst) noted.outcome = isQuorateError(error) ? error.outcome : 'unknown';
+      noted.endedAtMs = this.#world.simulation.nowMs;
+      throw error;
+    }
+  }
+
+  /** The author of a proposal approves it, by another program: nobody may count that. */
+  async forgeVote({ client, process }: ConfigSeat, { author, id, revision }: ConfigProposal): Promise<void> {
+    const approval = {
+      atMs: 1,
+      reason: 'it is mine',
+      verdict: 'approve',
+      revision,
+    } as const;
+    const forged = put(this.keys.vote(process.name, { author, id }), encodeVote(approval));
+    await client.store.txn(txnOf({ success: [forged] }));
+  }
+
+  #furnish(seat: Seat): ConfigSeat {
+    const plan = this.#world.workload.processes[seat.process.index] as ProcessPlan;
+    const documents = documentsOf(seat.client.runtime, 0);
+    const editor = new ConfigEditor(seat.client, name, {
+      documents: documentNames.map((one) => documents[one]),
+      author: seat.process.name,
+    });
+    return { ...seat, editor, documents, reader: this.reading.start(seat, plan) };
+  }
+
+  async #round(seat: ConfigSeat, plan: CallerPlan): Promise<void> {
+    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
+    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    try {
+      if (plan.struckAs === 'calls') this.seats.strike(plan, seat.process);
+      const done =
+        plan.what === 'break' ? this.#break(plan) : this.#deed(deeds[plan.what], seat, plan, options);
+      if (plan.struckAs === 'waits') this.seats.strike(plan, seat.process);
+      await done;
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
+      this.#countRefusal(plan, error);
+      const hasGivenUp = error.code === 'timeout' || error.code === 'aborted';
+      if (!isPatient && hasGivenUp) this.reached('a call was given up');
+    } finally {
+      end();
+    }
+  }
+
+  #deed(deed: Deed, seat: ConfigSeat, plan: CallerPlan, options: ReturnType<typeof waitOptions>['options']) {
+    const pause = () => sleep(seat.client.runtime, this.seats.isHealed ? 0 : plan.thinkMs);
+    return deed({ scene: this, seat, plan, options, pause, text: this.newId() });
+  }
+
+  #countRefusal({ what }: CallerPlan, { code }: QuorateError): void {
+    if (!refusals.includes(code)) return;
+    if (what === 'promote' && code === 'conflict') {
+      this.reached('a promotion was refused, since something had changed');
+    }
+    if (what === 'swap' && code === 'conflict') {
+      this.reached('a change was refused, since it expected something else');
+    }
+    if (what === 'publish' && code === 'review-required') {
+      this.reached('a publication was refused for want of approvals');
+    }
+  }
+
+  /** Another program writes what fails the schema, beside something that is right. */
+  async #break({ document }: CallerPlan): Promise<void> {
+    if (this.seats.isHealed || this.#breaks >= mostBreaks) return;
+    this.#breaks += 1;
+    const other = document === 'a' ? 'b' : 'a';
+    const bad = bytesOf(JSON.stringify({ tag: 5, [foreignMark]: true }));
+    const good = bytesOf(JSON.stringify({ tag: `beside ${this.newId()}`, [foreignMark]: true }));
+    const success = [
+      put(this.keys.layer(document, ''), bad),
+      put(this.keys.layer(other, ''), good),
+      put(this.keys.stamp, foreignMark),
+    ];
+    await this.#administrator.txn(txnOf({ success }));
+  }
+
+  async #mend(seat: ConfigSeat): Promise<void> {
+    const { editor, documents } = seat;
+    const patient = { asksAgain: true };
+    for (const one of documentNames) {
+      await this.note(seat, patient, { do: 'policy' }, (options) =>
+        editor.setPolicy(documents[one], { approvals: 0 }, options),
+      );
+    }
+    const tag = this.newId();
+    const layers = documentNames.map((document) => ({ document, scope: '', value: { tag } }));
+    await this.note(seat, patient, { do: 'change', layers }, (options) =>
+      editor.change([documents.a.set({ tag }), documents.b.set({ tag })], options),
+    );
+    this.isMended = true;
+  }
+}

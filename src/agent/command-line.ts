@@ -1,0 +1,103 @@
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import { type ConfigAgentOptions, ConfigDocument } from '../config/index.js';
+import { invalidArgument } from '../errors.js';
+
+export const usage = `Usage: quorate agent --config <name> --file <documents>=<path> --state <path> [options] [-- <program> [<word>...]]
+
+Keeps local files as documents of a configuration are, until it is interrupted. What follows -- is run, without a shell, after
+files were changed.
+
+  --config <name>       the configuration
+  --file <a,b>=<path>   a file: JSON of one document, or one object of several by their names; may be given again
+  --state <path>        where the last known good is kept, for a start without etcd
+  --endpoints <hosts>   of etcd, host:port joined by commas (default QUORATE_ENDPOINTS, or 127.0.0.1:2379)
+  --namespace <name>    of the keys (default quorate)
+  --scope <scope>       environment and cluster, as production/eu-1 (default the base alone)
+  --instance <id>       who this is, for rollouts (default the host's name)
+  --label <name=value>  of this instance, for rollouts; may be given again
+  --mode <octal>        permission bits of the files (default 644)
+  --status <path>       a file that tells how the agent stands
+  --help                show this text
+`;
+
+export type Command =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'run';
+      readonly config: string;
+      readonly hosts: readonly string[];
+      readonly options: Omit<ConfigAgentOptions, 'connect'>;
+    };
+
+/** Throws `invalid-argument` for what it does not know. */
+export function parseCommandLine(
+  words: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Command {
+  const { values, positionals } = parse(words);
+  if (values.help) return { kind: 'help' };
+  const { namespace, scope, status: statusPath } = values;
+  const mode = values.mode === undefined ? undefined : modeOf(values.mode);
+  const documents = new Map<string, ConfigDocument<unknown>>();
+  const files = (values.file ?? []).map((text) => {
+    const [names, path] = halves(text, '--file', 'documents=path');
+    const content = names.split(',').map((name) => {
+      const document = documents.get(name) ?? new ConfigDocument<unknown>(name);
+      documents.set(name, document);
+      return document;
+    });
+    const [only] = content;
+    return { path, mode, content: content.length === 1 && only !== undefined ? only : content };
+  });
+  if (files.length === 0)
+    throw invalidArgument('there is no --file', 'at least one, as --file limits=/etc/limits.json');
+  const endpoints = values.endpoints ?? environment['QUORATE_ENDPOINTS'] ?? '127.0.0.1:2379';
+  const labels = (values.label ?? []).map((text) => halves(text, '--label', 'name=value'));
+  const [program, ...args] = positionals;
+  return {
+    ...{ kind: 'run', config: needed(values.config, '--config'), hosts: endpoints.split(',') },
+    options: {
+      ...{ files, documents: [...documents.values()], namespace, scope, statusPath },
+      lastKnownGoodPath: needed(values.state, '--state'),
+      instance: { id: values.instance ?? hostname(), labels: Object.fromEntries(labels) },
+      command: program === undefined ? undefined : { program, args },
+    },
+  };
+}
+
+function parse(words: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const texts = { type: 'string', multiple: true } as const;
+  try {
+    return parseArgs({
+      args: [...words],
+      allowPositionals: true,
+      options: {
+        ...{ config: text, file: texts, state: text, endpoints: text, namespace: text, scope: text },
+        ...{ instance: text, label: texts, mode: text, status: text },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw invalidArgument(error instanceof Error ? error.message : String(error), 'see --help');
+  }
+}
+
+function needed(value: string | undefined, name: string): string {
+  if (value === undefined || value === '') throw invalidArgument(`there is no ${name}`, 'see --help');
+  return value;
+}
+
+function halves(text: string, name: string, accepted: string): readonly [string, string] {
+  const at = text.indexOf('=');
+  if (at <= 0 || at === text.length - 1)
+    throw invalidArgument(`${name} is ${JSON.stringify(text)}`, accepted);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function modeOf(text: string): number {
+  if (!/^[0-7]{3,4}$/.test(text))
+    throw invalidArgument(`--mode is ${JSON.stringify(text)}`, 'octal digits, as 640');
+  return Number.parseInt(text, 8);
+}

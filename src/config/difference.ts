@@ -1,0 +1,42 @@
+import { isObject } from './merge-patch.js';
+
+/** One difference between two contents. */
+export interface ConfigDifference {
+  /** Where: a JSON pointer (RFC 6901); empty for the whole. */
+  readonly path: string;
+  /** Absent: there was nothing. */
+  readonly before?: unknown;
+  /** Absent: there is nothing any more. */
+  readonly after?: unknown;
+}
+
+/** What differs, in the order of the fields: within objects field by field; arrays and all else as a whole. */
+export function differencesBetween(before: unknown, after: unknown): readonly ConfigDifference[] {
+  return [...differences('', before, after)];
+}
+
+function* differences(path: string, before: unknown, after: unknown): Generator<ConfigDifference> {
+  if (isObject(before) && isObject(after)) {
+    for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      const step = name.replaceAll('~', '~0').replaceAll('/', '~1');
+      yield* differences(`${path}/${step}`, fieldOf(before, name), fieldOf(after, name));
+    }
+    return;
+  }
+  if (isSame(before, after)) return;
+  yield {
+    path,
+    ...(before === undefined ? {} : { before }),
+    ...(after === undefined ? {} : { after }),
+  };
+}
+
+function fieldOf(object: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (one instanceof Uint8Array && other instanceof Uint8Array) return Buffer.compare(one, other) === 0;
+  if (one === undefined || other === undefined) return one === other;
+  return JSON.stringify(one) === JSON.stringify(other);
+}

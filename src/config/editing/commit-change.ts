@@ -1,0 +1,138 @@
+import { invalidArgument, isQuorateError, QuorateError } from '../../errors.js';
+import { Backoff, type TimeLeft } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import type { RangeOp } from '../../store/index.js';
+import type { ConfigDocument } from '../document.js';
+import type { ConfigKeys } from '../keys.js';
+import { checkForAll, rolledOut } from '../layering.js';
+import type { Attribution } from '../records/attribution.js';
+import { rememberedIds } from '../records/head.js';
+import { baseScope } from '../scope.js';
+import { type DocumentState, type ReadStates, readStates } from './document-state.js';
+import type { ChangePlan } from './plan.js';
+import { requestFor } from './request.js';
+
+/** A change that was applied. */
+export interface ConfigChange {
+  /** Of the change: who asks for it again under this id is told of this one. */
+  readonly id: string;
+  /** That applied it. */
+  readonly revision: number;
+  /** Its number in the history of each document. */
+  readonly numbers: ReadonlyMap<string, number>;
+}
+
+export interface CommitParts {
+  readonly client: Client;
+  readonly keys: ConfigKeys;
+  /** Those that are to be changed. */
+  readonly documents: readonly ConfigDocument<unknown>[];
+  /** What else must be read, at the same revision. */
+  readonly extra: readonly RangeOp[];
+  readonly id: string;
+  readonly by: Attribution;
+  /** Made anew of what is there each time that somebody else was first. Rejects if it is not to be done. */
+  readonly plan: (read: ReadStates) => ChangePlan | Promise<ChangePlan>;
+  readonly left: TimeLeft;
+}
+
+const retryDelay = { firstMs: 5, longestMs: 500 };
+
+/** Reads, plans, and writes what is planned, if nothing was changed in between; until one of these attempts succeeds. */
+export async function commitChange(parts: CommitParts): Promise<ConfigChange> {
+  const { client, keys, documents, extra, id, by, left } = parts;
+  const backoff = new Backoff(client.runtime, retryDelay);
+  const names = documents.map(({ name }) => name);
+  /** An attempt of which nobody knows whether it was applied, and as which change of the first document. */
+  let doubt: { readonly error: QuorateError; readonly number: number } | undefined;
+  let number = 0;
+  for (let attempts = 0; ; attempts += 1) {
+    try {
+      // In here: whoever gives up while it waits is told what is known of the attempts before.
+      if (attempts > 0) await left.pause(backoff.nextMs());
+      const read = await readStates(client, keys, names, extra, left.all());
+      const before = await appliedBefore(parts, read);
+      if (before !== undefined) return before;
+      number = (read.states.get(names[0] as string)?.head.number ?? 0) + 1;
+      // Its id may have stood there, and be forgotten by now.
+      if (doubt !== undefined && number > doubt.number + rememberedIds) throw doubt.error;
+      const plan = await parts.plan(read);
+      if (plan.isUnchecked !== true) await checkPlan(documents, read, plan);
+      const request = requestFor({ keys, read, plan, id, by });
+      const { succeeded, revision } = await client.store.txn(request, left.all());
+      if (succeeded) return { id, revision, numbers: numbersAfter(read) };
+    } catch (error) {
+      if (doubt?.error === error) throw error;
+      if (!isInDoubt(error)) throw doubt === undefined ? error : stillInDoubt(doubt.error, error);
+      // It was applied, and its id stands in the heads; or they are as they were, and what guards the next attempt guards both.
+      doubt ??= { error, number };
+    }
+  }
+}
+
+/** The reply was lost, and history compacted: the keys themselves must tell. Whoever gave up himself is told so. */
+function isInDoubt(error: unknown): error is QuorateError {
+  return isQuorateError(error, 'compacted') && error.outcome === 'unknown';
+}
+
+function stillInDoubt(doubt: QuorateError, error: unknown): QuorateError {
+  const message = `nobody knows whether the change was applied: ${doubt.message}`;
+  const code = isQuorateError(error) ? error.code : 'internal';
+  return new QuorateError(code, message, { outcome: 'unknown', cause: error });
+}
+
+/** The change of this id, if it is one of the last. */
+async function appliedBefore(
+  { client, keys, documents, id, left }: CommitParts,
+  { states }: ReadStates,
+): Promise<ConfigChange | undefined> {
+  const numbers = documents.flatMap(({ name }) => {
+    const found = states.get(name)?.head.recent.find((one) => one.id === id);
+    return found === undefined ? [] : [[name, found.number] as const];
+  });
+  const [first] = numbers;
+  if (first === undefined) return undefined;
+  if (numbers.length < documents.length) {
+    throw invalidArgument(`the change id ${id} is that of a change of other documents`, 'an id of its own');
+  }
+  const { kvs } = await client.store.range({ key: keys.history(...first) }, left.all());
+  return { id, revision: kvs[0]?.createRevision ?? 0, numbers: new Map(numbers) };
+}
+
+function numbersAfter({ states }: ReadStates): ReadonlyMap<string, number> {
+  return new Map([...states].map(([name, { head }]) => [name, head.number + 1]));
+}
+
+/** Asks the schemas about what readers would be given: those who take the rollout that is to stand, and those who do not. */
+export async function checkPlan(
+  documents: readonly ConfigDocument<unknown>[],
+  { states }: Pick<ReadStates, 'states'>,
+  plan: Pick<ChangePlan, 'documents'>,
+): Promise<void> {
+  for (const { name, layers, rollout } of plan.documents) {
+    const document = documents.find((one) => one.name === name) as ConfigDocument<unknown>;
+    const state = states.get(name) as DocumentState;
+    const after = rolledOut(
+      state.layers,
+      [...layers].map(([scope, content]) => ({ scope, content })),
+    );
+    await checkForAll(document, after, (scope, error) => refused(name, scope, 'all readers', error));
+    const standing = rollout === undefined ? state.rollout : (rollout ?? undefined);
+    if (standing === undefined) continue;
+    const taken = rolledOut(after, standing.layers);
+    await checkForAll(document, taken, (scope, error) =>
+      refused(name, scope, 'readers in the rollout', error),
+    );
+  }
+}
+
+function refused(name: string, scope: string, whom: string, error: unknown): QuorateError {
+  const where = scope === baseScope ? '' : ` in ${scope}`;
+  const why = error instanceof Error ? error.message : String(error);
+  const details = isQuorateError(error) ? error.details : {};
+  return new QuorateError(
+    'invalid-argument',
+    `what ${whom}${where} would be given of document ${JSON.stringify(name)} is refused: ${why}`,
+    { cause: error, details: { ...details, document: name, scope } },
+  );
+}

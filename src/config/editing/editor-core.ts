@@ -1,0 +1,90 @@
+import { invalidArgument, shown } from '../../errors.js';
+import { checkWaitOptions, defaultTimeoutMs, TimeLeft, type WaitOptions } from '../../runtime/index.js';
+import type { Client } from '../../session/index.js';
+import { checkName, type RangeOp } from '../../store/index.js';
+import type { ConfigDocument, ConfigEdit } from '../document.js';
+import { ConfigKeys } from '../keys.js';
+import type { Attribution } from '../records/attribution.js';
+import { type CommitParts, type ConfigChange, commitChange } from './commit-change.js';
+import { type ReadStates, readStates } from './document-state.js';
+import { type ReadyEdit, readyEdits } from './edits.js';
+
+export interface ChangeOptions extends WaitOptions {
+  /** Why, for those who read the history. */
+  reason: string;
+  /**
+   * Of the change. A call that is made again under it, after an outcome that is unknown say, does nothing if one of the last 16
+   * changes of the documents was of this id, and answers that one. Default: a new one.
+   */
+  changeId?: string | undefined;
+}
+
+/** A call that has begun: who does it, under which id, and how long it may take. */
+export interface StartedCall {
+  readonly id: string;
+  readonly by: Attribution;
+  readonly left: TimeLeft;
+}
+
+/** What an editor, its rollouts and its reviews share. */
+export class EditorCore {
+  readonly client: Client;
+  readonly name: string;
+  readonly author: string;
+  readonly keys: ConfigKeys;
+  readonly documents: readonly ConfigDocument<unknown>[];
+
+  constructor(client: Client, name: string, author: string, documents: readonly ConfigDocument<unknown>[]) {
+    this.keys = new ConfigKeys(client.keys.prefix('config', name));
+    this.client = client;
+    this.name = name;
+    this.author = author;
+    this.documents = documents;
+  }
+
+  /** Refuses options that make no sense with `invalid-argument`. */
+  begin(options: ChangeOptions, doing: string): StartedCall {
+    const left = this.left(options, doing);
+    const { reason, changeId } = options;
+    if (typeof reason !== 'string' || reason.trim() === '') {
+      throw invalidArgument(`the reason is ${shown(reason)}`, 'a text that says why');
+    }
+    if (changeId !== undefined) checkName(changeId, 'changeId');
+    const { runtime } = this.client;
+    const atMs = Math.round(runtime.wallMs());
+    return { left, id: changeId ?? runtime.newId(), by: { author: this.author, atMs, reason } };
+  }
+
+  left(options: WaitOptions, doing: string): TimeLeft {
+    const what = `${doing} the configuration ${JSON.stringify(this.name)}`;
+    checkWaitOptions(options, what);
+    const { signal, timeoutMs = defaultTimeoutMs } = options;
+    return new TimeLeft(this.client.runtime, { signal, timeoutMs }, what);
+  }
+
+  /** The document of this name. Throws `invalid-argument` if it is none of the editor's. */
+  own({ name }: { readonly name: string }): ConfigDocument<unknown> {
+    const document = this.documents.find((one) => one.name === name);
+    if (document !== undefined) return document;
+    throw invalidArgument(`the document ${shown(name)} is none of this editor's`, 'one of its documents');
+  }
+
+  async ready(edits: ConfigEdit | readonly ConfigEdit[]): Promise<readonly ReadyEdit[]> {
+    const ready = await readyEdits(edits);
+    return ready.map((edit) => ({ ...edit, document: this.own(edit.document) }));
+  }
+
+  read(names: readonly string[], extra: readonly RangeOp[], left: TimeLeft): Promise<ReadStates> {
+    return readStates(this.client, this.keys, names, extra, left.all());
+  }
+
+  commit(
+    { id, by, left }: StartedCall,
+    documents: readonly ConfigDocument<unknown>[],
+    plan: CommitParts['plan'],
+    extra: readonly RangeOp[] = [],
+  ): Promise<ConfigChange> {
+    const { client, keys } = this;
+    return commitChange({ client, keys, documents, extra, id, by, plan, left });
+  }
+}

@@ -1,0 +1,9 @@
+export { PrefixMirror } from './prefix-mirror.js';
+export { putStamp, readStamp } from './stamp.js';
+export type {
+  FreshnessProof,
+  MirrorBatch,
+  MirrorChange,
+  MirrorState,
+  PrefixMirrorOptions,
+} from './types.js';
