@@ -26,16 +26,22 @@ await main(async () => {
     isOver = true;
   });
   let [reads, readingMs, torn, oldestMs] = [0, 0, 0, 0];
+  // At any moment the table knows how old it may be. Asked wherever this process could have been stopped before, since of news that
+  // has come meanwhile the next turn already knows.
+  const askAge = () => {
+    oldestMs = Math.max(oldestMs, table.stalenessMs);
+  };
   let changes = 0;
   table.onChange((batch) => {
+    askAge();
     changes += batch.changes.length;
   });
   while (!isOver) {
-    // How old the table may be, it knows at any moment, also right after it was stopped.
-    oldestMs = Math.max(oldestMs, table.stalenessMs);
+    askAge();
     const fromMs = performance.now();
     torn += lookAll(table);
     readingMs += performance.now() - fromMs;
+    askAge();
     reads += table.size + codesOf.length;
     await setImmediate();
   }

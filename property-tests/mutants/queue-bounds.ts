@@ -87,7 +87,7 @@ export const queueBoundsMutants: readonly Mutant[] = [
     name: 'account-of-the-dead-kept',
     file: plan,
     find: 'const gone = [...this.#accounts.values()].filter(({ here }) => !here);',
-    replace: 'const gone: Account[] = [];',
+    replace: 'const gone: { readonly index: number }[] = [];',
     story:
       'Permits that died with their holder: a semaphore of tokens without leases, as early Curator recipes had',
     killedBy,

@@ -241,7 +241,7 @@ const mapped: readonly Mutant[] = [
     name: 'map-write-told-to-have-failed',
     file: writes,
     find: 'return { revision, shown: mirror.revision >= revision };',
-    replace: "throw new QuorateError('timeout', 'the replica does not show the write');",
+    replace: "throw Object.assign(new Error('the replica does not show the write'), { code: 'timeout' });",
     story: 'what was applied is told as a timeout, since the cache did not come so far in time',
     ...{ killedBy, invariant: 'REPLICA-4' },
   },
