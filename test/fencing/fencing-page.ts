@@ -1,19 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { blocksOf } from '../support/examples.js';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 export const page = readFileSync(`${root}docs/fencing.md`, 'utf8');
 
-export interface Block {
-  /** What stands after the three backticks, such as `sql advance`. */
-  readonly info: string;
-  readonly text: string;
-}
-
-export const blocks: readonly Block[] = [...page.matchAll(/^```(\S.*)\n([\s\S]*?)^```$/gm)].map((match) => ({
-  info: match[1] ?? '',
-  text: match[2] ?? '',
-}));
+export const blocks = blocksOf(page);
 
 /** The SQL of the page that has this name. */
 export function sqlOfPage(name: string): string {

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { runExample } from '../support/examples.js';
 import { blocks, page, root } from './fencing-page.js';
 
 /** The files that the page quotes whole, in its order. They are linted and compiled where they are. */
@@ -17,15 +16,7 @@ describe('docs/fencing.md', () => {
   it.each(programs.map((file, index) => ({ file, index })))(
     'says what $file prints',
     async ({ file, index }) => {
-      const { stdout, stderr } = await promisify(execFile)(
-        process.execPath,
-        ['--import', import.meta.resolve('tsx'), file],
-        {
-          cwd: root,
-          timeout: 20_000,
-          env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'examples/tsconfig.json') },
-        },
-      );
+      const { stdout, stderr } = await runExample(file);
       expect(stderr).toBe('');
       expect(stdout).toBe(textsOf('text')[index]);
     },

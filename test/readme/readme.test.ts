@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/index.js';
+import { runExample } from '../support/examples.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const configFile = join(root, 'examples/tsconfig.json');
@@ -63,15 +62,7 @@ describe('the programs in the documentation', () => {
   }, 120_000);
 
   test.each(programs)('$title runs to its end, and writes nothing to the error output', async ({ file }) => {
-    const { stdout, stderr } = await promisify(execFile)(
-      process.execPath,
-      ['--import', import.meta.resolve('tsx'), file],
-      {
-        cwd: root,
-        timeout: 20_000,
-        env: { ...process.env, TSX_TSCONFIG_PATH: configFile, QUORATE_ENDPOINTS: server.endpoint },
-      },
-    );
+    const { stdout, stderr } = await runExample(file, { QUORATE_ENDPOINTS: server.endpoint });
     expect(stderr).toBe('');
     expect(stdout).not.toBe('');
   });
