@@ -2,6 +2,7 @@ import { isQuorateError, QuorateError } from '../../errors.js';
 import { isThenable, offAbort, onAbort, warnOfListener } from '../../runtime/index.js';
 import type { Feed, Receiver } from './feed.js';
 import type { Stretch } from './history.js';
+import { ReadersWaiting } from './readers-waiting.js';
 import type { SubscribeSettings } from './settings.js';
 import type { Newest } from './store-reads.js';
 import type { ChannelGap, ChannelItem, ChannelPosition } from './types.js';
@@ -11,11 +12,6 @@ export type ReadHistory<T> = (
   from: { readonly position: ChannelPosition; readonly newest?: Newest | undefined },
   signal: AbortSignal,
 ) => AsyncGenerator<Stretch<T>, void, void>;
-
-interface Waiter<T> {
-  resolve(result: IteratorResult<ChannelItem<T>, undefined>): void;
-  reject(error: QuorateError): void;
-}
 
 /** What was dropped and has not been told yet. */
 interface Dropped {
@@ -51,7 +47,7 @@ export class Subscriber<T> implements Receiver<T> {
   #position: ChannelPosition = this.#start;
   /** What was found as it joined. */
   #newest: Newest | undefined;
-  #waiters: Waiter<T>[] = [];
+  readonly #waiting = new ReadersWaiting<ChannelItem<T>>();
   /** The listener's promise for the item before has not settled. */
   #isBusy = false;
   #isCatchingUp = false;
@@ -123,7 +119,7 @@ export class Subscriber<T> implements Receiver<T> {
           this.#tell(this.#own(item));
           return true;
         }
-      } else if (this.#waiters.length > 0) {
+      } else if (!this.#waiting.isEmpty) {
         this.#cursor = number + 1;
         this.#serve(this.#own(item));
         return true;
@@ -170,9 +166,7 @@ export class Subscriber<T> implements Receiver<T> {
         ? Promise.resolve({ value: undefined, done: true })
         : Promise.reject(failure);
     }
-    const result = new Promise<IteratorResult<ChannelItem<T>, undefined>>((resolve, reject) => {
-      this.#waiters.push({ resolve, reject });
-    });
+    const result = this.#waiting.wait();
     if (this.#state === 'apart') {
       this.#wanted?.();
       void this.#catchUp();
@@ -191,12 +185,9 @@ export class Subscriber<T> implements Receiver<T> {
     this.#over.abort();
     this.#wanted?.();
     this.#dropped = undefined;
-    const [first, ...others] = this.#waiters;
-    this.#waiters = [];
-    if (error === undefined) first?.resolve({ value: undefined, done: true });
-    else if (first === undefined) this.#failure = error;
-    else first.reject(error);
-    for (const waiter of others) waiter.resolve({ value: undefined, done: true });
+    // Whoever asks next is told, if nobody waits.
+    if (this.#waiting.isEmpty) this.#failure = error;
+    this.#waiting.end(error);
     this.#onEnded(error);
   }
 
@@ -207,7 +198,7 @@ export class Subscriber<T> implements Receiver<T> {
 
   /** Somebody waits for the next item. */
   get #isAwaited(): boolean {
-    return this.#onItem === undefined ? this.#waiters.length > 0 : !this.#isBusy;
+    return this.#onItem === undefined ? !this.#waiting.isEmpty : !this.#isBusy;
   }
 
   readonly #onSignal = (): void => this.end();
@@ -314,7 +305,7 @@ export class Subscriber<T> implements Receiver<T> {
       await this.#call(item);
       return this.#state !== 'over';
     }
-    while (this.#waiters.length === 0 && this.#state !== 'over') {
+    while (this.#waiting.isEmpty && this.#state !== 'over') {
       await new Promise<void>((resolve) => {
         this.#wanted = resolve;
       });
@@ -327,10 +318,7 @@ export class Subscriber<T> implements Receiver<T> {
   /** Hands it to who has waited the longest. */
   #serve(item: ChannelItem<T>): void {
     this.#position = item;
-    const only = this.#waiters[0];
-    if (this.#waiters.length === 1) this.#waiters.length = 0;
-    else this.#waiters.shift();
-    only?.resolve({ value: item, done: false });
+    this.#waiting.serve(item);
   }
 
   /**
@@ -347,7 +335,7 @@ export class Subscriber<T> implements Receiver<T> {
     if (revision >= this.#position.revision) this.#position = { revision };
     this.#feed.add(this, number);
     if (this.#onItem !== undefined) this.#goOn();
-    while (this.#waiters.length > 0) {
+    while (!this.#waiting.isEmpty) {
       const item = this.#take();
       if (item === undefined) break;
       this.#serve(item);
