@@ -23,18 +23,18 @@ export const configMutants: readonly Mutant[] = [
   {
     name: 'config-without-the-one-that-fails',
     file: publisher,
-    find: `      this.#options.onProblem(this.#problem);
+    find: `      this.#tell(problem);
       return;`,
-    replace: `      this.#options.onProblem(this.#problem);
+    replace: `      this.#tell(problem);
       if (this.#current === undefined) return;`,
     story: 'a document that fails its schema stays as it was, and those that were changed to fit it do not',
     ...{ killedBy, invariant: 'CONFIG-1, CONFIG-4' },
   },
   {
     name: 'config-schema-asked-by-writers-only',
-    file: publisher,
-    find: 'const value = document.decode(resolved.content);',
-    replace: 'const value: unknown = JSON.parse(Buffer.from(resolved.content).toString());',
+    file: 'src/config/reading/made.ts',
+    find: 'const value = document.decode(known.content);',
+    replace: 'const value: unknown = JSON.parse(Buffer.from(known.content).toString());',
     story: 'what is in the store is taken to be right, since whoever put it there has looked',
     ...{ killedBy, invariant: 'CONFIG-3' },
   },

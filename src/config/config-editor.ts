@@ -112,7 +112,7 @@ export class ConfigEditor {
    */
   async change(edits: ConfigEdit | readonly ConfigEdit[], options: ChangeOptions): Promise<ConfigChange> {
     const started = this.#core.begin(options, 'changing');
-    const ready = await this.#core.ready(edits);
+    const ready = await this.#core.ready(edits, started);
     const grouped = byDocument(ready);
     return this.#core.commit(started, [...grouped.keys()], (read) => {
       assertExpected(ready, read);

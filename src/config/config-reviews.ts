@@ -33,7 +33,7 @@ export class ConfigReviews {
   /** Puts edits up for review. They are checked as a change would be now, and again when they are published. */
   async propose(edits: ConfigEdit | readonly ConfigEdit[], options: ChangeOptions): Promise<ConfigProposal> {
     const started = this.#core.begin(options, 'proposing a change of');
-    return propose(this.#core, started.left, await this.#core.ready(edits), started);
+    return propose(this.#core, started.left, await this.#core.ready(edits, started), started);
   }
 
   /** All that wait for their review, the oldest first. */

@@ -42,7 +42,7 @@ export class ConfigRollouts {
   ): Promise<ConfigRollout> {
     const started = this.#core.begin(options, 'starting a rollout of');
     checkRule(rule);
-    const ready = await this.#core.ready(edits);
+    const ready = await this.#core.ready(edits, started);
     const documents = [...byDocument(ready).keys()];
     const { revision } = await this.#core.commit(started, documents, (read) => {
       assertExpected(ready, read);

@@ -64,7 +64,8 @@ import {
   type ConfigPicture,
   checkConfigOptions,
 } from './reading/options.js';
-import { type ConfigProblem, Publisher } from './reading/publisher.js';
+import { type ConfigProblem, errorOf, withoutSeed } from './reading/problem.js';
+import { Publisher } from './reading/publisher.js';
 import type { ConfigSnapshot, ConfigView } from './reading/snapshot.js';
 
 /**
@@ -72,6 +73,8 @@ import type { ConfigSnapshot, ConfigView } from './reading/snapshot.js';
  * client yet, may hand in a store that connects by itself.
  */
 export interface ConfigReaderClient extends Pick<Client, 'keys' | 'runtime' | 'label'> {
+  /** Fires, with a `closed` error, when nothing is to be read any more. A `Client` has one. */
+  readonly closed?: AbortSignal | undefined;
   readonly store: Pick<Store, 'range' | 'watch' | 'status'>;
 }
 
@@ -90,7 +93,7 @@ export interface ConfigUpdate {
  * - Guaranteed: every document that is given passed its schema, in this process. `stalenessMs` is an upper bound: all that was committed
  *   so long ago is in what is given, or overwritten by it. Who takes a rollout keeps it while it grows.
  * - Not guaranteed: that all processes have a change at the same instant; that every revision is given: those that come while a
- *   schema takes its time are given together.
+ *   schema takes its time are given together. One that has not answered for 5 s is told as a `problem`.
  * - A document that fails its schema holds up all others of this reader, since they may have been changed to fit it; see `problem`.
  *   Readers that need not fit together are better opened apart.
  * - Session loss: it uses none. When etcd is away it goes on with what it has, and `stalenessMs` grows.
@@ -100,10 +103,15 @@ export interface ConfigUpdate {
 export class Config implements AsyncDisposable {
   readonly name: string;
   readonly #client: ConfigReaderClient;
+  /** For messages. */
+  readonly #label: string;
   readonly #mirror: PrefixMirror;
   readonly #publisher: Publisher;
   readonly #freshness: Freshness;
-  readonly #seed: ConfigPicture | undefined;
+  /** What was begun with. */
+  #seed: ConfigPicture | undefined;
+  /** Why it was not. */
+  #seedProblem: ConfigProblem | undefined;
   readonly #updates = new Listeners<ConfigUpdate>();
   readonly #problems = new Listeners<ConfigProblem>();
   /** Whatever may end a wait: an update, a problem, the end. */
@@ -118,15 +126,15 @@ export class Config implements AsyncDisposable {
     const { store, runtime } = client;
     this.name = name;
     this.#client = client;
-    this.#seed = options.seed;
+    this.#label = `the configuration ${JSON.stringify(name)}`;
     this.#freshness = new Freshness(runtime, readStamp(store, keys.stamp));
     const { proveEveryMs, documents, scope, instance } = options;
     this.#mirror = new PrefixMirror({
-      ...{ store, runtime, prefix: keys.live, proveEveryMs },
+      ...{ store, runtime, prefix: keys.live, proveEveryMs, closed: client.closed },
       proof: this.#freshness.prove,
     });
     this.#publisher = new Publisher({
-      ...{ keys, documents, standpoint: { scope, instance } },
+      ...{ runtime, keys, documents, standpoint: { scope, instance } },
       onSnapshot: (snapshot, changed) => this.#give(snapshot, changed),
       onProblem: (problem) => {
         this.#problems.emit(problem);
@@ -136,10 +144,12 @@ export class Config implements AsyncDisposable {
   }
 
   /**
-   * Opens it, and waits until there is something to read: the first revision, or the `seed`. Default time limit 10 s.
+   * Opens it, and waits until there is something to read: the first revision, or the `seed`. A seed of which any document fails its
+   * schema is left aside (`seedProblem`), and the store waited for. Default time limit 10 s.
    *
    * Errors: `invalid-argument`; `codec`, where a document does not pass its schema and there is nothing older (`details.documents`);
-   * `aborted`, `timeout`, `closed`; `permission-denied`, `unauthenticated`; `over-limit`, for more than 100,000 live keys or 256 MiB.
+   * `unreachable`, where the seed does not, and the store does not answer in time (`details.documents`); `aborted`; `timeout`, of a schema
+   * that does not answer too; `closed`; `permission-denied`, `unauthenticated`; `over-limit`, for more than 100,000 live keys or 256 MiB.
    */
   static async open(client: ConfigReaderClient, name: string, options: ConfigOptions): Promise<Config> {
     const doing = `opening the configuration ${JSON.stringify(name)}`;
@@ -148,18 +158,32 @@ export class Config implements AsyncDisposable {
     const left = new TimeLeft(client.runtime, { signal, timeoutMs }, doing);
     const config = new Config(client, name, checked);
     try {
-      if (checked.seed !== undefined)
-        await config.#publisher.seed(checked.seed.contents, checked.seed.revision);
-      const started = config.#start(checked.seed === undefined ? left : undefined);
-      if (checked.seed === undefined) {
+      if (checked.seed !== undefined) await config.#begin(checked.seed, left);
+      const started = config.#start(config.#snapshot === undefined ? left : undefined);
+      if (config.#snapshot === undefined) {
         await started;
         await config.#until(() => config.#snapshot !== undefined, left.all(), doing);
       }
     } catch (error) {
       await config.close();
-      throw error;
+      throw config.#seedProblem === undefined
+        ? error
+        : withoutSeed(error, config.#seedProblem, config.#label);
     }
     return config;
+  }
+
+  /** With what was handed in. If any document of it fails, with nothing of it: what is left would not be of one revision. */
+  async #begin(seed: ConfigPicture, left: TimeLeft): Promise<void> {
+    const limits = left.all();
+    const seeding = this.#publisher.seed(seed.contents, seed.revision);
+    this.#seedProblem = await waitFor(
+      this.#client.runtime,
+      seeding,
+      limits,
+      'asking the schemas about the seed',
+    );
+    if (this.#seedProblem === undefined) this.#seed = seed;
   }
 
   /** What a document is for this reader; undefined: there is none. Throws `invalid-argument` for one that was not opened. */
@@ -191,6 +215,11 @@ export class Config implements AsyncDisposable {
     return this.#publisher.problem;
   }
 
+  /** Why the seed was left aside, and the store read in its place; undefined: it was not, or there was none. */
+  get seedProblem(): ConfigProblem | undefined {
+    return this.#seedProblem;
+  }
+
   /** Why nothing newer will ever be given: the client was closed, or the process may not read any more. What is there stays. */
   get failure(): QuorateError | undefined {
     return this.#failure;
@@ -213,8 +242,8 @@ export class Config implements AsyncDisposable {
 
   /**
    * Resolves once everything that was committed before this call is given: what `get` answers then is linearizable. Answers the
-   * revision. Errors: `codec`, if what would have to be given does not pass its schema; `aborted`; `timeout` (10 s where none is
-   * given); `closed`. Cost: one read of one key, shared by all who call at a time.
+   * revision. Errors: `codec`, if what would have to be given does not pass its schema, and the other codes of a {@link ConfigProblem};
+   * `aborted`; `timeout` (10 s where none is given); `closed`. Cost: one read of one key, shared by all who call at a time.
    */
   async sync(options: WaitOptions = {}): Promise<number> {
     const doing = `waiting for the newest of the configuration ${JSON.stringify(this.name)}`;
@@ -222,14 +251,20 @@ export class Config implements AsyncDisposable {
     const { signal, timeoutMs = defaultTimeoutMs } = options;
     const left = new TimeLeft(this.#client.runtime, { signal, timeoutMs }, doing);
     const { sent } = this.#freshness;
-    await this.#mirror.sync(left.all());
+    try {
+      await this.#mirror.sync(left.all());
+    } catch (error) {
+      // That the mirror has ended has a reason.
+      throw this.#failure ?? error;
+    }
     await this.#until(() => this.#freshness.isFreshAfter(sent), left.all(), doing);
     return this.snapshot.revision;
   }
 
   /**
    * Follows a document: what it is, and then what it becomes. Conflated: a slow reader is told the newest, never an older after a
-   * newer, and at the end the last. For every change, with its author, see `ConfigEditor.history`.
+   * newer, and at the end the last: where this is closed, or fails for good, what `get` gave by then is still told. For every change, with
+   * its author, see `ConfigEditor.history`.
    *
    * Ends when the signal fires, the reader leaves, or this is closed; throws only what can never be recovered from. Costs no request.
    */
@@ -247,7 +282,7 @@ export class Config implements AsyncDisposable {
     return this.#updates.add(listener);
   }
 
-  /** Runs `listener` at each revision that is not given, since a document of it does not pass its schema. Returns what takes it off. */
+  /** Runs `listener` at each revision that is not given, for what `ConfigProblem` tells. Returns what takes it off. */
   onProblem(listener: (problem: ConfigProblem) => void): () => void {
     return this.#problems.add(listener);
   }
@@ -278,8 +313,15 @@ export class Config implements AsyncDisposable {
 
   /** Nothing is given before it is known of which cluster it is: a seed may be of another. */
   async #load(): Promise<void> {
-    const { store, runtime } = this.#client;
-    this.#clusterId = await clusterIdOf(store, runtime, this.#closed.signal);
+    const { store, runtime, closed } = this.#client;
+    const { signal, unlink } = linkedSignal(this.#closed.signal, closed);
+    try {
+      this.#clusterId = await clusterIdOf(store, runtime, signal);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      unlink();
+    }
     if (this.#seed?.clusterId === this.#clusterId) this.#publisher.notBefore(this.#seed.revision);
     this.#mirror.start();
   }
@@ -298,6 +340,8 @@ export class Config implements AsyncDisposable {
     this.#failure ??= isQuorateError(error)
       ? error
       : new QuorateError('internal', 'following a configuration failed', { cause: error });
+    // It may not have begun yet, and who waits for it would wait for ever.
+    void this.#mirror.close();
     this.#news.emit();
   }
 
@@ -310,7 +354,7 @@ export class Config implements AsyncDisposable {
         if (isSo()) resolve();
         else if (this.#failure !== undefined) reject(this.#failure);
         // Of an older revision than what is being checked it says nothing.
-        else if (problem?.revision === takenIn) reject(errorOf(problem, this.name));
+        else if (problem?.revision === takenIn) reject(errorOf(problem, this.#label));
       };
       stop = this.#news.add(look);
       look();
@@ -326,9 +370,9 @@ export class Config implements AsyncDisposable {
     document: ConfigDocument<T>,
     end: AbortSignal,
   ): AsyncGenerator<ConfigView<T>, void, void> {
-    const stopped = linkedSignal(end, this.#closed.signal);
-    try {
-      yield* newestOf<ConfigView<T>>((tell, fail) => {
+    const closed = this.#closed.signal;
+    yield* newestOf<ConfigView<T>>(
+      (tell, fail) => {
         const stopUpdates = this.onUpdate(({ snapshot, changed }) => {
           if (changed.includes(document as ConfigDocument<unknown>)) tell(snapshot.view(document));
         });
@@ -341,16 +385,8 @@ export class Config implements AsyncDisposable {
           stopUpdates();
           stopNews();
         };
-      }, stopped.signal);
-    } finally {
-      stopped.unlink();
-    }
+      },
+      { end, closed },
+    );
   }
-}
-
-function errorOf({ revision, failures }: ConfigProblem, name: string): QuorateError {
-  const [first] = failures;
-  const documents = failures.map(({ document }) => document);
-  const message = `revision ${revision} of the configuration ${JSON.stringify(name)} is not given: ${first?.error.message}`;
-  return new QuorateError('codec', message, { cause: first?.error, details: { revision, documents } });
 }

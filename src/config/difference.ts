@@ -1,4 +1,6 @@
+import { invalidArgument, type QuorateError } from '../errors.js';
 import { isObject } from './merge-patch.js';
+import { deepestNesting, jsonOfGiven } from './nesting.js';
 
 /** One difference between two contents. */
 export interface ConfigDifference {
@@ -10,16 +12,25 @@ export interface ConfigDifference {
   readonly after?: unknown;
 }
 
-/** What differs, in the order of the fields: within objects field by field; arrays and all else as a whole. */
+/**
+ * What differs, in the order of the fields: within objects field by field; arrays and all else as a whole. Throws `invalid-argument`
+ * for what is nested deeper than a document may be, or has no JSON form.
+ */
 export function differencesBetween(before: unknown, after: unknown): readonly ConfigDifference[] {
-  return [...differences('', before, after)];
+  return [...differences('', before, after, 1)];
 }
 
-function* differences(path: string, before: unknown, after: unknown): Generator<ConfigDifference> {
+function* differences(
+  path: string,
+  before: unknown,
+  after: unknown,
+  depth: number,
+): Generator<ConfigDifference> {
+  if (depth > deepestNesting + 1) throw tooDeep();
   if (isObject(before) && isObject(after)) {
     for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
       const step = name.replaceAll('~', '~0').replaceAll('/', '~1');
-      yield* differences(`${path}/${step}`, fieldOf(before, name), fieldOf(after, name));
+      yield* differences(`${path}/${step}`, fieldOf(before, name), fieldOf(after, name), depth + 1);
     }
     return;
   }
@@ -38,5 +49,12 @@ function fieldOf(object: Readonly<Record<string, unknown>>, name: string): unkno
 function isSame(one: unknown, other: unknown): boolean {
   if (one instanceof Uint8Array && other instanceof Uint8Array) return Buffer.compare(one, other) === 0;
   if (one === undefined || other === undefined) return one === other;
-  return JSON.stringify(one) === JSON.stringify(other);
+  return jsonOfGiven('a content', one) === jsonOfGiven('a content', other);
+}
+
+function tooDeep(): QuorateError {
+  return invalidArgument(
+    'the contents are nested too deeply to be compared',
+    `what has at most ${deepestNesting} arrays and objects within each other`,
+  );
 }

@@ -3,6 +3,7 @@ import { invalidArgument, QuorateError, shown } from '../errors.js';
 import { checkCodec, checkSchema, Payloads } from '../payload/index.js';
 import { bytesOf, type Codec, checkName, jsonCodec, textOf } from '../store/index.js';
 import { mergePatch } from './merge-patch.js';
+import { checkNesting, jsonOfGiven } from './nesting.js';
 import { baseScope, checkScope, type Scope, scopesOf } from './scope.js';
 
 export interface ConfigDocumentOptions<T> {
@@ -11,7 +12,7 @@ export interface ConfigDocumentOptions<T> {
    * what every reader would be given; and again by every reader, to whom what the schema makes of it is handed. It may be asynchronous.
    */
   schema?: StandardSchemaV1<unknown, T> | undefined;
-  /** Default: JSON. A document with a codec of its own is not merged: its layer nearest to the reader is the whole. */
+  /** Default: JSON, of at most 1,000 arrays and objects within each other. A document with a codec of its own is not merged: its layer nearest to the reader is the whole. */
   codec?: Codec<T> | undefined;
 }
 
@@ -73,7 +74,7 @@ export class ConfigDocument<T> {
       throw invalidArgument('the scope of an overlay is empty', 'a scope; set() is for the base');
     }
     return this.#edit(scope, options, async () =>
-      this.isMerged ? patchBytes(patch) : this.#payloads.encode(patch as T),
+      this.isMerged ? bytesOf(jsonOfGiven('a patch', patch)) : this.#payloads.encode(patch as T),
     );
   }
 
@@ -86,12 +87,13 @@ export class ConfigDocument<T> {
 
   /** What a reader is given. Throws `codec`, or rejects with it where the schema takes its time. */
   decode(bytes: Uint8Array): T | Promise<T> {
+    if (this.isMerged) checkNesting(`document "${this.name}"`, bytes);
     return this.#payloads.decode(bytes);
   }
 
   /**
    * The content that readers of a scope are given of these layers; undefined where none of them is theirs. Throws `codec` for a
-   * layer that is no JSON, where layers are merged.
+   * layer that is no JSON, or nested too deeply, where layers are merged.
    */
   contentFor(scope: Scope, layers: ReadonlyMap<Scope, Uint8Array>): Uint8Array | undefined {
     const theirs = scopesOf(scope).filter((one) => layers.has(one));
@@ -125,15 +127,10 @@ export class ConfigDocument<T> {
 }
 
 function jsonOf(name: string, bytes: Uint8Array): unknown {
+  checkNesting(`a layer of document "${name}"`, bytes);
   try {
     return JSON.parse(textOf(bytes));
   } catch (cause) {
     throw new QuorateError('codec', `a layer of document "${name}" is no JSON`, { cause });
   }
-}
-
-function patchBytes(patch: unknown): Uint8Array {
-  const text: string | undefined = JSON.stringify(patch);
-  if (text === undefined) throw invalidArgument(`a patch of type ${typeof patch}`, 'what has a JSON form');
-  return bytesOf(text);
 }

@@ -41,7 +41,7 @@ export {
   type RoleAdministration,
 } from './permissions.js';
 export type { ConfigOptions, ConfigPicture } from './reading/options.js';
-export type { ConfigProblem } from './reading/publisher.js';
+export type { ConfigProblem } from './reading/problem.js';
 export { ConfigSnapshot, type ConfigView } from './reading/snapshot.js';
 export type { Attribution as ConfigAttribution } from './records/attribution.js';
 export type { ConfigAction } from './records/history.js';

@@ -108,9 +108,24 @@ describeStores('Config', (server) => {
     const first = config.watch(flags);
     expect((await first.next()).value).toMatchObject({ value: { even: true } });
     const next = first.next();
+    const late = config.watch(flags);
+    await late.next();
+    const left = config.watch(flags);
+    await editor.change(flags.set({ even: false }), why);
+    await config.sync();
+    const leaving = new AbortController();
+    const leaver = config.watch(flags, { signal: leaving.signal });
+    leaving.abort();
     await config.close();
-    expect((await next).done).toBe(true);
-    expect(config.get(flags)).toEqual({ even: true });
+    // What was given by then is told, also to those who were slow, or had not begun; but not to those who have left.
+    expect((await next).value).toMatchObject({ value: { even: false } });
+    for (const follower of [late, left]) {
+      expect(await follower.next()).toMatchObject({ done: false, value: { value: { even: false } } });
+      expect((await follower.next()).done).toBe(true);
+    }
+    expect((await first.next()).done).toBe(true);
+    expect((await leaver.next()).done).toBe(true);
+    expect(config.get(flags)).toEqual({ even: false });
     await expect(config.sync()).rejects.toMatchObject({ code: 'closed' });
   });
 
@@ -234,8 +249,36 @@ describeStores('Config', (server) => {
     await config.sync();
     expect(config.snapshot.isOffline).toBe(false);
     expect(config.get(limits)).toEqual({ perSecond: 6 });
-    const broken = { ...picture, contents: new Map([['limits', Buffer.from('{}')]]) };
-    await expect(openConfig(client, { seed: broken })).rejects.toMatchObject({ code: 'codec' });
+  });
+
+  it('CONFIG-3 leaves a seed aside of which a document fails its schema, tells why, and reads the store in its place', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    await editorOf(client).change([limits.set({ perSecond: 5 }), flags.set({ a: true })], why);
+    const contents = new Map([
+      ['limits', Buffer.from('{}')],
+      ['flags', Buffer.from('{"a":false}')],
+    ]);
+    const { clusterId } = await client.store.status();
+    // Nothing is known of it that could hold up what the store has.
+    const seed = { clusterId, revision: 1_000_000, contents };
+    const config = await openConfig(client, { seed });
+    expect(config.seedProblem).toMatchObject({
+      ...{ revision: seed.revision, failures: [{ document: 'limits', error: { code: 'codec' } }] },
+    });
+    expect([config.get(limits), config.get(flags)]).toEqual([{ perSecond: 5 }, { a: true }]);
+    expect([config.snapshot.isOffline, config.problem]).toEqual([false, undefined]);
+    const whole = await openConfig(client, { seed: config.picture() });
+    expect([whole.snapshot.isOffline, whole.seedProblem]).toEqual([true, undefined]);
+    const away = {
+      ...{ keys: client.keys, runtime: client.runtime, label: 'early' },
+      store: { ...client.store, status: () => Promise.reject(new QuorateError('unavailable', 'away')) },
+    } as ConfigReaderClient;
+    const opening = Config.open(away, name, { documents, seed, timeoutMs: 50 });
+    await expect(opening).rejects.toMatchObject({
+      ...{ code: 'unreachable', message: expect.stringContaining('document "limits"') },
+      details: { documents: ['limits'], revision: seed.revision },
+    });
   });
 
   it('begins with a picture while the store is away, without a client, and goes on when that comes back', async () => {
@@ -279,9 +322,27 @@ describeStores('Config', (server) => {
     const other = await openConfig(client, { seed: { ...ahead, clusterId: 'another' } });
     await other.sync();
     expect(other.get(limits)).toEqual({ perSecond: 5 });
-    await expect(config.sync({ timeoutMs: 200 })).rejects.toMatchObject({ code: 'timeout' });
+    const behind = {
+      code: 'future-revision',
+      message: expect.stringContaining(`below ${ahead.revision}`),
+    };
+    await expect(config.sync()).rejects.toMatchObject({ code: 'future-revision' });
+    expect(config.problem?.failures).toMatchObject([
+      { document: 'limits', error: behind },
+      { document: 'flags', error: behind },
+      { document: 'motd', error: behind },
+    ]);
     expect(config.get(limits)).toEqual({ perSecond: 9 });
     expect(config.snapshot.isOffline).toBe(true);
+    expect(config.stalenessMs).toBe(Number.POSITIVE_INFINITY);
+    const next = await openConfig(client, {
+      seed: { clusterId, contents, revision: (await client.store.status()).revision + 3 },
+    });
+    await expect(next.sync()).rejects.toMatchObject({ code: 'future-revision' });
+    // Once the cluster has passed it, readers go on.
+    for (const burst of [6, 7, 8, 9]) await editor.change(limits.set({ perSecond: 5, burst }), why);
+    await expect.poll(() => next.get(limits)).toEqual({ perSecond: 5, burst: 9 });
+    expect(next.problem).toBeUndefined();
   });
 
   it('costs no request to read, and those stated to open, to prove and to change', async () => {

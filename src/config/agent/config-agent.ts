@@ -201,7 +201,9 @@ export class ConfigAgent implements AsyncDisposable {
       const { config } = opened;
       config.onUpdate(() => this.#news.emit());
       config.onProblem(({ revision, failures: [first] }) => {
-        if (first !== undefined) this.#tell({ type: 'document-refused', revision, error: first.error });
+        // Of that the last known good has told.
+        if (first === undefined || first.error.code === 'future-revision') return;
+        this.#tell({ type: 'document-refused', revision, error: first.error });
       });
       await this.#follow(opened);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { invalidArgument, isQuorateError, QuorateError } from '../../errors.js';
-import { Backoff, type TimeLeft } from '../../runtime/index.js';
+import { Backoff, type TimeLeft, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { RangeOp } from '../../store/index.js';
 import type { ConfigDocument } from '../document.js';
@@ -57,7 +57,7 @@ export async function commitChange(parts: CommitParts): Promise<ConfigChange> {
       // Its id may have stood there, and be forgotten by now.
       if (doubt !== undefined && number > doubt.number + rememberedIds) throw doubt.error;
       const plan = await parts.plan(read);
-      if (plan.isUnchecked !== true) await checkPlan(documents, read, plan);
+      if (plan.isUnchecked !== true) await checkPlan(parts, documents, read, plan);
       const request = requestFor({ keys, read, plan, id, by });
       const { succeeded, revision } = await client.store.txn(request, left.all());
       if (succeeded) return { id, revision, numbers: numbersAfter(read) };
@@ -103,8 +103,19 @@ function numbersAfter({ states }: ReadStates): ReadonlyMap<string, number> {
   return new Map([...states].map(([name, { head }]) => [name, head.number + 1]));
 }
 
-/** Asks the schemas about what readers would be given: those who take the rollout that is to stand, and those who do not. */
+/**
+ * Asks the schemas about what readers would be given: those who take the rollout that is to stand, and those who do not. For no
+ * longer than the call may take: what has not answered by then may never.
+ */
 export async function checkPlan(
+  { client, left }: Pick<CommitParts, 'client' | 'left'>,
+  ...asked: Parameters<typeof askSchemas>
+): Promise<void> {
+  const limits = left.all();
+  await waitFor(client.runtime, askSchemas(...asked), limits, 'asking the schemas');
+}
+
+async function askSchemas(
   documents: readonly ConfigDocument<unknown>[],
   { states }: Pick<ReadStates, 'states'>,
   plan: Pick<ChangePlan, 'documents'>,

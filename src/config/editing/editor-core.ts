@@ -1,5 +1,11 @@
 import { invalidArgument, shown } from '../../errors.js';
-import { checkWaitOptions, defaultTimeoutMs, TimeLeft, type WaitOptions } from '../../runtime/index.js';
+import {
+  checkWaitOptions,
+  defaultTimeoutMs,
+  TimeLeft,
+  type WaitOptions,
+  waitFor,
+} from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { checkName, type RangeOp } from '../../store/index.js';
 import type { ConfigDocument, ConfigEdit } from '../document.js';
@@ -69,8 +75,13 @@ export class EditorCore {
     throw invalidArgument(`the document ${shown(name)} is none of this editor's`, 'one of its documents');
   }
 
-  async ready(edits: ConfigEdit | readonly ConfigEdit[]): Promise<readonly ReadyEdit[]> {
-    const ready = await readyEdits(edits);
+  /** Asks the schemas, for no longer than the call may take. */
+  async ready(
+    edits: ConfigEdit | readonly ConfigEdit[],
+    { left }: Pick<StartedCall, 'left'>,
+  ): Promise<readonly ReadyEdit[]> {
+    const limits = left.all();
+    const ready = await waitFor(this.client.runtime, readyEdits(edits), limits, 'asking the schemas');
     return ready.map((edit) => ({ ...edit, document: this.own(edit.document) }));
   }
 

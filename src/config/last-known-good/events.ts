@@ -18,6 +18,16 @@ export type LastKnownGoodEvent =
   | { readonly type: 'online'; readonly revision: number; readonly clusterId: string }
   /** The cluster that answers is another than the one of the file that was begun with; its documents are given from now on. */
   | { readonly type: 'other-cluster'; readonly expected: string; readonly found: string }
+  /**
+   * The cluster of the file that was begun with stands at the revision `found`, below that of the file: it was put back, from a backup
+   * say. Nothing of it is given before it has passed the file's revision. To have what it holds, remove the file and start anew.
+   */
+  | {
+      readonly type: 'cluster-behind';
+      readonly clusterId: string;
+      readonly revision: number;
+      readonly found: number;
+    }
   /** There is a file of this revision, or a newer one, which outlasts a crash of the machine. */
   | { readonly type: 'kept'; readonly revision: number; readonly clusterId: string }
   /** Files of other clusters were removed for it. */

@@ -9,6 +9,7 @@ import {
 import type { Client } from '../../session/index.js';
 import { Config } from '../config.js';
 import type { ConfigPicture } from '../reading/options.js';
+import { type ConfigProblem, seedProblemOf } from '../reading/problem.js';
 import type { LastKnownGoodEvent } from './events.js';
 import { LastKnownGoodKeeper } from './keeper.js';
 import { LastKnownGoodFile } from './last-known-good-file.js';
@@ -18,6 +19,7 @@ import {
   type LastKnownGoodOptions,
 } from './last-known-good-options.js';
 import { LaterConnection } from './later-connection.js';
+import { refusedFile } from './refusal.js';
 import type { SavedPicture } from './saved-picture.js';
 
 /**
@@ -43,6 +45,7 @@ export class LastKnownGoodConfig implements AsyncDisposable {
   readonly #connection: LaterConnection;
   readonly #keeper: LastKnownGoodKeeper;
   #isOnline = false;
+  #isBehind = false;
 
   private constructor(
     options: CheckedLastKnownGoodOptions,
@@ -62,6 +65,9 @@ export class LastKnownGoodConfig implements AsyncDisposable {
     const take = () => this.#take(onEvent);
     config.onUpdate(take);
     take();
+    const look = () => this.#lookBehind(onEvent);
+    config.onProblem(look);
+    look();
   }
 
   /**
@@ -96,10 +102,16 @@ export class LastKnownGoodConfig implements AsyncDisposable {
       } catch (cause) {
         if (!isAway(cause)) throw cause;
         const seed = await readInstead(file, cause, { ...checked, onEvent });
-        const config = await Config.open(connection.source, name, { ...left.all(), ...reading, seed });
+        const opening = Config.open(connection.source, name, { ...left.all(), ...reading, seed });
+        const config = await opening.catch((error: unknown) => {
+          throw refusedBySchema(error, { ...checked, onEvent });
+        });
+        const begun = { ...parts, config, seed: config.seedProblem === undefined ? seed : undefined };
         const { revision, savedAtMs } = seed;
-        onEvent({ type: 'started-offline', revision, clusterId: seed.clusterId, savedAtMs, cause });
-        return new LastKnownGoodConfig({ ...checked, onEvent }, { ...parts, config, seed });
+        if (config.seedProblem === undefined) {
+          onEvent({ type: 'started-offline', revision, clusterId: seed.clusterId, savedAtMs, cause });
+        } else onEvent({ type: 'file-refused', error: schemaRefusal(checked.path, config.seedProblem) });
+        return new LastKnownGoodConfig({ ...checked, onEvent }, begun);
       }
     } catch (error) {
       await connection.close();
@@ -153,6 +165,16 @@ export class LastKnownGoodConfig implements AsyncDisposable {
     }
     this.#keeper.keep(picture);
   }
+
+  /** Once: it goes on for as long as the cluster is behind. */
+  #lookBehind(onEvent: (event: LastKnownGoodEvent) => void): void {
+    const { config, startedWith } = this;
+    const { problem } = config;
+    if (this.#isBehind || startedWith === undefined || problem === undefined) return;
+    if (!problem.failures.some(({ error }) => error.code === 'future-revision')) return;
+    this.#isBehind = true;
+    onEvent({ type: 'cluster-behind', ...startedWith, found: problem.revision });
+  }
 }
 
 async function readInstead(
@@ -165,10 +187,31 @@ async function readInstead(
   } catch (error) {
     if (!isQuorateError(error)) throw error;
     onEvent({ type: 'file-refused', error });
-    throw new QuorateError('unreachable', `the store does not answer, and ${error.message}`, {
-      ...{ cause, details: error.details },
-    });
+    throw neither(error, cause);
   }
+}
+
+/** The error of an opening, in which nothing could be begun with the file, and the store did not answer. */
+function refusedBySchema(
+  cause: unknown,
+  { path, onEvent }: Pick<CheckedLastKnownGoodOptions, 'path' | 'onEvent'>,
+): unknown {
+  const problem = isQuorateError(cause, 'unreachable') ? seedProblemOf(cause) : undefined;
+  if (problem === undefined) return cause;
+  const error = schemaRefusal(path, problem);
+  onEvent({ type: 'file-refused', error });
+  return neither(error, cause);
+}
+
+function schemaRefusal(path: string, { failures }: ConfigProblem): QuorateError {
+  const [first] = failures;
+  const documents = failures.map(({ document }) => document).join(', ');
+  return refusedFile('refused-by-schema', path, `of ${documents}, ${first?.error.message}`, first?.error);
+}
+
+function neither(refusal: QuorateError, cause: unknown): QuorateError {
+  const message = `the store does not answer, and ${refusal.message}`;
+  return new QuorateError('unreachable', message, { cause, details: refusal.details });
 }
 
 function isAway(error: unknown): error is QuorateError {

@@ -9,6 +9,7 @@ import { type ErrorCode, QuorateError } from '../../errors.js';
  * - `other-cluster`: it is of another cluster than the one that was asked for; or there are some of several.
  * - `other-reader`: it is of another namespace, configuration, scope or instance.
  * - `other-documents`: it does not say of all documents that are to be read whether they are there.
+ * - `refused-by-schema`: a document in it does not pass its schema.
  */
 export type FileRefusal =
   | 'missing'
@@ -17,7 +18,8 @@ export type FileRefusal =
   | 'newer-format'
   | 'other-cluster'
   | 'other-reader'
-  | 'other-documents';
+  | 'other-documents'
+  | 'refused-by-schema';
 
 const codes: Readonly<Record<FileRefusal, ErrorCode>> = {
   missing: 'unavailable',
@@ -27,6 +29,7 @@ const codes: Readonly<Record<FileRefusal, ErrorCode>> = {
   'other-cluster': 'codec',
   'other-reader': 'codec',
   'other-documents': 'codec',
+  'refused-by-schema': 'codec',
 };
 
 export function refusedFile(reason: FileRefusal, path: string, why: string, cause?: unknown): QuorateError {

@@ -1,9 +1,20 @@
-/** Freezes plain objects and arrays, all the way down: readers share what they are given, and none may change it for the others. */
+/**
+ * Freezes plain objects and arrays, all the way down: readers share what they are given, and none may change it for the others. What a
+ * codec or a schema makes may be nested as deeply as it likes, so it does not call itself.
+ */
 export function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return value;
-  Object.freeze(value);
-  for (const part of Object.values(value)) frozen(part);
+  const due: unknown[] = [value];
+  while (due.length > 0) {
+    const part = due.pop();
+    if (!isPlain(part) || Object.isFrozen(part)) continue;
+    Object.freeze(part);
+    for (const inner of Object.values(part)) due.push(inner);
+  }
   return value;
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
 }

@@ -23,7 +23,9 @@ export interface ConfigOptions extends WaitOptions {
   proveEveryMs?: number | undefined;
   /**
    * What to begin with, until the store has been read: `open` then does not wait for that. Readers are told that it is offline.
-   * Once the same cluster is read, nothing below its revision is given.
+   * Once the same cluster is read, nothing below its revision is given: where that cluster stands there, since it was restored from a
+   * backup say, `problem` has code `future-revision`, and readers keep the seed until the cluster has passed it, or are opened without it.
+   * A seed of which a document fails its schema is left aside as a whole: see `Config.open`.
    */
   seed?: ConfigPicture | undefined;
 }

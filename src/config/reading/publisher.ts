@@ -1,20 +1,17 @@
-import { isQuorateError, QuorateError } from '../../errors.js';
 import type { MirrorBatch } from '../../mirror/index.js';
+import type { Runtime, Timer } from '../../runtime/index.js';
 import type { KeyValue } from '../../store/index.js';
 import type { ConfigDocument } from '../document.js';
 import type { ConfigKeys } from '../keys.js';
-import { frozen } from './freeze.js';
+import { schemaAnswersWithinMs } from '../schema-time.js';
 import { LiveRecords } from './live-records.js';
-import { type Resolved, resolve, type Standpoint } from './resolve.js';
+import { type Made, made, problemIn } from './made.js';
+import { type ConfigProblem, unanswered, wentBack } from './problem.js';
+import { resolve, type Standpoint } from './resolve.js';
 import { ConfigSnapshot, type Given } from './snapshot.js';
 
-/** A revision that readers are not given, since a document of it is not what its schema asks for. */
-export interface ConfigProblem {
-  readonly revision: number;
-  readonly failures: readonly { readonly document: string; readonly error: QuorateError }[];
-}
-
 export interface PublisherOptions {
+  readonly runtime: Runtime;
   readonly documents: readonly ConfigDocument<unknown>[];
   readonly keys: ConfigKeys;
   readonly standpoint: Standpoint;
@@ -26,7 +23,9 @@ export interface PublisherOptions {
 /**
  * Makes what readers are given of what stands in the store: once for each change, and of all documents at once. A revision of
  * which any document fails is not given at all, so that nobody sees half of an atomic change; the next that has no such document
- * is. While a schema takes its time, revisions that come meanwhile are taken in, and given together.
+ * is. While a schema takes its time, revisions that come meanwhile are taken in, and given together. One that takes longer than
+ * `schemaAnswersWithinMs` is told as a problem, and holds up no later revision: that is asked about anew. Should it answer while there is none,
+ * what it was asked about is given.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -38,7 +37,8 @@ export class Publisher {
   #problem: ConfigProblem | undefined;
   /** Nothing older is given. */
   #leastRevision = 0;
-  #isBusy = false;
+  /** Schemas are asked, of the newest revision that was to be given. */
+  #check: Check | undefined;
   #isClosed = false;
 
   constructor(options: PublisherOptions) {
@@ -62,23 +62,27 @@ export class Publisher {
     return this.#records.revision;
   }
 
-  /** Begins with contents from elsewhere, as of a revision. Rejects with `codec`. */
-  async seed(contents: ReadonlyMap<string, Uint8Array>, revision: number): Promise<void> {
+  /** Begins with contents from elsewhere, as of a revision; as a whole, or not at all: then it answers why. Never rejects. */
+  async seed(
+    contents: ReadonlyMap<string, Uint8Array>,
+    revision: number,
+  ): Promise<ConfigProblem | undefined> {
+    const all = await Promise.all(
+      this.#options.documents.map((document) => {
+        const content = contents.get(document.name);
+        const known = { content, revision: content === undefined ? 0 : revision, rollout: undefined };
+        return made(document, () => known);
+      }),
+    );
+    const problem = problemIn(all, revision);
+    if (problem !== undefined || this.#isClosed) return problem;
     const given = new Map<ConfigDocument<unknown>, Given>();
-    for (const document of this.#options.documents) {
-      const content = contents.get(document.name);
-      const value = content === undefined ? undefined : frozen(await document.decode(content));
-      given.set(document, {
-        content,
-        value,
-        revision: content === undefined ? 0 : revision,
-        rollout: undefined,
-      });
-    }
+    for (const one of all) if (one.given !== undefined) given.set(one.document, one.given);
     this.#give(new ConfigSnapshot(given, { revision, isOffline: true }), [...given.keys()]);
+    return undefined;
   }
 
-  /** Nothing as of an older revision is given from now on. */
+  /** Nothing as of an older revision is given from now on: where the store stands there, that is told as a problem. */
   notBefore(revision: number): void {
     this.#leastRevision = revision;
   }
@@ -93,57 +97,83 @@ export class Publisher {
 
   close(): void {
     this.#isClosed = true;
+    this.#check?.timer.cancel();
+  }
+
+  get #isBusy(): boolean {
+    return this.#check !== undefined && !this.#check.isOverdue;
   }
 
   /** In one go, where no schema takes its time. */
   #publish(): void {
     for (;;) {
       const { revision } = this.#records;
-      if (this.#isClosed || revision < this.#leastRevision) return;
-      const made = this.#makeAll();
-      const waiting = made.filter((one): one is Promise<Made> => one instanceof Promise);
-      if (waiting.length > 0) {
-        this.#isBusy = true;
-        void Promise.all(made).then((all) => {
-          this.#isBusy = false;
-          if (this.#isClosed) return;
-          this.#take(all, revision);
-          if (this.#records.revision > revision) this.#publish();
-        });
+      // What was asked before is of an older revision.
+      this.#check = undefined;
+      if (this.#isClosed) return;
+      if (revision < this.#leastRevision) {
+        this.#tell(wentBack(this.#options.documents, revision, this.#leastRevision));
         return;
       }
-      this.#take(made as Made[], revision);
+      const asked = [...this.#touched];
+      this.#touched.clear();
+      const making = asked.map((document) => this.#make(document));
+      if (making.some((one) => one instanceof Promise)) {
+        this.#await(asked, making, revision);
+        return;
+      }
+      this.#take(making as Made[], revision);
       if (this.#records.revision === revision) return;
     }
   }
 
-  /** Each made once, of the records as they are now. */
-  #makeAll(): readonly (Made | Promise<Made>)[] {
-    const { standpoint } = this.#options;
-    const touched = [...this.#touched];
-    this.#touched.clear();
-    return touched.map((document) => {
-      try {
-        const resolved = resolve(document, this.#records.of(document.name), standpoint);
-        const before = this.#current?.given(document);
-        if (before !== undefined && isSameContent(before.content, resolved.content)) {
-          return { document, given: { ...resolved, value: before.value }, isSame: true };
-        }
-        return made(document, resolved);
-      } catch (error) {
-        return { document, error: asQuorateError(error) };
-      }
+  /** Until the schemas have answered, or it is told that they do not. */
+  #await(
+    asked: readonly ConfigDocument<unknown>[],
+    making: readonly (Made | Promise<Made>)[],
+    revision: number,
+  ): void {
+    const pending = new Set(asked);
+    for (const one of making) {
+      if (one instanceof Promise) void one.then(({ document }) => pending.delete(document));
+      else pending.delete(one.document);
+    }
+    const overdue = () => {
+      if (this.#check !== check) return;
+      check.isOverdue = true;
+      // The next revision is about them too.
+      for (const document of asked) this.#touched.add(document);
+      this.#tell({
+        revision,
+        failures: [...pending].map(({ name }) => ({ document: name, error: unanswered(name) })),
+      });
+      if (this.#records.revision > revision) this.#publish();
+    };
+    const timer = this.#options.runtime.setTimer(schemaAnswersWithinMs, overdue, { background: true });
+    const check: Check = { timer, isOverdue: false };
+    this.#check = check;
+    void Promise.all(making).then((all) => {
+      timer.cancel();
+      if (this.#isClosed || this.#check !== check) return;
+      this.#check = undefined;
+      if (check.isOverdue) this.#touched.clear();
+      this.#take(all, revision);
+      if (this.#records.revision > revision) this.#publish();
     });
   }
 
+  /** Of the records as they are now. */
+  #make(document: ConfigDocument<unknown>): Made | Promise<Made> {
+    const { standpoint } = this.#options;
+    const resolved = () => resolve(document, this.#records.of(document.name), standpoint);
+    return made(document, resolved, this.#current?.given(document));
+  }
+
   #take(all: readonly Made[], revision: number): void {
-    const failures = all.flatMap(({ document, error }) =>
-      error === undefined ? [] : [{ document: document.name, error }],
-    );
-    if (failures.length > 0) {
+    const problem = problemIn(all, revision);
+    if (problem !== undefined) {
       for (const { document } of all) this.#touched.add(document);
-      this.#problem = { revision, failures };
-      this.#options.onProblem(this.#problem);
+      this.#tell(problem);
       return;
     }
     this.#problem = undefined;
@@ -153,34 +183,19 @@ export class Publisher {
     this.#give(new ConfigSnapshot(given, { revision, isOffline: false }), changed);
   }
 
+  #tell(problem: ConfigProblem): void {
+    this.#problem = problem;
+    this.#options.onProblem(problem);
+  }
+
   #give(snapshot: ConfigSnapshot, changed: readonly ConfigDocument<unknown>[]): void {
     this.#current = snapshot;
     this.#options.onSnapshot(snapshot, changed);
   }
 }
 
-interface Made {
-  readonly document: ConfigDocument<unknown>;
-  readonly given?: Given;
-  readonly error?: QuorateError;
-  /** The content is what it was. */
-  readonly isSame?: boolean;
-}
-
-function made(document: ConfigDocument<unknown>, resolved: Resolved): Made | Promise<Made> {
-  if (resolved.content === undefined) return { document, given: { ...resolved, value: undefined } };
-  const of = (value: unknown): Made => ({ document, given: { ...resolved, value: frozen(value) } });
-  const value = document.decode(resolved.content);
-  if (!(value instanceof Promise)) return of(value);
-  return value.then(of).catch((error: unknown) => ({ document, error: asQuorateError(error) }));
-}
-
-function isSameContent(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
-  if (one === undefined || other === undefined) return one === other;
-  return Buffer.compare(one, other) === 0;
-}
-
-function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'a document could not be read in an unforeseen way', { cause: error });
+interface Check {
+  readonly timer: Timer;
+  /** It is told that it takes too long. */
+  isOverdue: boolean;
 }

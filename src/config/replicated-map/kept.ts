@@ -1,6 +1,8 @@
 import { isQuorateError, QuorateError } from '../../errors.js';
 import type { Payloads } from '../../payload/index.js';
+import { type Runtime, waitFor } from '../../runtime/index.js';
 import type { KeyValue } from '../../store/index.js';
+import { schemaAnswersWithinMs } from '../schema-time.js';
 import type { MapKeys } from './map-keys.js';
 import type { MapEntry, UnreadableEntry } from './types.js';
 
@@ -14,12 +16,17 @@ export interface Kept<K extends string, V> {
   readonly unreadable: UnreadableEntry | undefined;
 }
 
+export interface KeptParts<V> {
+  readonly keys: MapKeys;
+  readonly payloads: Payloads<V>;
+  readonly runtime: Runtime;
+}
+
 const noEntry: Kept<never, never> = { name: undefined, entry: undefined, unreadable: undefined };
 
-/** Decodes what was written, once. Never throws or rejects. */
+/** Decodes what was written, once. A schema that does not answer holds up what comes later for no longer than its limit. Never throws or rejects. */
 export function keptOf<K extends string, V>(
-  keys: MapKeys,
-  payloads: Payloads<V>,
+  { keys, payloads, runtime }: KeptParts<V>,
   kv: KeyValue,
   before: Kept<K, V> | undefined,
 ): Kept<K, V> | Promise<Kept<K, V>> {
@@ -34,7 +41,9 @@ export function keptOf<K extends string, V>(
   });
   try {
     const value = payloads.decode(kv.value);
-    return value instanceof Promise ? value.then(read, refused) : read(value);
+    if (!(value instanceof Promise)) return read(value);
+    const limits = { timeoutMs: schemaAnswersWithinMs };
+    return waitFor(runtime, value, limits, 'asking the schema of an entry').then(read, refused);
   } catch (error) {
     return refused(error);
   }

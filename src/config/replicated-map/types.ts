@@ -10,7 +10,7 @@ export interface ReplicatedMapOptions<V> {
   /**
    * What values must be, in any library of standardschema.dev (Zod, Valibot, ArkType…). They are validated when they are written,
    * and stored as they were given; and again when they come here, where what the schema makes of them is kept. It may be
-   * asynchronous: later changes wait for it then.
+   * asynchronous: later changes wait for it then, for 5 s at most, after which the entry is unreadable, with code `timeout`.
    */
   schema?: StandardSchemaV1<unknown, V> | undefined;
   /** More entries than so many are not taken in, and none is written beyond them. Default 100,000. */

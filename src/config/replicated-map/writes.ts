@@ -1,7 +1,7 @@
 import { commitUnder, type TransactionGuard } from '../../guard/index.js';
 import type { PrefixMirror } from '../../mirror/index.js';
 import { comparesOf, type Payloads } from '../../payload/index.js';
-import type { TimeLeft } from '../../runtime/index.js';
+import { type TimeLeft, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
   compare,
@@ -43,7 +43,7 @@ export class Writes<K extends string, V> {
   }
 
   async set(key: K, value: V, terms: WriteTerms): Promise<MapWrite> {
-    const success = [await this.#put(key, value), this.#putStamp];
+    const success = [await this.#put(key, value, terms), this.#putStamp];
     this.#checkRoom(success);
     return this.#written(await this.#send({ compare: [], success, failure: [] }, terms), terms);
   }
@@ -69,7 +69,7 @@ export class Writes<K extends string, V> {
     value: V,
     terms: WriteTerms,
   ): Promise<SwappedEntry<V>> {
-    const put = await this.#put(key, value);
+    const put = await this.#put(key, value, terms);
     this.#checkRoom([put, this.#putStamp]);
     return this.#swap(key, expected, put, terms);
   }
@@ -84,7 +84,7 @@ export class Writes<K extends string, V> {
     const success: Op[] = [];
     for (const [key, write] of writes) {
       if (write === undefined) success.push({ type: 'delete', key: keys.entry(key) });
-      else success.push(await this.#put(key, write.value));
+      else success.push(await this.#put(key, write.value, terms));
     }
     success.push(this.#putStamp);
     this.#checkRoom(success);
@@ -104,7 +104,7 @@ export class Writes<K extends string, V> {
     const { keys, payloads } = this.#parts;
     const at = keys.entry(key);
     const request = {
-      compare: await comparesOf(at, expected, payloads),
+      compare: await this.#within(terms, () => comparesOf(at, expected, payloads)),
       success: [change, this.#putStamp],
       failure: [{ type: 'range', key: at } as const, this.#getStamp],
     };
@@ -117,7 +117,8 @@ export class Writes<K extends string, V> {
       await this.#isGone(at, reply.revision, terms.left);
       return { succeeded: false, found: undefined };
     }
-    const entry = { value: await payloads.decode(found.value), revision: found.modRevision };
+    const value = await this.#within(terms, async () => payloads.decode(found.value));
+    const entry = { value, revision: found.modRevision };
     return { succeeded: false, found: entry };
   }
 
@@ -149,9 +150,16 @@ export class Writes<K extends string, V> {
     return isShown();
   }
 
-  async #put(key: K, value: V): Promise<Op> {
+  async #put(key: K, value: V, terms: WriteTerms): Promise<Op> {
     const at = this.#parts.keys.entry(key);
-    return { type: 'put', key: at, value: await this.#parts.payloads.encode(value) };
+    const bytes = await this.#within(terms, () => this.#parts.payloads.encode(value));
+    return { type: 'put', key: at, value: bytes };
+  }
+
+  /** A schema may take its time, or never answer. */
+  #within<T>({ left }: WriteTerms, asked: () => Promise<T>): Promise<T> {
+    const limits = left.all();
+    return waitFor(this.#parts.client.runtime, asked(), limits, 'asking the schema');
   }
 
   /** All replicas would stop where they are. Others may be about to write too, so it is no promise. */

@@ -46,7 +46,7 @@ export async function propose(
   }
   assertExpected(edits, read);
   const plans = [...grouped].map(([{ name }, own]) => ({ name, layers: contentsOf(own), told: {} }));
-  await checkPlan(documents, read, { documents: plans });
+  await checkPlan({ client, left }, documents, read, { documents: plans });
   const layers = edits.map(({ document: { name: document }, scope, content }) => ({
     ...{ document, scope, content, base: stateOf(read, document).revisions.layer(scope) },
   }));

@@ -4,14 +4,19 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { nodeFileSystem } from '../../../src/config/files/node-file-system.js';
 import {
   type ConfigConnect,
+  ConfigDocument,
+  ConfigEditor,
   LastKnownGoodConfig,
   type LastKnownGoodEvent,
   type LastKnownGoodOptions,
 } from '../../../src/config/index.js';
+import { LastKnownGoodFile } from '../../../src/config/last-known-good/last-known-good-file.js';
 import { QuorateError } from '../../../src/errors.js';
 import { openEtcd3Store } from '../../../src/etcd3/index.js';
+import { systemRuntime } from '../../../src/runtime/index.js';
 import { Client } from '../../../src/session/index.js';
 import { testClients } from '../../support/clients.js';
 import { startEtcd } from '../../support/etcd-process.js';
@@ -112,6 +117,86 @@ describeStores('LastKnownGoodConfig', (server) => {
     });
     const wrong = () => Promise.reject(new QuorateError('unauthenticated', 'no'));
     await expect(open({ ...at, connect: wrong })).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
+  it('CONFIG-3 CONFIG-10 a file of which a document fails its schema is left aside, told, and replaced once the store is read', async () => {
+    const clients = testClients(server);
+    const { namespace } = clients;
+    const folder = await temporaryFolder();
+    const at = { namespace, lastKnownGoodPath: join(folder, 'shop') };
+    const connect = () => clients.open();
+    // Of a version of the program with other schemas.
+    const loose = [new ConfigDocument<unknown>('limits'), flags, motd];
+    const others = new ConfigEditor(await clients.open(), name, { documents: loose, author: 'ada' });
+    const [limitsOfOld] = loose;
+    await others.change([(limitsOfOld as ConfigDocument<unknown>).set({ many: 5 }), flags.set({})], why);
+    const old = await open({ ...at, connect, documents: loose, offlineAfterMs: 5_000 });
+    await old.opened.flush();
+    await old.opened.close();
+    await editorOf(await clients.open()).change(limits.set({ perSecond: 6 }), why);
+    const refused = { type: 'file-refused', error: { details: { reason: 'refused-by-schema' } } };
+    const events: LastKnownGoodEvent[] = [];
+    const onEvent = (event: LastKnownGoodEvent) => events.push(event);
+    await expect(open({ ...at, connect: away, timeoutMs: 600, onEvent })).rejects.toMatchObject({
+      ...{ code: 'unreachable', message: expect.stringContaining('limits') },
+      details: { file: at.lastKnownGoodPath, reason: 'refused-by-schema' },
+    });
+    expect(events.at(-1)).toMatchObject(refused);
+    // Etcd comes while it waits.
+    let attempts = 0;
+    const late: ConfigConnect = (options) => {
+      attempts += 1;
+      return attempts < 5 ? away(options) : connect();
+    };
+    const { opened, config, types, events: told } = await open({ ...at, connect: late, offlineAfterMs: 50 });
+    expect(told.find(({ type }) => type === 'file-refused')).toMatchObject(refused);
+    expect([config.get(limits), config.snapshot.isOffline]).toEqual([{ perSecond: 6 }, false]);
+    expect(opened.startedWith).toBeUndefined();
+    await opened.flush();
+    expect(types()).toEqual(['connecting-failed', 'file-refused', 'online', 'kept']);
+    expect(await readdir(folder)).toHaveLength(1);
+    await opened.close();
+    const offline = await open({ ...at, connect: away });
+    expect(offline.config.get(limits)).toEqual({ perSecond: 6 });
+  });
+
+  it('CONFIG-2 CONFIG-10 a cluster that stands below its file is told, and readers keep what is on disk until it has passed that', async () => {
+    const clients = testClients(server);
+    const { namespace } = clients;
+    const editor = editorOf(await clients.open());
+    const lastKnownGoodPath = join(await temporaryFolder(), 'shop');
+    const { revision: now } = await editor.change(limits.set({ perSecond: 5 }), why);
+    const client = await clients.open();
+    const { clusterId } = await client.store.status();
+    // As it was kept before the cluster was restored from a backup.
+    const ahead = now + 1_000;
+    const file = new LastKnownGoodFile({
+      ...{ keys: client.keys.prefix('config', name), scope: '', instance: { id: 'i' } },
+      ...{ path: lastKnownGoodPath, files: nodeFileSystem, runtime: systemRuntime },
+      documents: documents.map((document) => document.name),
+    });
+    const contents = new Map([['limits', Buffer.from('{"perSecond":9}')]]);
+    await file.keep({ clusterId, revision: ahead, contents });
+    let isAway = true;
+    const connect: ConfigConnect = (options) => (isAway ? away(options) : clients.open());
+    const { opened, config, events } = await open({ namespace, lastKnownGoodPath, connect });
+    expect(config.get(limits)).toEqual({ perSecond: 9 });
+    isAway = false;
+    await expect(config.sync()).rejects.toMatchObject({ code: 'future-revision' });
+    await editor.change(limits.set({ perSecond: 6 }), why);
+    await expect(config.sync()).rejects.toMatchObject({ code: 'future-revision' });
+    const told = events.filter(({ type }) => type === 'cluster-behind');
+    expect(told).toMatchObject([{ clusterId, revision: ahead, found: expect.any(Number) }]);
+    expect([config.get(limits), config.snapshot.isOffline]).toEqual([{ perSecond: 9 }, true]);
+    expect(opened.kept).toBeUndefined();
+    await opened.close();
+    // The operator takes the file away.
+    const folder = join(lastKnownGoodPath, '..');
+    for (const one of await readdir(folder)) await rm(join(folder, one));
+    const anew = await open({ namespace, lastKnownGoodPath, connect, offlineAfterMs: 5_000 });
+    expect(anew.config.get(limits)).toEqual({ perSecond: 6 });
+    await anew.opened.flush();
+    expect(anew.opened.kept?.revision).toBeLessThan(ahead);
   });
 
   it('a disk that takes nothing holds up nobody, and is told', async () => {
