@@ -9,7 +9,9 @@ import { judge } from './barrier/judge.js';
 import { Scene } from './barrier/scene.js';
 import { situations } from './barrier/situations.js';
 import { type BarrierWorkload, barrierWorkload, withinMs } from './barrier/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 9_000;
@@ -19,28 +21,24 @@ const livenessMs = 120_000;
 const afterlifeMs = 9_000;
 
 async function run(world: World<BarrierWorkload>): Promise<void> {
-  const { workload, simulation } = world;
+  const { workload } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) scene.seats.start(callers);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
   await world.safetyPhase(() => scene.seats.pending === undefined, safetyMs);
   world.heal();
   scene.seats.isHealed = true;
   const pending = () => {
     scene.openNowAndThen();
-    return scene.seats.pending && `${scene.seats.pending.name} waits`;
+    return scene.seats.left('waits');
   };
-  try {
-    await world.livenessPhase(pending, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene);
-    throw error;
-  }
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending,
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene),
+  });
   judge(world, scene);
   if (world.plan.knobs.heal === 'all') await releaseInCalm(world, scene);
   judge(world, scene);

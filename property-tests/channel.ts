@@ -10,6 +10,7 @@ import { situations } from './channel/situations.js';
 import { type ChannelWorkload, channelWorkload, withinMs } from './channel/workload.js';
 import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import { bring } from './support/weather.js';
 import type { World } from './support/world.js';
 
@@ -23,27 +24,17 @@ async function run(world: World<ChannelWorkload>): Promise<void> {
   const { workload } = world;
   const scene = new Scene(world);
   for (const process of workload.processes) scene.start(process);
-  bring(world as World, workload.weather, workload.processes.length, safetyMs);
-  compactAtMoments(world as World, workload.compactEveryMs, safetyMs);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
-  try {
-    await world.livenessPhase(() => pending(scene), livenessMs);
-    // What was sent long ago may still arrive.
-    await world.run(afterlifeMs);
-    await world.livenessPhase(() => scene.subscribers.behind(), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { isOver: false });
-    throw error;
-  }
+  bring(world, workload.weather, workload.processes.length, safetyMs);
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
+  await scene.seats.safetyPhase(safetyMs);
+  await settle(world, {
+    pending: () => scene.seats.left('has calls that are not answered'),
+    atLast: () => scene.subscribers.behind(),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { isOver: false }),
+  });
   judge(world, scene, { isOver: true });
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} has calls that are not answered`;
 }
 
 export const channelProperty: Property<ChannelWorkload> = {

@@ -13,17 +13,12 @@ import {
 } from '../src/checkers/index.js';
 import { isQuorateError } from '../src/errors.js';
 import { type Key, Keyspace, prefixRange } from '../src/store/index.js';
-import {
-  type CallerPlan,
-  type CounterWorkload,
-  counterWorkload,
-  paced,
-  withinMs,
-} from './counter/workload.js';
-import { waitOptions } from './support/holding.js';
+import { type CallerPlan, type CounterWorkload, counterWorkload, withinMs } from './counter/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import { namespace } from './support/open-client.js';
 import type { Property } from './support/property.js';
-import { type Seat, Seats } from './support/seats.js';
+import { paced, type Seat, Seats } from './support/seats.js';
+import { settle } from './support/settle.js';
 import { bring } from './support/weather.js';
 import type { World } from './support/world.js';
 
@@ -72,7 +67,7 @@ class Scene {
     this.#world = world;
     const { ttlMs, initial, min, max } = world.workload;
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs },
+      ...{ world: world, ttlMs },
       store: ({ store }) => store,
       furnish: (seat) => ({ ...seat, counter: new Counter(seat.client, name, { initial, min, max }) }),
       round: (seat, plan) => this.#round(seat, plan),
@@ -91,8 +86,7 @@ class Scene {
   readonly #nowMs = (): number => this.#world.simulation.nowMs;
 
   async #round(seat: CounterSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { options, end } = this.seats.waitOf(seat, plan);
     const calls = Array.from({ length: plan.atOnce }, () => this.#call(seat, plan, options));
     this.seats.strike(plan, seat.process);
     const answeredMs = await Promise.all(calls);
@@ -178,31 +172,21 @@ async function answerOf(
 }
 
 async function run(world: World<CounterWorkload>): Promise<void> {
-  const { workload, simulation } = world;
+  const { workload } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) {
     scene.seats.start(callers.map((plan) => paced(plan, workload.inHurry)));
   }
-  bring(world as World, workload.weather, workload.processes.length, safetyMs);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  bring(world, workload.weather, workload.processes.length, safetyMs);
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
+  await scene.seats.safetyPhase(safetyMs);
   const { pending } = scene.seats;
-  try {
-    const unanswered = () =>
-      scene.seats.pending && `${scene.seats.pending.name} has calls that are not answered`;
-    await world.livenessPhase(unanswered, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene);
-    throw error;
-  }
-  // What was sent long ago may still arrive.
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => scene.seats.left('has calls that are not answered'),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene),
+  });
   judge(world, scene);
   const left = pending !== undefined && scene.seats.processes.some(({ isCore }) => !isCore);
   if (left) scene.reached('every caller got on when only a core was healed');

@@ -26,10 +26,7 @@ async function run(world: World<CyclicWorkload>): Promise<void> {
   for (const callers of workload.processes) scene.start(callers);
   compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.doAll(workload);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  await scene.seats.safetyPhase(safetyMs);
   await settle(world, {
     pending: () => pendingIn(world, scene) ?? scene.closing(),
     withinMs: livenessMs,

@@ -9,7 +9,9 @@ import { judge } from './double-barrier/judge.js';
 import { Scene } from './double-barrier/scene.js';
 import { situations } from './double-barrier/situations.js';
 import { type DoubleWorkload, doubleWorkload, withinMs } from './double-barrier/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 9_000;
@@ -21,21 +23,17 @@ async function run(world: World<DoubleWorkload>): Promise<void> {
   const { workload, simulation } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) scene.seats.start(callers);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
   await world.safetyPhase(() => scene.seats.pending === undefined, safetyMs);
   world.heal();
   scene.seats.isHealed = true;
-  try {
-    await world.livenessPhase(() => scene.seats.pending && `${scene.seats.pending.name} waits`, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { drained: false });
-    throw error;
-  }
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => scene.seats.left('waits'),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { drained: false }),
+  });
   const count = (prefix: string) =>
     simulation.engine.range({ ...prefixRange(prefix), countOnly: true }).count;
   await world.runUntil(() => count(`${scene.prefix}p/`) + count(`${scene.prefix}q/`) === 0, livenessMs);

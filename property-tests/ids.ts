@@ -7,10 +7,11 @@ import { checkIds, type GivenIds, History } from '../src/checkers/index.js';
 import { isQuorateError } from '../src/errors.js';
 import { type Key, Keyspace } from '../src/store/index.js';
 import { type CallerPlan, type IdsWorkload, idsWorkload, withinMs } from './ids/workload.js';
-import { waitOptions } from './support/holding.js';
+import { compactAtMoments } from './support/compaction.js';
 import { namespace } from './support/open-client.js';
 import type { Property } from './support/property.js';
 import { type Seat, Seats } from './support/seats.js';
+import { settle } from './support/settle.js';
 import { bring } from './support/weather.js';
 import type { World } from './support/world.js';
 
@@ -49,7 +50,7 @@ class Scene {
     this.#world = world;
     const { ttlMs, first, atLeast, atMost } = world.workload;
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs },
+      ...{ world: world, ttlMs },
       store: ({ store }) => store,
       furnish: (seat) => ({
         ...seat,
@@ -69,8 +70,7 @@ class Scene {
   }
 
   async #round(seat: IdsSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { options, end } = this.seats.waitOf(seat, plan);
     const { way, count } = plan;
     if (way === 'try-next') this.#tryNext(seat);
     else {
@@ -120,28 +120,20 @@ async function run(world: World<IdsWorkload>): Promise<void> {
   const { workload, simulation } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) scene.seats.start(callers);
-  bring(world as World, workload.weather, workload.processes.length, safetyMs);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  bring(world, workload.weather, workload.processes.length, safetyMs);
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
+  await scene.seats.safetyPhase(safetyMs);
   const wasPending = scene.seats.pending !== undefined;
   const judged = () => {
     const history = new History(simulation.history);
     checkIds({ history, key: scene.key, first: workload.first, given: scene.given });
   };
-  try {
-    const waiting = () => scene.seats.pending && `${scene.seats.pending.name} waits for ids`;
-    await world.livenessPhase(waiting, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judged();
-    throw error;
-  }
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending: () => scene.seats.left('waits for ids'),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: judged,
+  });
   judged();
   const left = wasPending && scene.seats.processes.some(({ isCore }) => !isCore);
   if (left) scene.reached('every caller got on when only a core was healed');

@@ -8,8 +8,10 @@ import { checkLatch } from '../src/checkers/latch.js';
 import { Scene } from './latch/scene.js';
 import { type Situation, situations } from './latch/situations.js';
 import { type LatchWorkload, latchWorkload, withinMs } from './latch/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import { activeWindows } from './support/plan.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 8_000;
@@ -18,27 +20,23 @@ const livenessMs = 120_000;
 const afterlifeMs = 9_000;
 
 async function run(world: World<LatchWorkload>): Promise<void> {
-  const { workload, simulation } = world;
+  const { workload } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) scene.seats.start(callers);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await world.safetyPhase(() => scene.seats.pending === undefined, safetyMs);
   world.heal();
   scene.seats.isHealed = true;
   const pending = () => {
     scene.arriveForAll();
-    return scene.seats.pending && `${scene.seats.pending.name} waits`;
+    return scene.seats.left('waits');
   };
-  try {
-    await world.livenessPhase(pending, livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene);
-    throw error;
-  }
-  await world.run(afterlifeMs);
+  await settle(world, {
+    pending,
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene),
+  });
   judge(world, scene);
 }
 

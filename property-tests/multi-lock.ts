@@ -26,12 +26,9 @@ async function run(world: World<MultiLockWorkload>): Promise<void> {
   for (const callers of workload.processes) scene.seats.start(callers);
   compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  await scene.seats.safetyPhase(safetyMs);
   await settle(world, {
-    pending: () => pending(scene),
+    pending: () => scene.seats.left('wants locks'),
     withinMs: livenessMs,
     afterlifeMs,
     judge: () => judge(world, scene, { drained: false }),
@@ -43,10 +40,6 @@ async function run(world: World<MultiLockWorkload>): Promise<void> {
   await queueInCalm(world, scene);
   await handToAPart(world, scene);
   await deleteAPart(world, scene);
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} wants locks`;
 }
 
 export const multiLockProperty: Property<MultiLockWorkload> = {

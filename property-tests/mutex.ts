@@ -33,12 +33,9 @@ async function run(world: World<MutexWorkload>): Promise<void> {
   for (const callers of workload.processes) scene.seats.start(callers);
   compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  await scene.seats.safetyPhase(safetyMs);
   await settle(world, {
-    pending: () => pending(scene),
+    pending: () => scene.seats.left('wants the lock'),
     withinMs: workload.lockDelayMs > 0 ? livenessWithDelayMs : livenessMs,
     afterlifeMs,
     judge: () => judge(world, scene, { drained: false }),
@@ -48,10 +45,6 @@ async function run(world: World<MutexWorkload>): Promise<void> {
   judge(world, scene, { drained: true });
   if (world.plan.knobs.heal === 'all') await contendInCalm(world, scene);
   await deleteAHold(world, scene);
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} wants the lock`;
 }
 
 function isEmpty({ simulation }: World<MutexWorkload>, { line }: Scene): boolean {

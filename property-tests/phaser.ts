@@ -26,12 +26,9 @@ async function run(world: World<PhaserWorkload>): Promise<void> {
   for (const callers of workload.processes) scene.seats.start(callers);
   compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  await scene.seats.safetyPhase(safetyMs);
   await settle(world, {
-    pending: () => pending(scene),
+    pending: () => scene.seats.left('goes through its phases'),
     withinMs: livenessMs,
     afterlifeMs,
     judge: () => judge(world, scene, { drained: false }),
@@ -40,10 +37,6 @@ async function run(world: World<PhaserWorkload>): Promise<void> {
   const members = { ...prefixRange(`${scene.prefix}m/`), countOnly: true };
   await world.runUntil(() => simulation.engine.range(members).count === 0, livenessMs);
   judge(world, scene, { drained: true });
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} goes through its phases`;
 }
 
 export const phaserProperty: Property<PhaserWorkload> = {

@@ -27,12 +27,9 @@ async function run(world: World<ReadWriteWorkload>): Promise<void> {
   for (const callers of workload.processes) scene.seats.start(callers);
   compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  await scene.seats.safetyPhase(safetyMs);
   await settle(world, {
-    pending: () => pending(scene),
+    pending: () => scene.seats.left('wants the lock'),
     withinMs: livenessMs,
     afterlifeMs,
     judge: () => judge(world, scene, { drained: false }),
@@ -44,10 +41,6 @@ async function run(world: World<ReadWriteWorkload>): Promise<void> {
   if (world.plan.knobs.heal !== 'all') return;
   await contendInCalm(world, scene);
   await deleteAKey(world, scene);
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} wants the lock`;
 }
 
 export const readWriteProperty: Property<ReadWriteWorkload> = {

@@ -34,17 +34,14 @@ async function run(world: World<ReplicaWorkload>): Promise<void> {
       writeAsForeigner(context, { workload, entries, stamp, isHealed }),
     );
   }
-  bring(world as World, workload.weather, workload.processes.length, safetyMs);
+  bring(world, workload.weather, workload.processes.length, safetyMs);
   if (workload.watches === 'slow') slowWatches(world);
   if (workload.watches === 'silent') silenceWatches(world);
-  compactEvery(world as World, workload.compactEveryMs, safetyMs);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  compactEvery(world, workload.compactEveryMs, safetyMs);
+  await scene.seats.safetyPhase(safetyMs);
   try {
     await tidyUp(world, scene);
-    await world.livenessPhase(() => pending(scene), livenessMs);
+    await world.livenessPhase(() => scene.seats.left('has calls that are not answered'), livenessMs);
     // What was sent long ago may still arrive.
     await world.run(afterlifeMs);
     await tidyUp(world, scene);
@@ -103,10 +100,6 @@ async function write(world: World<ReplicaWorkload>, success: readonly Op[], must
   };
   void send();
   await world.runUntil(() => isDone, mustBe ? livenessMs : 1_500);
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} has calls that are not answered`;
 }
 
 export const replicaProperty: Property<ReplicaWorkload> = {

@@ -27,12 +27,9 @@ async function run(world: World<SemaphoreWorkload>): Promise<void> {
   for (const callers of workload.processes) scene.seats.start(callers);
   compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.doAll(workload);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
+  await scene.seats.safetyPhase(safetyMs);
   await settle(world, {
-    pending: () => pending(scene),
+    pending: () => scene.seats.left('wants permits'),
     withinMs: livenessMs,
     afterlifeMs,
     judge: () => judge(world, scene, { drained: false }),
@@ -42,10 +39,6 @@ async function run(world: World<SemaphoreWorkload>): Promise<void> {
   await world.runUntil(() => simulation.engine.range(places).count === 0, livenessMs);
   judge(world, scene, { drained: true });
   if (world.plan.knobs.heal === 'all') await contendInCalm(world, scene);
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} wants permits`;
 }
 
 export const semaphoreProperty: Property<SemaphoreWorkload> = {

@@ -9,7 +9,9 @@ import { judge } from './stm/judge.js';
 import { Scene } from './stm/scene.js';
 import { situations } from './stm/situations.js';
 import { type StmWorkload, stmWorkload, withinMs } from './stm/workload.js';
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import type { World } from './support/world.js';
 
 const safetyMs = 9_000;
@@ -22,23 +24,19 @@ async function run(world: World<StmWorkload>): Promise<void> {
   const { workload, simulation } = world;
   const scene = new Scene(world);
   for (const callers of workload.processes) scene.startProcess(callers);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
   await scene.administrator.doAll(workload.deeds);
   const isDone = () => scene.processes.every(({ status }) => status === 'finished');
   await world.safetyPhase(isDone, safetyMs);
   world.heal();
   scene.isHealed = true;
-  try {
-    await world.livenessPhase(() => pending(scene), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { drained: false });
-    throw error;
-  }
+  await settle(world, {
+    pending: () => pending(scene),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { drained: false }),
+  });
   // What was sent long ago and still arrives must leave nothing behind.
-  await world.run(afterlifeMs);
   const places = () =>
     simulation.engine
       .range({ ...prefixRange(scene.lines), keysOnly: true })

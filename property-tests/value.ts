@@ -3,7 +3,10 @@
  * while others watch it and read its changes, and history is compacted under them. Every call is judged by the history of its
  * key and by a search for an order; once all or a core is healed every call is answered, and all who watch are told the last.
  */
+
+import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
+import { settle } from './support/settle.js';
 import { bring } from './support/weather.js';
 import type { World } from './support/world.js';
 import { judge } from './value/judge.js';
@@ -18,32 +21,20 @@ const livenessMs = 8_000 + 20_000 + 9_000 + 15_000 + 16 * 5_000;
 const afterlifeMs = 9_000;
 
 async function run(world: World<ValueWorkload>): Promise<void> {
-  const { workload, simulation } = world;
+  const { workload } = world;
   const scene = new Scene(world);
   for (const process of workload.processes) scene.start(process);
-  bring(world as World, workload.weather, workload.processes.length, safetyMs);
-  for (let atMs = 0; workload.compactEveryMs > 0 && atMs < safetyMs; atMs += workload.compactEveryMs) {
-    simulation.inject({ kind: 'compaction', atMs, durationMs: 1, target: 0 });
-  }
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
-  try {
-    await world.livenessPhase(() => pending(scene), livenessMs);
-    // What was sent long ago may still arrive.
-    await world.run(afterlifeMs);
-    await world.livenessPhase(() => scene.watching.behind(), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { isOver: false });
-    throw error;
-  }
+  bring(world, workload.weather, workload.processes.length, safetyMs);
+  compactAtMoments(world, workload.compactEveryMs, safetyMs);
+  await scene.seats.safetyPhase(safetyMs);
+  await settle(world, {
+    pending: () => scene.seats.left('has calls that are not answered'),
+    atLast: () => scene.watching.behind(),
+    withinMs: livenessMs,
+    afterlifeMs,
+    judge: () => judge(world, scene, { isOver: false }),
+  });
   judge(world, scene, { isOver: true });
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} has calls that are not answered`;
 }
 
 export const valueProperty: Property<ValueWorkload> = {

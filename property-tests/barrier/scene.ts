@@ -54,7 +54,7 @@ export class Scene {
     this.#world = world;
     this.#traffic = new LineTraffic({ nowMs: this.nowMs, line: this.gate });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }, process) => this.#watched(store, process),
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),

@@ -3,13 +3,13 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { PublishCall } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
 import type { TransactionGuard } from '../../src/guard/index.js';
-import { Mutex } from '../../src/locks/index.js';
+import { type Hold, Mutex } from '../../src/locks/index.js';
 import { Channel, ChannelPattern, type ChannelPlace } from '../../src/pubsub/index.js';
 import { sleep } from '../../src/runtime/index.js';
+import type { Session } from '../../src/session/index.js';
 import {
   bytesOf,
   type Codec,
-  type Compare,
   Keyspace,
   put,
   type Store,
@@ -17,14 +17,14 @@ import {
   type Watch,
   type WatchItem,
 } from '../../src/store/index.js';
-import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
-import { type Seat, Seats } from '../support/seats.js';
+import { paced, type Seat, Seats } from '../support/seats.js';
 import { storeWith } from '../support/store-with.js';
+import { comeOut, comeUnder, compareOf, guardOf } from '../support/under.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
 import { Subscribers } from './subscribers.js';
-import { type CallerPlan, type ChannelWorkload, channels, type ProcessPlan, paced } from './workload.js';
+import { type CallerPlan, type ChannelWorkload, channels, type ProcessPlan } from './workload.js';
 
 interface ChannelSeat extends Seat {
   readonly channels: readonly Channel<string>[];
@@ -39,9 +39,6 @@ interface CallOptions {
   readonly timeoutMs?: number;
   readonly guard?: TransactionGuard | undefined;
 }
-
-/** How long a hold is waited for under which something is to be published. */
-const lockWithinMs = 500;
 
 const text: Codec<string> = {
   encode: bytesOf,
@@ -73,7 +70,7 @@ export class Scene {
       reached: (situation) => this.reached(situation),
     });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }) => this.#observed(store),
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
@@ -133,19 +130,14 @@ export class Scene {
   }
 
   async #round(seat: ChannelSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
-    let release = async () => {};
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
+    let had: Session | Hold | undefined;
     try {
       let guard: TransactionGuard | undefined;
-      if (plan.guard === 'session' || plan.guard === 'every-other') {
-        const session = await seat.client.session({ timeoutMs: lockWithinMs });
-        guard = plan.guard === 'session' ? session : session.guard();
-      }
-      if (plan.guard === 'hold') {
-        const hold = await seat.mutex.acquire({ timeoutMs: lockWithinMs });
-        release = () => hold.release();
-        guard = hold;
+      if (plan.guard !== 'none') {
+        const under = plan.guard === 'every-other' ? 'compare' : plan.guard;
+        had = await comeUnder(under, seat.client, seat.mutex);
+        guard = guardOf(under, had);
       }
       if (plan.struckAs === 'calls') this.seats.strike(plan, seat.process);
       const calls = this.#publish(seat, plan, { ...options, guard });
@@ -161,7 +153,7 @@ export class Scene {
       }
     } finally {
       end();
-      await release();
+      await comeOut(had);
     }
   }
 
@@ -218,10 +210,6 @@ export class Scene {
     this.#texts += 1;
     return `${isBad ? 'bad' : 't'}${this.#texts}`;
   }
-}
-
-function compareOf(guard: TransactionGuard): Compare {
-  return 'guard' in guard ? guard.guard() : (guard as Compare);
 }
 
 function slowSchema(pause: () => Promise<void>): StandardSchemaV1<unknown, string> {

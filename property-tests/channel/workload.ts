@@ -1,6 +1,7 @@
 /** What the processes that publish and subscribe do in a run: plain data. */
 import fc from 'fast-check';
 import type { Patience } from '../support/holding.js';
+import { callerPace } from '../support/pace.js';
 import { pickFrom } from '../support/pick.js';
 import type { CallerPace } from '../support/seats.js';
 import { type Weather, weathers } from '../support/weather.js';
@@ -65,13 +66,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
     spoilsOne: pickFrom([false, false, false, true]),
     guard: pickFrom<CallerPlan['guard']>(['none', 'none', 'none', 'session', 'hold', 'every-other']),
     struckAs: pickFrom<CallerPlan['struckAs']>(['calls', 'waits']),
-    rounds: pickFrom([1, 3, 8, 16]),
-    startMs: pickFrom([0, 0, 0, 50, 500, 1_500]),
-    gapMs: pickFrom([0, 5, 40, 150, 300]),
-    patienceMs: pickFrom([0, 0, 0, 3, 40, 400, 2_000]),
-    givesUpBy: pickFrom<CallerPlan['givesUpBy']>(['timeout', 'signal']),
-    stroke: pickFrom<CallerPlan['stroke']>(['none', 'none', 'none', 'none', 'pause', 'pause', 'crash']),
-    strokeMs: pickFrom([20, 600, 3_500, 3_500]),
+    ...callerPace,
   },
   plain,
 );
@@ -112,8 +107,3 @@ export const channelWorkload: fc.Arbitrary<ChannelWorkload> = fc.record(
   },
   plain,
 );
-
-/** The caller as it is in a hurry, if it is to be. */
-export function paced(plan: CallerPlan, inHurry: boolean): CallerPlan {
-  return inHurry ? { ...plan, startMs: 0, gapMs: 0, rounds: Math.max(plan.rounds, 8) } : plan;
-}

@@ -7,7 +7,6 @@ import { linkedSignal, sleep } from '../../src/runtime/index.js';
 import type { SimulatedProcess } from '../../src/simulator/index.js';
 import { type Key, Keyspace, remove, type Store } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
-import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
 import type { World } from '../support/world.js';
@@ -54,7 +53,7 @@ export class Scene {
     this.#store = world.simulation.connect();
     this.parties = 1 + (parties % processes.flat().length);
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs },
+      ...{ world, ttlMs },
       store: ({ store }) => store,
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
@@ -152,8 +151,7 @@ export class Scene {
     if (this.#isClosing) return;
     const { barrier, client, process } = seat;
     const { label } = client;
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, client);
+    const { isPatient, options, end } = this.seats.waitOf({ client }, plan);
     const closing = new AbortController();
     const given = linkedSignal(closing.signal, options.signal);
     const calling = { process, label, close: () => closing.abort() };

@@ -37,7 +37,7 @@ export class Scene {
   constructor(world: World<DoubleWorkload>) {
     this.#world = world;
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }) => store,
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),

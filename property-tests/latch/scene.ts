@@ -40,7 +40,7 @@ export class Scene {
     this.#world = world;
     this.#traffic = new LineTraffic({ nowMs: this.nowMs, line: this.prefix });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }, process) =>
         this.#traffic.watched(store, (_request, { type }) => {
           const waiting = this.#bySeat.get(process)?.waiting ?? 0;

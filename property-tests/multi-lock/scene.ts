@@ -9,7 +9,7 @@ import type { WaitOptions } from '../../src/runtime/index.js';
 import type { SimulatedProcess } from '../../src/simulator/index.js';
 import { type Key, Keyspace, put } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
-import { stay, waitOptions } from '../support/holding.js';
+import { stay } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
@@ -80,9 +80,7 @@ export class Scene {
   }
 
   async #round(seat: MutexesSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const patience = isPatient ? { ...plan, patienceMs: 0 } : plan;
-    const { options, end } = waitOptions(patience, seat.client);
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
     try {
       await (plan.by === 'set' ? this.#useSet(seat, plan, options) : this.#useMutex(seat, plan, options));
     } catch (error) {

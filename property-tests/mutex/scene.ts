@@ -15,7 +15,6 @@ import {
 } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
 import { CutWatches } from '../support/cut-watches.js';
-import { waitOptions } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
@@ -115,8 +114,7 @@ export class Scene {
   async #round(seat: MutexSeat, plan: CallerPlan): Promise<void> {
     const mutex = seat.mutexes[plan.object];
     if (mutex === undefined) throw new Error('there is one object to each number');
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
     try {
       const work = (grant: SeenGrant, hold: Hold) => this.#critical(seat, plan, grant, hold);
       const had = await mutex.use(plan.way, work, options, plan.handsTo);

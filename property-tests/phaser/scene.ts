@@ -6,7 +6,6 @@ import { isQuorateError } from '../../src/errors.js';
 import { linkedSignal, sleep, type WaitOptions } from '../../src/runtime/index.js';
 import { type Key, Keyspace, prefixRange } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
-import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
 import type { World } from '../support/world.js';
@@ -36,7 +35,7 @@ export class Scene {
   constructor(world: World<PhaserWorkload>) {
     this.#world = world;
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }) => store,
       furnish: (seat) => ({ ...seat, phaser: new Phaser(seat.client, this.name) }),
       round: (seat, plan) => this.#round(seat, plan),
@@ -212,8 +211,7 @@ export class Scene {
     plan: CallerPlan,
     ask: (options: WaitOptions) => Promise<T>,
   ): Promise<T> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, client);
+    const { isPatient, options, end } = this.seats.waitOf({ client }, plan);
     try {
       return await ask(options);
     } catch (error) {

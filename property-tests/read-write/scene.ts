@@ -16,7 +16,7 @@ import {
 } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
 import { CutWatches } from '../support/cut-watches.js';
-import { stay, waitOptions } from '../support/holding.js';
+import { stay } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
@@ -104,8 +104,7 @@ export class Scene {
   }
 
   async #round(seat: LockSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
     // Of its own, since who waits holds nothing: one for all would close circles that are none.
     this.#owners += 1;
     const asked = plan.hasOwner ? { owner: `caller ${this.#owners}`, ...options } : options;
@@ -220,11 +219,10 @@ export class Scene {
       const lower = await hold.downgrade();
       return { hold: lower, seen: this.granted(seat, lower, seen) };
     }
-    const isPatient = turnPatienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(
-      { patienceMs: isPatient ? 0 : turnPatienceMs, givesUpBy },
-      seat.client,
-    );
+    const { isPatient, options, end } = this.seats.waitOf(seat, {
+      patienceMs: turnPatienceMs,
+      givesUpBy,
+    });
     const { readKey, process } = seen;
     const upgrade: Writable<SeenUpgrade> = {
       ...{ process: process.name, readKey, fromMs: this.nowMs(), isRefused: false },

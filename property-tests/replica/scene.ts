@@ -13,9 +13,8 @@ import {
   textOf,
   type Watch,
 } from '../../src/store/index.js';
-import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
-import { type Seat, Seats } from '../support/seats.js';
+import { paced, type Seat, Seats } from '../support/seats.js';
 import { storeWith } from '../support/store-with.js';
 import type { World } from '../support/world.js';
 import { isReadable } from './foreign.js';
@@ -26,7 +25,6 @@ import {
   fewBytes,
   maxEntries,
   type ProcessPlan,
-  paced,
   type ReplicaWorkload,
   tooLarge,
 } from './workload.js';
@@ -69,7 +67,7 @@ export class Scene {
       reached: (situation) => this.reached(situation),
     });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }) => this.#watchful(store),
       furnish: (seat) => ({ ...seat, map: this.#open(seat) }),
       round: (seat, plan) => this.#round(seat, plan),
@@ -128,8 +126,7 @@ export class Scene {
 
   async #round(seat: MapSeat, plan: CallerPlan): Promise<void> {
     const map = await seat.map;
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
     try {
       if (plan.struckAs === 'calls') this.seats.strike(plan, seat.process);
       const answered = this.#call(seat, map, plan, options);

@@ -1,6 +1,7 @@
 /** What the processes that share a map do in a run: plain data. */
 import fc from 'fast-check';
 import type { Patience } from '../support/holding.js';
+import { callerPace } from '../support/pace.js';
 import { pickFrom } from '../support/pick.js';
 import type { CallerPace } from '../support/seats.js';
 import { type Weather, weathers } from '../support/weather.js';
@@ -77,13 +78,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
     struckAs: pickFrom<CallerPlan['struckAs']>(['calls', 'waits']),
     thinkMs: pickFrom([0, 0, 0, 5, 60]),
     entry: pickFrom([0, 0, 1, 2]),
-    rounds: pickFrom([1, 3, 8, 16]),
-    startMs: pickFrom([0, 0, 0, 50, 500, 1_500]),
-    gapMs: pickFrom([0, 5, 40, 150, 300]),
-    patienceMs: pickFrom([0, 0, 0, 3, 40, 400, 2_000]),
-    givesUpBy: pickFrom<CallerPlan['givesUpBy']>(['timeout', 'signal']),
-    stroke: pickFrom<CallerPlan['stroke']>(['none', 'none', 'none', 'none', 'pause', 'pause', 'crash']),
-    strokeMs: pickFrom([20, 600, 3_500, 3_500]),
+    ...callerPace,
   },
   plain,
 );
@@ -116,8 +111,3 @@ export const replicaWorkload: fc.Arbitrary<ReplicaWorkload> = fc.record(
   },
   plain,
 );
-
-/** The caller as it is in a hurry, if it is to be. */
-export function paced(plan: CallerPlan, inHurry: boolean): CallerPlan {
-  return inHurry ? { ...plan, startMs: 0, gapMs: 0, rounds: Math.max(plan.rounds, 8) } : plan;
-}

@@ -18,7 +18,7 @@ import {
 } from '../../src/store/index.js';
 import { Administrator } from '../support/administrator.js';
 import { CutWatches } from '../support/cut-watches.js';
-import { stay, waitOptions } from '../support/holding.js';
+import { stay } from '../support/holding.js';
 import { LineTraffic } from '../support/line-traffic.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
@@ -137,8 +137,7 @@ export class Scene {
   }
 
   async #round(seat: SemaphoreSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
     const { weight } = plan;
     const asked = { weight, ...(plan.hasOwner ? { owner: 'somebody' } : {}), ...options };
     const askedAtMs = this.nowMs();

@@ -2,6 +2,7 @@ import { sleep } from '../../src/runtime/index.js';
 import type { Client, Session } from '../../src/session/index.js';
 import type { FaultWindow, ProcessContext, SimulatedProcess } from '../../src/simulator/index.js';
 import type { Store } from '../../src/store/index.js';
+import { type Patience, waitOptions } from './holding.js';
 import { openClient } from './open-client.js';
 import type { World } from './world.js';
 
@@ -17,6 +18,11 @@ export interface CallerPace {
   readonly strokeMs: number;
 }
 
+/** The caller as it is in a hurry, if it is to be. */
+export function paced<P extends CallerPace>(plan: P, inHurry: boolean): P {
+  return inHurry ? { ...plan, startMs: 0, gapMs: 0, rounds: Math.max(plan.rounds, 8) } : plan;
+}
+
 /** A process that has its client. */
 export interface Seat {
   readonly process: SimulatedProcess;
@@ -24,6 +30,11 @@ export interface Seat {
   readonly client: Client;
   /** The client's newest session. */
   readonly session: () => Session | undefined;
+}
+
+export interface WaitOf extends ReturnType<typeof waitOptions> {
+  /** It never gives up. */
+  readonly isPatient: boolean;
 }
 
 export interface SeatsOptions<P, S extends Seat> {
@@ -83,6 +94,12 @@ export class Seats<P extends CallerPace, S extends Seat> {
     return this.#processes.find(({ isCore, status }) => isCore && status !== 'finished');
   }
 
+  /** The same as a sentence: who it is, and what it still `does`. */
+  left(does: string): string | undefined {
+    const { pending } = this;
+    return pending && `${pending.name} ${does}`;
+  }
+
   start(callers: readonly P[]): void {
     const { world, bury, furnish, round } = this.#options;
     const roundsLeft = callers.map(({ rounds }) => rounds);
@@ -103,6 +120,21 @@ export class Seats<P extends CallerPace, S extends Seat> {
       await Promise.all(work);
     });
     this.#processes.push(process);
+  }
+
+  /** Under faults until all have had what they want, or time is up; then the healing. */
+  async safetyPhase(atMostMs: number): Promise<void> {
+    const { world } = this.#options;
+    const isDone = () => this.#processes.every(({ status }) => status === 'finished');
+    await world.safetyPhase(isDone, atMostMs);
+    world.heal();
+    this.isHealed = true;
+  }
+
+  /** The options of a caller's wait, and what to do when that is over: it takes what it takes once everything is healed. */
+  waitOf({ client }: Pick<Seat, 'client'>, plan: Patience): WaitOf {
+    const isPatient = plan.patienceMs === 0 || this.isHealed;
+    return { isPatient, ...waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, client) };
   }
 
   /** Befalls the process what the plan has for it, the first time that this is asked for. */

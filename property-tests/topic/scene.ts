@@ -13,7 +13,6 @@ import {
   type TxnRequest,
   textOf,
 } from '../../src/store/index.js';
-import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
 import { storeWith } from '../support/store-with.js';
@@ -63,7 +62,7 @@ export class Scene {
     });
     this.readers = new Readers({ isHurried, reached });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }) => this.#observed(store),
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
@@ -124,8 +123,7 @@ export class Scene {
   }
 
   async #round(seat: TopicSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { options, end } = this.seats.waitOf(seat, plan);
     if (plan.struckAs === 'calls') this.seats.strike(plan, seat.process);
     if (plan.struckAs === 'handles' || plan.struckAs === 'acknowledges') {
       this.#doomed.set(seat.process.name, plan);

@@ -3,16 +3,17 @@
 import { AtomicValue, type TransactionGuard, type Versioned } from '../../src/atomics/index.js';
 import type { SeenValue, ValueCall } from '../../src/checkers/index.js';
 import { isQuorateError } from '../../src/errors.js';
-import { Mutex } from '../../src/locks/index.js';
+import { type Hold, Mutex } from '../../src/locks/index.js';
 import { sleep } from '../../src/runtime/index.js';
-import { bytesOf, type Codec, type Compare, type Key, Keyspace, textOf } from '../../src/store/index.js';
-import { waitOptions } from '../support/holding.js';
+import type { Session } from '../../src/session/index.js';
+import { bytesOf, type Codec, type Key, Keyspace, textOf } from '../../src/store/index.js';
 import { namespace } from '../support/open-client.js';
-import { type Seat, Seats } from '../support/seats.js';
+import { paced, type Seat, Seats } from '../support/seats.js';
+import { comeOut, comeUnder, compareOf, guardOf } from '../support/under.js';
 import type { World } from '../support/world.js';
 import type { Situation } from './situations.js';
 import { Watching } from './watching.js';
-import { type CallerPlan, type ProcessPlan, paced, type ValueWorkload } from './workload.js';
+import type { CallerPlan, ProcessPlan, ValueWorkload } from './workload.js';
 
 interface ValueSeat extends Seat {
   readonly value: AtomicValue<string>;
@@ -30,8 +31,6 @@ export interface ReadHistory {
 const name = 'v';
 const lockName = 'm';
 const text: Codec<string> = { encode: bytesOf, decode: textOf };
-/** How long a hold is waited for under which something is to be written. */
-const lockWithinMs = 500;
 
 export class Scene {
   readonly key: Key = `${new Keyspace(namespace).prefix('value', name)}v`;
@@ -51,7 +50,7 @@ export class Scene {
       reached: (situation) => this.reached(situation),
     });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs: world.workload.ttlMs },
+      ...{ world, ttlMs: world.workload.ttlMs },
       store: ({ store }) => store,
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
@@ -78,19 +77,14 @@ export class Scene {
   }
 
   async #round(seat: ValueSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
-    let release = async () => {};
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
+    let had: Session | Hold | undefined;
     try {
       let guard: TransactionGuard | undefined;
-      if (plan.guard === 'session' || plan.guard === 'compare') {
-        const session = await seat.client.session({ timeoutMs: lockWithinMs });
-        guard = plan.guard === 'session' ? session : session.guard();
-      }
-      if (plan.guard === 'hold') {
-        const hold = await seat.mutex.acquire({ timeoutMs: lockWithinMs });
-        release = () => hold.release();
-        guard = hold;
+      if (plan.guard !== 'none') {
+        const under = plan.guard;
+        had = await comeUnder(under, seat.client, seat.mutex);
+        guard = guardOf(under, had);
       }
       if (plan.struckAs === 'calls') this.seats.strike(plan, seat.process);
       if (guard !== undefined && plan.thinkMs > 0) await sleep(seat.client.runtime, 10 * plan.thinkMs);
@@ -106,7 +100,7 @@ export class Scene {
       }
     } finally {
       end();
-      await release();
+      await comeOut(had);
     }
   }
 
@@ -242,10 +236,6 @@ interface CallOptions {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
   readonly guard?: TransactionGuard | undefined;
-}
-
-function compareOf(guard: TransactionGuard): Compare {
-  return 'guard' in guard ? guard.guard() : (guard as Compare);
 }
 
 function foundIn(seen: Versioned<string> | undefined): SeenValue | null {
