@@ -115,6 +115,26 @@ export function isPermanent(error: unknown): boolean {
   return !isQuorateError(error) || permanentCodes.includes(error.code);
 }
 
+/** True for a call that found the store away or too slow. Whether it arrived is another question, and does not matter to a read. */
+export function isPassingRead(error: unknown): boolean {
+  return isQuorateError(error, 'unavailable') || isQuorateError(error, 'timeout');
+}
+
+/** True for a call that failed for the moment and certainly changed nothing. */
+export function isPassing(error: unknown): boolean {
+  if (!isQuorateError(error) || error.outcome !== 'not-applied') return false;
+  return isPassingRead(error) || error.code === 'no-space';
+}
+
+/** The error itself if it is of this library; otherwise `internal`, which says that this was `unforeseen`, and whose cause it is. */
+export function quorateErrorOf(
+  error: unknown,
+  unforeseen: string,
+  outcome: Outcome = 'not-applied',
+): QuorateError {
+  return isQuorateError(error) ? error : new QuorateError('internal', unforeseen, { outcome, cause: error });
+}
+
 /** What was given, for a message; of what has no text of its own, its type. */
 export function shown(given: unknown): string {
   try {

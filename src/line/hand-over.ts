@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../errors.js';
+import { isPassingRead, isQuorateError, QuorateError } from '../errors.js';
 import { Backoff, sleep } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { compare, get, type KeyValue, type Op, put, remove } from '../store/index.js';
@@ -92,7 +92,7 @@ export async function handOver(options: HandOver): Promise<boolean> {
     } catch (error) {
       assertStands(from);
       if (isQuorateError(error, 'compacted')) return judge(from, await readOwn(client, from));
-      if (!isPassing(error)) throw error;
+      if (!isPassingRead(error)) throw error;
       await sleep(client.runtime, backoff.nextMs(), { signal: session.signal }).catch(() => {});
     }
   }
@@ -127,11 +127,6 @@ function judge(from: Place, kv: KeyValue | undefined): boolean {
 
 function assertStands({ state }: Place): void {
   if (state.status === 'gone') throw state.error;
-}
-
-/** Failures of the way to the store, and of those the ones after which nobody knows. */
-function isPassing(error: unknown): boolean {
-  return isQuorateError(error, 'unavailable') || isQuorateError(error, 'timeout');
 }
 
 async function readOwn(client: Client, from: Place): Promise<KeyValue | undefined> {

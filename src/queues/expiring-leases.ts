@@ -1,7 +1,6 @@
-import { isQuorateError } from '../errors.js';
+import { isPassingRead, isQuorateError } from '../errors.js';
 import { ElapsedClock, type Runtime } from '../runtime/index.js';
 import type { LeaseId, Store } from '../store/index.js';
-import { isPassingRead } from './failures.js';
 
 /** Keys share a lease for this part of the time that they are kept for, and for at least a second. */
 const sharedPart = 8;

@@ -1,20 +1,5 @@
-import { isQuorateError, QuorateError } from '../errors.js';
-
-/** True for a call that failed for the moment and certainly changed nothing. */
-export function isPassing(error: unknown): boolean {
-  if (!isQuorateError(error) || error.outcome !== 'not-applied') return false;
-  return error.code === 'unavailable' || error.code === 'timeout' || error.code === 'no-space';
-}
-
-/** The same for a call that changes nothing, or nothing more when repeated: whether it arrived does not matter. */
-export function isPassingRead(error: unknown): boolean {
-  return isQuorateError(error) && (error.code === 'unavailable' || error.code === 'timeout');
-}
+import { type QuorateError, quorateErrorOf } from '../errors.js';
 
 export function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'the queue failed in an unforeseen way', {
-    outcome: 'unknown',
-    cause: error,
-  });
+  return quorateErrorOf(error, 'the queue failed in an unforeseen way', 'unknown');
 }

@@ -16,7 +16,7 @@ import { type ClientOptions, type ClientSettings, checkClientOptions } from './c
 import { checkTtl } from './deadline.js';
 import { type DelayLease, DelayLeases } from './delay-lease.js';
 import { type OpenSessionOptions, openSession } from './open-session.js';
-import { isPassing } from './revoke.js';
+import { mayPass } from './revoke.js';
 import type { Session, SessionChange } from './session.js';
 import { type EventLoopStall, type LateTick, StallMonitor } from './stall-monitor.js';
 
@@ -268,7 +268,7 @@ async function openLanes(settings: ClientSettings): Promise<CommitStore> {
     return await waitFor(runtime, opening, { timeoutMs: connectTimeoutMs }, 'connecting');
   } catch (error) {
     opening.then(closeQuietly, () => {});
-    if (!isPassing(error)) throw error;
+    if (!mayPass(error)) throw error;
     throw new QuorateError('unreachable', `the store did not answer within ${connectTimeoutMs} ms`, {
       cause: error,
     });

@@ -32,7 +32,7 @@ import {
 } from '../store/index.js';
 import { type ClockBounds, marginMs } from './deadline.js';
 import { Keeper } from './keeper.js';
-import { isPassing, revokeLease } from './revoke.js';
+import { mayPass, revokeLease } from './revoke.js';
 import { Session } from './session.js';
 import type { LateTick } from './stall-monitor.js';
 
@@ -219,9 +219,7 @@ class Opening {
 
 /** Failures that pass, and leases that turned out to be another's or over: the next attempt takes a new id. */
 function isWorthAnother(error: unknown): boolean {
-  return (
-    isPassing(error) || isQuorateError(error, 'lease-not-found') || isQuorateError(error, 'lease-exists')
-  );
+  return mayPass(error) || isQuorateError(error, 'lease-not-found') || isQuorateError(error, 'lease-exists');
 }
 
 /** A positive number of 49 random bits: rare enough, and in 15 digits, which are written into each place at less cost. */

@@ -1,4 +1,4 @@
-import { isQuorateError } from '../errors.js';
+import { isPassingRead, isQuorateError } from '../errors.js';
 import { Backoff, type Runtime, sleep } from '../runtime/index.js';
 import type { LeaseId, Store } from '../store/index.js';
 
@@ -34,7 +34,7 @@ export async function revokeLease(
         return true;
       } catch (error) {
         if (isQuorateError(error, 'lease-not-found')) return true;
-        if (!isPassing(error)) return false;
+        if (!mayPass(error)) return false;
       }
       await sleep(runtime, Math.min(backoff.nextMs(), Math.max(1, leftMs())), { signal, background: true });
     }
@@ -45,11 +45,6 @@ export async function revokeLease(
 }
 
 /** True for a failure that another attempt may not meet. */
-export function isPassing(error: unknown): boolean {
-  return (
-    isQuorateError(error, 'unavailable') ||
-    isQuorateError(error, 'unreachable') ||
-    isQuorateError(error, 'timeout') ||
-    isQuorateError(error, 'internal')
-  );
+export function mayPass(error: unknown): boolean {
+  return isPassingRead(error) || isQuorateError(error, 'unreachable') || isQuorateError(error, 'internal');
 }

@@ -1,4 +1,4 @@
-import { isQuorateError } from '../../errors.js';
+import { isPassingRead, isQuorateError } from '../../errors.js';
 import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { KeyValue, RangeOp, TxnReply, TxnRequest } from '../../store/index.js';
@@ -57,5 +57,5 @@ export async function untilAnswered<T>(
 }
 
 function mayPass(error: unknown): boolean {
-  return (['unavailable', 'unreachable', 'timeout'] as const).some((code) => isQuorateError(error, code));
+  return isPassingRead(error) || isQuorateError(error, 'unreachable');
 }

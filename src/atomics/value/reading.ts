@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { type QuorateError, quorateErrorOf } from '../../errors.js';
 import type { Payloads } from '../../payload/index.js';
 import type { KeyValue, TxnReply } from '../../store/index.js';
 import type { Versioned } from './types.js';
@@ -27,6 +27,5 @@ export function keyIn({ replies }: TxnReply): KeyValue | undefined {
 }
 
 export function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'the value could not be read in an unforeseen way', { cause: error });
+  return quorateErrorOf(error, 'the value could not be read in an unforeseen way');
 }

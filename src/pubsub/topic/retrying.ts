@@ -1,6 +1,6 @@
 import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { isPassingRead } from './failures.js';
+import { mayReadAgain } from './failures.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 
@@ -9,7 +9,7 @@ export async function retrying<T>(
   { runtime }: Pick<Client, 'runtime'>,
   signal: AbortSignal,
   read: () => Promise<T>,
-  mayRetry: (error: unknown) => boolean = isPassingRead,
+  mayRetry: (error: unknown) => boolean = mayReadAgain,
 ): Promise<T> {
   const backoff = new Backoff(runtime, retryDelay);
   for (;;) {

@@ -1,7 +1,7 @@
-import { QuorateError } from '../../errors.js';
+import { isPassing, isPassingRead, QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
+import { asQuorateError } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
 import type { Submission } from '../producer/submission.js';
 import type { QueueBound } from '../records/index.js';

@@ -8,7 +8,7 @@
  * - *Watch cut or compacted*: everything is read anew, under the same term, once the write under way has its answer.
  * - *Session lost or process paused*: the term's key goes with the session or is deleted; writes are refused.
  */
-import type { QuorateError } from '../../errors.js';
+import { isPassing, isPassingRead, type QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sleep, type Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
@@ -24,7 +24,7 @@ import type { HubItem, Subscription } from '../../watch/index.js';
 import { accountsIn } from '../bounds/credit-keys.js';
 import type { GatheredLook } from '../conditions/messages.js';
 import { lookAt } from '../conditions/read-conditions.js';
-import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
+import { asQuorateError } from '../failures.js';
 import { placeOf, type QueueKeys } from '../keys.js';
 import { type Beat, encodeBeat } from '../records/index.js';
 import type { TimerRead } from '../timers/messages.js';

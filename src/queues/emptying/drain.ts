@@ -10,13 +10,12 @@
  * - *Reply lost while closing*: the exactly-once store finds out. *This process dies*: the queue stays closed.
  * - *Somebody opens the queue again*: each look reads the control at the same revision, and finds it open: the drain fails.
  */
-import { QuorateError } from '../../errors.js';
+import { isPassing, isPassingRead, QuorateError } from '../../errors.js';
 import { Backoff, checkWaitOptions, TimeLeft, type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { type Key, type RangeOp, type Store, txnOf } from '../../store/index.js';
 import type { Subscription } from '../../watch/index.js';
 import { QueueControls } from '../control/queue-controls.js';
-import { isPassing, isPassingRead } from '../failures.js';
 import type { QueueKeys } from '../keys.js';
 import { firstOf } from '../reading/first-of.js';
 import { readStarts } from '../reading/starts.js';

@@ -15,7 +15,7 @@
  * - *Delayed items*: see purge-delayed.ts.
  * - *Two at once*: each item is counted by the one that deleted it.
  */
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { isPassing, isPassingRead, isQuorateError, QuorateError } from '../../errors.js';
 import { Backoff, checkWaitOptions, type Runtime, TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
@@ -31,7 +31,6 @@ import {
   txnOf,
 } from '../../store/index.js';
 import { purgedKey } from '../conditions/condition-keys.js';
-import { isPassing, isPassingRead } from '../failures.js';
 import { placeOf, type QueueKeys } from '../keys.js';
 import { type LevelStart, readStarts } from '../reading/starts.js';
 import { type Sweep, sweepOfDelayed, sweepOfTimers } from './purge-delayed.js';

@@ -25,7 +25,7 @@
  */
 
 import type { Lane } from '../../commit/index.js';
-import { QuorateError } from '../../errors.js';
+import { isPassing, isPassingRead, QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { KeyValue, LeaseId, Store } from '../../store/index.js';
@@ -34,7 +34,7 @@ import { answerKnown, costOf } from '../bounds/known.js';
 import { StoredTaskCheck } from '../conditions/known-names.js';
 import { QueueControls } from '../control/queue-controls.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
-import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
+import { asQuorateError } from '../failures.js';
 import { itemId, type LevelName, type QueueKeys } from '../keys.js';
 import type { QueueBound } from '../records/index.js';
 import { admissionOf, createGates } from './admission.js';

@@ -15,12 +15,11 @@
  * - *Reading fails for the moment*: again, for as long as the caller waits.
  * - *Session lost, process paused*: a wait holds nothing; it goes on.
  */
-import { QuorateError } from '../../errors.js';
+import { isPassingRead, QuorateError } from '../../errors.js';
 import { Backoff, sleep, type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { get, type KeyValue, txnOf } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
-import { isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import { firstOf } from '../reading/first-of.js';
 import { placesOf } from '../reading/item.js';

@@ -20,13 +20,13 @@
  * - *Watch failed for good*: what is known goes on ticking, and another watch is opened.
  * - *The wall clock is set back*: ticks that were decided are not repeated. *Forward*: ticks come at once, and none until then.
  */
-import { isQuorateError, type QuorateError } from '../../errors.js';
+import { isPassing, isPassingRead, isQuorateError, type QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, type Timer } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, nested, put, type TxnOp, type TxnReply } from '../../store/index.js';
 import type { Subscription } from '../../watch/index.js';
 import { type Term, underTerm } from '../dispatch/transactions.js';
-import { asQuorateError, isPassing, isPassingRead } from '../failures.js';
+import { asQuorateError } from '../failures.js';
 import { itemId, type QueueKeys } from '../keys.js';
 import { levelFor } from '../priority/priority.js';
 import { admissionOf, createGates } from '../producer/admission.js';

@@ -21,7 +21,7 @@
  *   acknowledgement of a worker that was thought dead is as good as any.
  * - *Cancelled from outside*: the item is gone, so all of these are refused; told of it, none is sent.
  */
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { isPassing, isPassingRead, isQuorateError, QuorateError } from '../../errors.js';
 import {
   Backoff,
   linkedSignal,
@@ -49,7 +49,6 @@ import {
 } from '../../store/index.js';
 import type { TaskFacts } from '../conditions/task-facts.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
-import { isPassing, isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import type { Admission, FollowUps, PreparedFollowUps } from '../producer/follow-up.js';
 import { firstOf } from '../reading/first-of.js';

@@ -8,14 +8,13 @@
  * - **Stopped**, it gives back what still arrives.
  * - *Watch cut*: what came meanwhile is read; records known by their key are passed over.
  */
-import { QuorateError } from '../../errors.js';
+import { isPassingRead, QuorateError } from '../../errors.js';
 import { Backoff, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { get, type KeyValue, textOf, txnOf } from '../../store/index.js';
 import { TaskFacts } from '../conditions/task-facts.js';
 import { jobsOfRecord } from '../dispatch/reads.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
-import { isPassingRead } from '../failures.js';
 import type { ItemId, QueueKeys } from '../keys.js';
 import type { FollowUps } from '../producer/follow-up.js';
 import { firstOf } from '../reading/first-of.js';

@@ -8,7 +8,7 @@
  */
 import type { Client, Session } from '../../../session/index.js';
 import { compare, get, type KeyValue, put, remove, txnOf } from '../../../store/index.js';
-import { isPassingRepeatable } from '../failures.js';
+import { mayWriteAgain } from '../failures.js';
 import type { GroupKeys } from '../keys.js';
 import { keyIn } from '../replies.js';
 import { retrying } from '../retrying.js';
@@ -75,5 +75,5 @@ export async function disclaim(
   const request = txnOf({ compare: [compare.create(owner, 'equal', term)], success: [remove(owner)] });
   const options = { timeoutMs, signal, repeatable: true };
   // It may be done as often as it likes: create revisions do not recur.
-  await retrying(client, signal, () => client.store.txn(request, options), isPassingRepeatable);
+  await retrying(client, signal, () => client.store.txn(request, options), mayWriteAgain);
 }

@@ -8,11 +8,12 @@
  * somebody moved the cursor: this owner is over, and whatever it has not written is handed out again by the next. The same where
  * nobody can tell whether the write took effect: the cursor is read again before anything else is done.
  */
-import { isQuorateError, QuorateError } from '../../../errors.js';
+
+import { isPassing, isQuorateError, QuorateError } from '../../../errors.js';
 import { Backoff, sleep } from '../../../runtime/index.js';
 import type { Client } from '../../../session/index.js';
 import { compare, type Key, type Op, put, txnOf } from '../../../store/index.js';
-import { asQuorateError, isPassing } from '../failures.js';
+import { asQuorateError } from '../failures.js';
 import { type Cursor, encodeCursor } from './cursor.js';
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };

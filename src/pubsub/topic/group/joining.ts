@@ -1,7 +1,7 @@
 import { QuorateError } from '../../../errors.js';
 import type { Client, Session } from '../../../session/index.js';
 import { compare, nested, put, remove, txnOf } from '../../../store/index.js';
-import { isPassingRepeatable } from '../failures.js';
+import { mayWriteAgain } from '../failures.js';
 import type { GroupKeys, TopicKeys } from '../keys.js';
 import { type From, startingPlaces } from '../reading/starting.js';
 import { retrying } from '../retrying.js';
@@ -57,5 +57,5 @@ async function withdraw(client: Client, group: GroupKeys, id: string, { signal }
   const request = txnOf({ success: [remove(group.member(id))] });
   const options = { timeoutMs, signal, repeatable: true };
   const attempt = () => client.store.txn(request, options);
-  await retrying(client, signal, attempt, isPassingRepeatable).catch(() => {});
+  await retrying(client, signal, attempt, mayWriteAgain).catch(() => {});
 }

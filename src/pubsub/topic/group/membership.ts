@@ -6,7 +6,7 @@ import { isQuorateError, QuorateError } from '../../../errors.js';
 import { Backoff, sharedController, sleep } from '../../../runtime/index.js';
 import type { Client } from '../../../session/index.js';
 import { compare, remove, textOf, txnOf } from '../../../store/index.js';
-import { asQuorateError, isPassingRepeatable } from '../failures.js';
+import { asQuorateError, mayWriteAgain } from '../failures.js';
 import type { GroupKeys, TopicKeys } from '../keys.js';
 import { startingPlaces } from '../reading/starting.js';
 import { retrying } from '../retrying.js';
@@ -249,7 +249,7 @@ export class Membership {
     const options = { timeoutMs, signal, repeatable: true };
     for (const tenure of this.#tenures.values()) this.#giveUp(tenure, this.#graceMs);
     const attempt = () => client.store.txn(request, options);
-    const left = retrying(client, signal, attempt, isPassingRepeatable).catch(asQuorateError);
+    const left = retrying(client, signal, attempt, mayWriteAgain).catch(asQuorateError);
     const released = Promise.all([...this.#tenures.values()].map(({ done }) => done));
     const isLost = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();

@@ -16,11 +16,12 @@
  * - *Session lost, watch cut, history compacted*: nothing here depends on them but the lane, see there.
  * - *The caller stops waiting*: what was not sent is dropped; what was sent may still be applied (`unknown`).
  */
+
 import type { Lane } from '../../../commit/index.js';
-import { QuorateError } from '../../../errors.js';
+import { isPassing, QuorateError } from '../../../errors.js';
 import { Backoff, type Runtime, sharedController, sleep } from '../../../runtime/index.js';
 import { compare, get, type Op, put, type TxnRequest, txnOf } from '../../../store/index.js';
-import { asQuorateError, isPassing } from '../failures.js';
+import { asQuorateError } from '../failures.js';
 import { encodeFrame } from '../frame.js';
 import { frameKey } from '../frame-name.js';
 import type { TopicKeys } from '../keys.js';

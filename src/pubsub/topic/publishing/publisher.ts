@@ -3,7 +3,7 @@ import { isQuorateError, QuorateError } from '../../../errors.js';
 import { defaultTimeoutMs, sharedController, type WaitOptions } from '../../../runtime/index.js';
 import type { Client } from '../../../session/index.js';
 import { type RangeOp, txnOf } from '../../../store/index.js';
-import { asQuorateError, isPassingRead } from '../failures.js';
+import { asQuorateError, mayReadAgain } from '../failures.js';
 import type { TopicKeys } from '../keys.js';
 import type { OpenedTopic } from '../opening.js';
 import { retrying } from '../retrying.js';
@@ -83,7 +83,7 @@ export class Publisher {
 
   /** Until it is closed: callers have limits of their own. */
   #retrying<V>(attempt: () => Promise<V>): Promise<V> {
-    const mayRetry = (error: unknown) => isPassingRead(error) || isQuorateError(error, 'unreachable');
+    const mayRetry = (error: unknown) => mayReadAgain(error) || isQuorateError(error, 'unreachable');
     return retrying(this.#client, this.#closing.signal, attempt, mayRetry);
   }
 

@@ -18,7 +18,7 @@ import { sharedController, sleep } from '../../../runtime/index.js';
 import type { Client, Session } from '../../../session/index.js';
 import { compare, get, type Op, put, remove, textOf, txnOf } from '../../../store/index.js';
 import { decodeDescription, isLimited, type Retention } from '../description.js';
-import { isPassingRepeatable } from '../failures.js';
+import { mayWriteAgain } from '../failures.js';
 import type { ListedFrame } from '../frame-name.js';
 import type { TopicKeys } from '../keys.js';
 import { encodeRemoval, nothingRemoved, type Removal, removalIn } from '../reading/removal.js';
@@ -220,7 +220,7 @@ export class Keeper {
     // It may be done as often as it likes: the name is nobody else's, and does not stand again.
     const options = { timeoutMs, signal: session.signal, repeatable: true };
     const attempt = () => client.store.txn(request, options);
-    const resigned = retrying(client, session.signal, attempt, isPassingRepeatable).catch(() => {});
+    const resigned = retrying(client, session.signal, attempt, mayWriteAgain).catch(() => {});
     const isLate = new AbortController();
     const late = sleep(client.runtime, resignWithinMs, { signal: isLate.signal }).catch(() => {});
     await Promise.race([resigned, late]);
