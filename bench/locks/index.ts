@@ -33,7 +33,7 @@ export async function locksBench({ quick, only = [] }: BenchOptions): Promise<Be
     name: 'locks',
     settings: {
       rounds: `${times.rounds}, one contest of each in turn, every second round backwards; medians`,
-      contests: `${times.durationMs} ms after ${times.warmUpMs} ms that are not counted, new processes and a new server for each`,
+      contests: `${times.durationMs} ms after ${times.warmUpMs} ms that are not counted, new processes and a new server for each; ten times that, at the least, for what Node compiles as it runs`,
       contenders: 'a process each with one client and caller; 50 are 10 processes of 5 independent clients',
       'other writes': `${writesPerSecond} a second from a process of their own`,
       'many callers': `${manyCallers}; a peer has one contender a process, so that its local line costs nothing`,

@@ -14,6 +14,8 @@ import { startWaiting } from './waiters.js';
 const manyProcesses = 4;
 export const manyCallers = 1_000;
 const idleLocks = 10_000;
+/** That beside-puts.ts does in turn. */
+const besidePutsOperations = 4;
 const megabyte = 1_000_000;
 
 async function onEtcd<T>(use: (server: Server) => Promise<T>): Promise<T> {
@@ -34,9 +36,11 @@ export async function besidePuts(
   figures: Rounds,
 ): Promise<Row[]> {
   const blocksOf = (name: string) => figures[`uncontended, blocks: ${name}`] ?? [];
+  // Each of its operations has a share of the time.
+  const warmMs = warmUpMs * quorate.warmUps(1) * besidePutsOperations;
   for (let round = 0; round < rounds; round += 1) {
     const text = await onEtcd(({ endpoint }) =>
-      runToEnd(script('./beside-puts.ts'), [endpoint, warmUpMs, durationMs].map(String)),
+      runToEnd(script('./beside-puts.ts'), [endpoint, warmMs, durationMs].map(String)),
     );
     for (const [name, blocks] of Object.entries(JSON.parse(text) as Record<string, number[]>)) {
       figures[`uncontended, blocks: ${name}`] = [...blocksOf(name), ...blocks];

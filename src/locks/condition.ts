@@ -27,8 +27,8 @@ import type { Client } from '../session/index.js';
 import { checkName, type KeyValue, removePrefix, segmentOf, type TxnReply } from '../store/index.js';
 import { Wait } from './condition/wait.js';
 import { lookAtWaiters, moveFirst, moveOf } from './condition/waiters.js';
-import type { Hold } from './hold.js';
-import { type HoldInternals, internalsOf, internalsOfHold } from './mutex/internals.js';
+import type { Hold, HoldInternals } from './hold.js';
+import { internalsOf, internalsOfHold } from './mutex/internals.js';
 import type { Mutex } from './mutex.js';
 
 /** Waiters wait for no other waiter, and never have their turn: they are notified, by the deletion of their keys. */

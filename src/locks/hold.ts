@@ -11,7 +11,6 @@ import {
 import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
-import { registerHold } from './mutex/internals.js';
 import type { Owner } from './waiting/owner.js';
 
 /**
@@ -79,6 +78,21 @@ export interface HoldParts {
   readonly owner?: Owner | undefined;
 }
 
+/** What other locks of this package need of a hold, and nobody else. */
+export interface HoldInternals {
+  /** In which its place stands: every `Mutex` object has one of its own. */
+  readonly line: Line;
+  readonly place: Place;
+  readonly writes: FencedWrites;
+  /** For whom it is, if that was told. */
+  readonly owner: Owner | undefined;
+  /**
+   * From here on it is not held and takes no more writes; who waits for its release still waits. Its place is given to
+   * nobody else before `until` has settled.
+   */
+  readonly stop: (until: Promise<unknown>) => void;
+}
+
 /** Taking: writes are taken. Ending: no more of them, and what was begun goes on. Over: released, handed off, or lost. */
 type Phase = 'taking' | 'ending' | 'over';
 
@@ -119,12 +133,20 @@ export class PlaceHold implements Hold {
         this.#finish((listener) => listener.lost(this, error));
       }
     });
+  }
+
+  /** Of what is a hold, or something that is not. */
+  static internalsOf(hold: object): HoldInternals | undefined {
+    return #parts in hold ? hold.#internals : undefined;
+  }
+
+  get #internals(): HoldInternals {
+    const { line, place, owner } = this.#parts;
     const stop = (until: Promise<unknown>) => {
       this.#phase = 'ending';
       this.#undecided = until.catch(() => {});
     };
-    const { line, place, owner } = parts;
-    registerHold(this, { line, place, owner, writes: this.#writes, stop });
+    return { line, place, owner, writes: this.#writes, stop };
   }
 
   get signal(): AbortSignal {

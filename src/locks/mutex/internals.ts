@@ -1,8 +1,8 @@
 /** What other locks of this package need of a mutex and of its holds, and nobody else. */
 import { invalidArgument } from '../../errors.js';
-import type { FencedWrites, Line, Place } from '../../line/index.js';
+import type { Line, Place } from '../../line/index.js';
 import type { Client } from '../../session/index.js';
-import type { Owner } from '../waiting/owner.js';
+import { type HoldInternals, PlaceHold } from '../hold.js';
 import type { MutexOptions } from './mutex-options.js';
 
 export interface MutexInternals {
@@ -11,29 +11,10 @@ export interface MutexInternals {
   readonly options: Required<MutexOptions>;
 }
 
-export interface HoldInternals {
-  /** In which its place stands: every `Mutex` object has one of its own. */
-  readonly line: Line;
-  readonly place: Place;
-  readonly writes: FencedWrites;
-  /** For whom it is, if that was told. */
-  readonly owner: Owner | undefined;
-  /**
-   * From here on it is not held and takes no more writes; who waits for its release still waits. Its place is given to
-   * nobody else before `until` has settled.
-   */
-  readonly stop: (until: Promise<unknown>) => void;
-}
-
 const mutexes = new WeakMap<object, MutexInternals>();
-const holds = new WeakMap<object, HoldInternals>();
 
 export function registerMutex(mutex: object, internals: MutexInternals): void {
   mutexes.set(mutex, internals);
-}
-
-export function registerHold(hold: object, internals: HoldInternals): void {
-  holds.set(hold, internals);
 }
 
 /** Errors: `invalid-argument` for what is no mutex of this package. */
@@ -45,7 +26,7 @@ export function internalsOf(mutex: object): MutexInternals {
 
 /** Undefined for what is no hold of a mutex. */
 export function internalsOfHold(hold: object): HoldInternals | undefined {
-  return typeof hold === 'object' && hold !== null ? holds.get(hold) : undefined;
+  return typeof hold === 'object' && hold !== null ? PlaceHold.internalsOf(hold) : undefined;
 }
 
 export function placeOf(hold: object): Place | undefined {
