@@ -107,7 +107,7 @@ export const configMutants: readonly Mutant[] = [
   {
     name: 'config-promotes-what-is-there',
     file: rollouts,
-    find: 'if (rollout?.id === seen.id && revisions.rollout === seen.revision) return rollout;',
+    find: 'if (rollout?.id === seen.id && revisions.rollout === seen.revision) return whole(seen, rollout);',
     replace: 'if (rollout !== undefined) return rollout;',
     story: 'an unguarded promotion: of whatever is being rolled out by then',
     ...{ killedBy, invariant: 'CONFIG-5' },
@@ -132,8 +132,8 @@ export const configMutants: readonly Mutant[] = [
   {
     name: 'config-looks-then-writes',
     file: request,
-    find: 'return { compare: guards, success, failure: [] };',
-    replace: 'return { compare: [], success, failure: [] };',
+    find: 'return withRoomFor({ compare: guards, success, failure: [] }, plan.ifRoom ?? []);',
+    replace: 'return withRoomFor({ compare: [], success, failure: [] }, plan.ifRoom ?? []);',
     story: 'check, then act: a config service that reads, validates and puts; of two at a time one is lost',
     ...{ killedBy, invariant: 'CONFIG-8, CONFIG-6, CONFIG-5, CONFIG-7' },
   },

@@ -9,6 +9,7 @@ import {
   prefixRange,
   type RangeRequest,
   type Store,
+  type TxnLimits,
   type TxnReply,
   type TxnRequest,
   validateTxn,
@@ -37,10 +38,10 @@ const defaultCloseTimeoutMs = 2_000;
 /** A group beyond this gains nothing, and holds up those behind it. */
 const groupBytes = 1_024 * 1_024;
 /** What the outer transaction leaves to a member: its own width, the lane's put and the member, and no more. */
-const memberLimits = {
+export const commitLimits: Required<TxnLimits> = Object.freeze({
   maxTxnOps: defaultTxnLimits.maxTxnOps - wrapperOps - 1,
   maxRequestBytes: defaultTxnLimits.maxRequestBytes - wrapperBytes,
-};
+});
 
 /**
  * Opens the lanes on `store`: one lease and one transaction, tried again until `connectTimeoutMs` has passed.
@@ -220,7 +221,7 @@ class LanedStore implements CommitStore {
 
   /** Refuses what no lane can carry; returns its size. */
   #checkMember(request: TxnRequest, reach: Reach): number {
-    const bytes = wellFormed(() => validateTxn(request, memberLimits));
+    const bytes = wellFormed(() => validateTxn(request, commitLimits));
     if (reach !== 'writes there') return bytes;
     throw invalidArgument(
       'the transaction writes keys of lanes',

@@ -1,2 +1,2 @@
-export { openCommitStore } from './commit-store.js';
+export { commitLimits, openCommitStore } from './commit-store.js';
 export type { CommitOptions, CommitStats, CommitStore, CommitStoreOptions, Lane } from './types.js';

@@ -6,29 +6,24 @@ import { ConfigReviews } from './config-reviews.js';
 import { ConfigRollouts } from './config-rollouts.js';
 import { type ConfigDifference, differencesBetween } from './difference.js';
 import type { ConfigDocument, ConfigEdit } from './document.js';
+import { askedEdits, askedPolicy, askedRollback } from './editing/asked.js';
 import type { ConfigChange } from './editing/commit-change.js';
 import type { ReadStates } from './editing/document-state.js';
 import { type ChangeOptions, EditorCore } from './editing/editor-core.js';
 import { assertExpected, assertNeedsNoReview, byDocument, contentsOf, stateOf } from './editing/edits.js';
-import {
-  type ConfigHistoryEntry,
-  changesAfter,
-  historyOf,
-  layersThen,
-  planRollback,
-  stateThen,
-} from './editing/history.js';
-import type { ChangePlan } from './editing/plan.js';
+import { type ConfigHistoryEntry, historyOf, layersThen, stateThen } from './editing/history.js';
+import { checkLength } from './editing/limits.js';
+import type { ChangePlan, DocumentPlan } from './editing/plan.js';
 import { checkedPolicy } from './editing/policy.js';
 import { type ConfigRollout, rolloutIn } from './editing/rollouts.js';
 import { checkDocuments } from './reading/options.js';
-import type { ConfigPolicy } from './records/policy.js';
+import { type ConfigPolicy, defaultPolicy } from './records/policy.js';
 import type { Scope } from './scope.js';
 
 export interface ConfigEditorOptions {
   /** What this editor changes: their schemas are asked about each change. */
   documents: readonly ConfigDocument<unknown>[];
-  /** Who writes. With etcd's authentication, its user: roles can be given so that nobody proposes or votes in another's name. */
+  /** Who writes, at most 256 bytes. With etcd's authentication, its user: roles can be given so that nobody proposes or votes in another's name. */
   author: string;
 }
 
@@ -62,7 +57,8 @@ export interface LayerDifference {
  *   the outcome may be `unknown`: make the call again under the same `changeId`); `codec` for records of other programs; `conflict` where
  *   what was expected, or seen, is another by now; `review-required`; `too-many-operations` above some 30 layers at a time;
  *   `request-too-large`, as a change carries each content three times; `no-space`, `permission-denied`…
- * - Cost: two requests for a change, one that reads and one that writes; two more each time that somebody else was first.
+ * - Cost: two requests for a change, one that reads and one that writes; two more each time that somebody else was first. A rollback reads
+ *   the history since, 20 changes a request.
  */
 export class ConfigEditor {
   readonly name: string;
@@ -81,6 +77,7 @@ export class ConfigEditor {
     const { documents, author } = options;
     checkDocuments(documents);
     checkName(author, 'author');
+    checkLength(author, 'author');
     this.#core = new EditorCore(client, name, author, documents);
     this.name = name;
     this.author = author;
@@ -114,7 +111,7 @@ export class ConfigEditor {
     const started = this.#core.begin(options, 'changing');
     const ready = await this.#core.ready(edits, started);
     const grouped = byDocument(ready);
-    return this.#core.commit(started, [...grouped.keys()], (read) => {
+    return this.#core.commit(started, [...grouped.keys()], askedEdits(ready), (read) => {
       assertExpected(ready, read);
       const documents = [...grouped].map(([{ name }, edited]) => {
         assertNeedsNoReview(stateOf(read, name));
@@ -133,58 +130,65 @@ export class ConfigEditor {
   }
 
   /** The same of all documents of a change, at one revision: they are again as they were after it. */
-  async rollbackTo(
-    { numbers }: Pick<ConfigChange, 'numbers'>,
-    options: ChangeOptions,
-  ): Promise<ConfigChange> {
+  async rollbackTo(change: Pick<ConfigChange, 'numbers'>, options: ChangeOptions): Promise<ConfigChange> {
     const started = this.#core.begin(options, 'rolling back');
+    const { numbers } = (change ?? {}) as Partial<ConfigChange>;
     if (!(numbers instanceof Map) || numbers.size === 0) {
       throw invalidArgument('there is nothing to roll back', 'a change, with the numbers of its documents');
     }
     const targets = [...numbers].map(([name, number]) => {
       return { document: this.#core.own({ name }), number: checkNumber(number) };
     });
-    const plan = (read: ReadStates): ChangePlan => {
-      const documents = targets.map(({ document: { name }, number }, index) => {
-        const state = stateOf(read, name);
+    const plan = async (read: ReadStates): Promise<ChangePlan> => {
+      const documents: DocumentPlan[] = [];
+      for (const { document, number } of targets) {
+        const state = stateOf(read, document.name);
         assertNeedsNoReview(state);
-        return planRollback(state, number, read.extra[index] ?? []);
-      });
+        const layers = await layersThen(this.#core, state, number, started.left);
+        documents.push({ name: state.name, layers, told: { rolledBackTo: number } });
+      }
       return { action: 'rollback', documents };
     };
-    const since = targets.map(({ document, number }) => changesAfter(this.#core.keys, document.name, number));
     const documents = targets.map(({ document }) => document);
-    return this.#core.commit(started, documents, plan, since);
+    return this.#core.commit(started, documents, askedRollback(numbers), plan);
   }
 
-  /** What `rollback` would do, as edits: to be proposed where a change needs a review, or to be rolled out. One request. */
+  /**
+   * What `rollback` would do, as edits: to be proposed where a change needs a review, or to be rolled out. One request, and one for each
+   * 20 changes since.
+   */
   async editsTo(
     document: ConfigDocument<unknown>,
     number: number,
     options: WaitOptions = {},
   ): Promise<readonly ConfigEdit[]> {
     const own = this.#core.own(document);
-    const read = await this.#readSince(own.name, checkNumber(number), options);
-    const state = stateOf(read, own.name);
-    return [...layersThen(state, number, read.extra[0] ?? [])].map(([scope, content]) => ({
+    const left = this.#core.left(options, 'reading the history of');
+    checkNumber(number);
+    const state = stateOf(await this.#core.read([own.name], [], left), own.name);
+    return [...(await layersThen(this.#core, state, number, left))].map(([scope, content]) => ({
       ...{ document: own, scope, expected: state.revisions.layer(scope) },
       bytes: async () => content,
     }));
   }
 
-  /** What differs between a document after the one change and after the other; without the second, now. One request. */
+  /**
+   * What differs between a document after the one change and after the other; without the second, now. One request, and for each of the
+   * two one for each 20 changes since.
+   */
   async diff(
     document: ConfigDocument<unknown>,
     from: number,
     options: WaitOptions & { to?: number | undefined } = {},
   ): Promise<readonly LayerDifference[]> {
     const own = this.#core.own(document);
-    const least = Math.min(checkNumber(from), checkNumber(options.to ?? from));
-    const read = await this.#readSince(own.name, least, options);
-    const state = stateOf(read, own.name);
-    const since = read.extra[0] ?? [];
-    const at = (number: number) => stateThen(state, number, since.slice(number - least));
-    const [before, after] = [at(from), options.to === undefined ? state.layers : at(options.to)];
+    const left = this.#core.left(options, 'reading the history of');
+    const { to } = options;
+    checkNumber(from);
+    if (to !== undefined) checkNumber(to);
+    const state = stateOf(await this.#core.read([own.name], [], left), own.name);
+    const before = await stateThen(this.#core, state, from, left);
+    const after = to === undefined ? state.layers : await stateThen(this.#core, state, to, left);
     return [...new Set([...before.keys(), ...after.keys()])].flatMap((scope) => {
       const [then, now] = [own.readable(before.get(scope)), own.readable(after.get(scope))];
       const differences = differencesBetween(then, now);
@@ -203,7 +207,9 @@ export class ConfigEditor {
     const own = this.#core.own(document);
     checkWaitOptions(options, 'reading history');
     const { signal, timeoutMs = defaultTimeoutMs, limit = Number.POSITIVE_INFINITY } = options;
-    if (!(limit >= 1)) throw invalidArgument(`limit is ${shown(limit)}`, 'a number from 1, or none');
+    if (!(limit === Number.POSITIVE_INFINITY || (Number.isSafeInteger(limit) && limit >= 1))) {
+      throw invalidArgument(`limit is ${shown(limit)}`, 'a whole number from 1, or none');
+    }
     return historyOf(this.#core, own, { signal, timeoutMs, limit });
   }
 
@@ -215,16 +221,12 @@ export class ConfigEditor {
   ): Promise<ConfigChange> {
     const started = this.#core.begin(options, 'setting the policy of');
     const own = this.#core.own(document);
-    return this.#core.commit(started, [own], (read) => {
+    checkedPolicy(policy, defaultPolicy);
+    return this.#core.commit(started, [own], askedPolicy(policy), (read) => {
       const next = checkedPolicy(policy, stateOf(read, own.name).policy);
       const documents = [{ name: own.name, layers: new Map(), policy: next, told: {} }];
       return { action: 'policy', documents, isUnchecked: true };
     });
-  }
-
-  async #readSince(name: string, number: number, options: WaitOptions): Promise<ReadStates> {
-    const left = this.#core.left(options, 'reading the history of');
-    return this.#core.read([name], [changesAfter(this.#core.keys, name, number)], left);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { WaitOptions } from '../runtime/index.js';
 import type { ConfigDocument, ConfigEdit } from './document.js';
+import { askedEnd, askedGrowth, askedRollout } from './editing/asked.js';
 import type { ConfigChange } from './editing/commit-change.js';
+import type { ReadStates } from './editing/document-state.js';
 import type { ChangeOptions, EditorCore } from './editing/editor-core.js';
 import { assertExpected, assertNeedsNoReview, byDocument, stateOf } from './editing/edits.js';
 import {
@@ -34,7 +36,10 @@ export class ConfigRollouts {
     this.#core = core;
   }
 
-  /** Gives edits to those whom `rule` names. Throws `conflict` where a rollout of one of the documents goes on. */
+  /**
+   * Gives edits to those whom `rule` names. Throws `conflict` where a rollout of one of the documents goes on; `request-too-large` and
+   * `too-many-operations` for what could not be promoted.
+   */
   async start(
     edits: ConfigEdit | readonly ConfigEdit[],
     rule: RolloutRule,
@@ -44,7 +49,7 @@ export class ConfigRollouts {
     checkRule(rule);
     const ready = await this.#core.ready(edits, started);
     const documents = [...byDocument(ready).keys()];
-    const { revision } = await this.#core.commit(started, documents, (read) => {
+    const { revision } = await this.#core.commit(started, documents, askedRollout(ready, rule), (read) => {
       assertExpected(ready, read);
       for (const { name } of documents) assertNeedsNoReview(stateOf(read, name));
       return planRollout(ready, rule, read, started);
@@ -60,26 +65,31 @@ export class ConfigRollouts {
     return rolloutIn(stateOf(read, name));
   }
 
-  /** Gives it to those too whom `rule` names. */
+  /** Gives it to those too whom `rule` names. Throws `request-too-large` where it could not be promoted any more. */
   async grow(seen: ConfigRollout, rule: RolloutRule, options: ChangeOptions): Promise<ConfigRollout> {
     const started = this.#core.begin(options, 'growing a rollout of');
     checkRule(rule);
     const documents = documentsOf(seen, this.#core.documents);
-    const { revision } = await this.#core.commit(started, documents, (read) => planGrowth(seen, rule, read));
-    return { ...seen, revision, rule: grown(seen.rule, rule) };
+    const asked = askedGrowth(seen, rule);
+    const plan = (read: ReadStates) => planGrowth(seen, rule, read);
+    const { revision } = await this.#core.commit(started, documents, asked, plan);
+    // Made again, it may have been seen as it was afterwards.
+    return { ...seen, revision: Math.max(revision, seen.revision), rule: grown(seen.rule, rule) };
   }
 
   /** Gives it to all. Throws `conflict` if it, or what it was made from, was changed since it was seen. */
   async promote(seen: ConfigRollout, options: ChangeOptions): Promise<ConfigChange> {
     const started = this.#core.begin(options, 'promoting a rollout of');
     const documents = documentsOf(seen, this.#core.documents);
-    return this.#core.commit(started, documents, (read) => planPromotion(seen, read));
+    return this.#core.commit(started, documents, askedEnd('promote', seen), (read) =>
+      planPromotion(seen, read),
+    );
   }
 
   /** Takes it back: all are given what those are who did not take it. Needs no review, and asks no schema. */
   async abort(seen: ConfigRollout, options: ChangeOptions): Promise<ConfigChange> {
     const started = this.#core.begin(options, 'aborting a rollout of');
     const documents = documentsOf(seen, this.#core.documents);
-    return this.#core.commit(started, documents, (read) => planAbort(seen, read));
+    return this.#core.commit(started, documents, askedEnd('abort', seen), (read) => planAbort(seen, read));
   }
 }

@@ -12,7 +12,11 @@ export {
   type LayerDifference as ConfigLayerDifference,
   type StoredDocument as StoredConfigDocument,
 } from './config-editor.js';
-export { ConfigReviews, type PublishOptions as ConfigPublishOptions } from './config-reviews.js';
+export {
+  ConfigReviews,
+  type PublishOptions as ConfigPublishOptions,
+  type WithdrawOptions as ConfigWithdrawOptions,
+} from './config-reviews.js';
 export { ConfigRollouts } from './config-rollouts.js';
 export { type ConfigDifference, differencesBetween } from './difference.js';
 export {

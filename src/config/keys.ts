@@ -1,4 +1,4 @@
-import { hexRevision, type Key, type KeyRange, prefixRange, segmentOf } from '../store/index.js';
+import { hexRevision, type Key, type KeyRange, segmentOf } from '../store/index.js';
 import { keyOfScope, type Scope, scopeOfKey } from './scope.js';
 
 /** What a key that readers follow is about. */
@@ -69,10 +69,6 @@ export class ConfigKeys {
   /** The changes of a document from the one number to the other, both included. */
   historyBetween(document: string, from: number, to: number): Required<KeyRange> {
     return { key: this.history(document, from), rangeEnd: this.history(document, to + 1) };
-  }
-
-  historyFrom(document: string, from: number): Required<KeyRange> {
-    return { key: this.history(document, from), rangeEnd: prefixRange(this.histories(document)).rangeEnd };
   }
 
   /** Everything that an author proposes and votes: what etcd lets nobody else write, if roles are given so. */

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
 import { ConfigDocument, ConfigEditor, type ConfigHistoryEntry } from '../../src/config/index.js';
 import { ConfigKeys } from '../../src/config/keys.js';
-import { prefixRange } from '../../src/store/index.js';
+import type { Client } from '../../src/session/index.js';
+import { prefixRange, remove, type Store, textOf, txnOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
+import { storeWith } from '../support/store-with.js';
 import { describeStores } from '../support/stores.js';
 import { documents, editorOf, flags, limits, motd, name, why } from './scene.js';
 
@@ -158,6 +160,49 @@ describeStores('ConfigEditor', (server) => {
     for (const wrong of [{ keep: 15 }, { approvals: -1 }, { approvals: 0.5 }]) {
       await expect(editor.setPolicy(limits, wrong, why)).rejects.toMatchObject({ code: 'invalid-argument' });
     }
+  });
+
+  it('CONFIG-8 goes back as far as history is kept, and never reads more than 20 changes at a time', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const keys = new ConfigKeys(client.keys.prefix('config', name));
+    const writer = editorOf(client);
+    for (let perSecond = 1; perSecond <= 65; perSecond += 1) {
+      await writer.change(limits.set({ perSecond }), why);
+    }
+    const pages: number[] = [];
+    let beforeRead = async () => {};
+    const store = storeWith(client.store as Store, {
+      range: async (request, options) => {
+        await beforeRead();
+        const reply = await client.store.range(request, options);
+        if (request.key.startsWith(keys.histories('limits'))) pages.push(reply.kvs.length);
+        return reply;
+      },
+    });
+    const editor = editorOf(Object.create(client, { store: { value: store } }) as Client);
+    expect(await editor.diff(limits, 4, { to: 45 })).toEqual([
+      { scope: '', differences: [{ path: '/perSecond', before: 4, after: 45 }] },
+    ]);
+    expect(pages).toEqual([20, 20, 20, 1, 20]);
+    await editor.rollback(limits, 4, why);
+    expect((await editor.read(limits)).layers).toMatchObject([{ content: { perSecond: 4 } }]);
+    const [edit] = await editor.editsTo(limits, 65);
+    expect(JSON.parse(textOf((await edit?.bytes()) as Uint8Array))).toEqual({ perSecond: 65 });
+    // Cut off while it is read.
+    beforeRead = async () => {
+      beforeRead = async () => {};
+      await writer.setPolicy(limits, { keep: 16 }, why);
+    };
+    await expect(editor.rollback(limits, 4, why)).rejects.toMatchObject({
+      ...{ code: 'invalid-argument', outcome: 'not-applied' },
+      message: expect.stringContaining('a number from 51 to 67'),
+    });
+    beforeRead = async () => {
+      beforeRead = async () => {};
+      await client.store.txn(txnOf({ success: [remove(keys.history('limits', 60))] }));
+    };
+    await expect(editor.diff(limits, 55)).rejects.toMatchObject({ code: 'codec', outcome: 'not-applied' });
   });
 
   it('changes many layers at a time, and refuses what makes no sense', async () => {

@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
+import type { ConfigProposal } from '../../src/config/index.js';
 import { ConfigKeys } from '../../src/config/keys.js';
-import { encodeVote } from '../../src/config/records/review.js';
-import { put, txnOf } from '../../src/store/index.js';
+import { encodeProposal, encodeVote } from '../../src/config/records/review.js';
+import type { Client } from '../../src/session/index.js';
+import { bytesOf, put, remove, type Store, txnOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
+import { storeWith } from '../support/store-with.js';
 import { describeStores } from '../support/stores.js';
 import { editorOf, flags, limits, name, openConfig, why } from './scene.js';
 
@@ -178,5 +181,120 @@ describeStores('reviews of a configuration', (server) => {
     for await (const entry of ada.history(limits, { limit: 1 })) {
       expect(entry).toMatchObject({ action: 'promote', proposal: { approvals: [{ author: 'bob' }] } });
     }
+  });
+
+  it('CONFIG-7 is withdrawn by its author; whoever else does so says that it is meant', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const [ada, bob] = [editorOf(client, 'ada'), editorOf(client, 'bob')];
+    const proposal = await ada.reviews.propose(limits.set({ perSecond: 2 }), why);
+    const wrong = { code: 'invalid-argument', outcome: 'not-applied' };
+    for (const options of [undefined, {}, { force: false }]) {
+      await expect(bob.reviews.withdraw(proposal, options)).rejects.toMatchObject({
+        ...wrong,
+        message: expect.stringContaining('reject() is for those of others'),
+      });
+    }
+    await bob.reviews.reject(proposal, { reason: 'too much' });
+    expect(await ada.reviews.list()).toMatchObject([
+      { id: proposal.id, votes: [{ author: 'bob', verdict: 'reject', reason: 'too much' }] },
+    ]);
+    await bob.reviews.withdraw(proposal, { force: true });
+    expect(await ada.reviews.list()).toEqual([]);
+    await ada.reviews.withdraw(await ada.reviews.propose(limits.set({ perSecond: 2 }), why), { force: true });
+  });
+
+  it('CONFIG-7 a proposal that cannot be read is published by nobody, and says so', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const [ada, bob] = [editorOf(client, 'ada'), editorOf(client, 'bob')];
+    const keys = new ConfigKeys(client.keys.prefix('config', name));
+    const id = { ...why, changeId: 'p' };
+    const proposal = await ada.reviews.propose(limits.set({ perSecond: 2 }), id);
+    await bob.reviews.approve(proposal, why);
+    const layer = { document: 'limits', scope: '', base: 0, content: { text: '{"perSecond":3}' } };
+    const codec = { code: 'codec', outcome: 'not-applied' };
+    for (const stored of [
+      ...['', 'null', '[]', '{}', { ...why, atMs: 1 }, { ...why, atMs: 1, layers: {} }],
+      ...[[], [null], [layer, layer], [{ ...layer, scope: 'a//b' }], [{ ...layer, scope: 5 }]].map(
+        (layers) => ({ ...why, atMs: 1, layers }),
+      ),
+      ...[{ document: null }, { base: '0' }, { content: 5 }].map((wrong) => ({
+        ...{ ...why, atMs: 1, layers: [{ ...layer, ...wrong }] },
+      })),
+    ]) {
+      const text = typeof stored === 'string' ? stored : JSON.stringify(stored);
+      const { revision } = await client.store.txn(
+        txnOf({ success: [put(keys.proposal('ada', 'p'), bytesOf(text))] }),
+      );
+      expect(await ada.reviews.list(), text).toEqual([]);
+      const seen = { ...proposal, revision };
+      await expect(ada.reviews.publish(seen, why), text).rejects.toMatchObject(codec);
+      await expect(ada.reviews.propose(limits.set({ perSecond: 2 }), id), text).rejects.toMatchObject(codec);
+    }
+    // What can be read is held against the documents that whoever publishes has seen.
+    const other = encodeProposal({
+      ...{ atMs: 1, reason: '' },
+      layers: [{ document: 'other', scope: '', base: 0, content: bytesOf('1') }],
+    });
+    const { revision } = await client.store.txn(txnOf({ success: [put(keys.proposal('ada', 'p'), other)] }));
+    await expect(ada.reviews.publish({ ...proposal, revision }, why)).rejects.toMatchObject({
+      code: 'invalid-argument',
+    });
+    const [listed] = await ada.reviews.list();
+    await expect(ada.reviews.publish(listed as ConfigProposal, why)).rejects.toMatchObject({
+      code: 'invalid-argument',
+    });
+    expect((await ada.read(limits)).layers).toEqual([]);
+    // Its author can take it away, once its revision is known.
+    await ada.reviews.withdraw({ ...proposal, revision });
+  });
+
+  it('CONFIG-7 an approval that is taken away while it is published does not count', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const keys = new ConfigKeys(client.keys.prefix('config', name));
+    const [ada, bob] = [editorOf(client, 'ada'), editorOf(client, 'bob')];
+    await ada.setPolicy(limits, { approvals: 1 }, why);
+    const proposal = await ada.reviews.propose(limits.set({ perSecond: 2 }), why);
+    await bob.reviews.approve(proposal, why);
+    let writes = 0;
+    const store = storeWith(client.store as Store, {
+      txn: async (request, options) => {
+        const isPublication = request.success.some(({ type }) => type === 'put');
+        if (isPublication) writes += 1;
+        if (isPublication && writes === 1) {
+          await client.store.txn(txnOf({ success: [remove(keys.vote('bob', proposal))] }));
+        }
+        return client.store.txn(request, options);
+      },
+    });
+    const publisher = editorOf(Object.create(client, { store: { value: store } }) as Client, 'eve');
+    await expect(publisher.reviews.publish(proposal, why)).rejects.toMatchObject(required);
+    expect(writes).toBe(1);
+    expect((await ada.read(limits)).layers).toEqual([]);
+  });
+
+  it('CONFIG-6 what was published while it was proposed again is not proposed again', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const id = { ...why, changeId: 'p' };
+    const ada = editorOf(client, 'ada');
+    let writes = 0;
+    const store = storeWith(client.store as Store, {
+      txn: async (request, options) => {
+        if (request.success.some(({ type }) => type === 'put')) {
+          writes += 1;
+          if (writes === 1) {
+            const first = await ada.reviews.propose(limits.set({ perSecond: 2 }), id);
+            await ada.reviews.publish(first, why);
+          }
+        }
+        return client.store.txn(request, options);
+      },
+    });
+    const late = editorOf(Object.create(client, { store: { value: store } }) as Client, 'ada');
+    await expect(late.reviews.propose(limits.set({ perSecond: 2 }), id)).rejects.toMatchObject(conflict);
+    expect(await ada.reviews.list()).toEqual([]);
   });
 });

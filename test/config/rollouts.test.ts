@@ -123,8 +123,8 @@ describeStores('rollouts of a configuration', (server) => {
       { perSecond: 2, burst: 8 },
       { perSecond: 1, burst: 8 },
     ]);
-    await editor.rollouts.promote(base, why);
-    await editor.rollouts.start(
+    const promoted = await editor.rollouts.promote(base, why);
+    const overlay = await editor.rollouts.start(
       [limits.overlay('eu', { burst: 7 }), limits.remove({ scope: 'us' })],
       rule,
       why,
@@ -134,5 +134,8 @@ describeStores('rollouts of a configuration', (server) => {
       { perSecond: 2, burst: 7 },
       { perSecond: 2, burst: 8 },
     ]);
+    // Of the base none of it is: whoever reads that takes nothing, though he is named.
+    expect(readers.map((config) => config.view(limits).rollout)).toEqual([undefined, overlay.id, undefined]);
+    expect(readers[0].view(limits).revision).toBe(promoted.revision);
   });
 });

@@ -1,15 +1,18 @@
 import { invalidArgument, isQuorateError, QuorateError } from '../../errors.js';
 import { Backoff, type TimeLeft, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import type { RangeOp } from '../../store/index.js';
+import { get, type RangeOp, txnOf } from '../../store/index.js';
 import type { ConfigDocument } from '../document.js';
 import type { ConfigKeys } from '../keys.js';
 import { checkForAll, rolledOut } from '../layering.js';
 import type { Attribution } from '../records/attribution.js';
 import { rememberedIds } from '../records/head.js';
+import { decodeHistory } from '../records/history.js';
 import { baseScope } from '../scope.js';
-import { type DocumentState, type ReadStates, readStates } from './document-state.js';
+import type { AskedChange } from './asked.js';
+import { type DocumentState, kvsIn, type ReadStates, readOnly, readStates } from './document-state.js';
 import type { ChangePlan } from './plan.js';
+import { assertPromotable } from './promotable.js';
 import { requestFor } from './request.js';
 
 /** A change that was applied. */
@@ -31,6 +34,8 @@ export interface CommitParts {
   readonly extra: readonly RangeOp[];
   readonly id: string;
   readonly by: Attribution;
+  /** What a change that stands under this id must be, to be this one. */
+  readonly asked: AskedChange;
   /** Made anew of what is there each time that somebody else was first. Rejects if it is not to be done. */
   readonly plan: (read: ReadStates) => ChangePlan | Promise<ChangePlan>;
   readonly left: TimeLeft;
@@ -57,6 +62,7 @@ export async function commitChange(parts: CommitParts): Promise<ConfigChange> {
       // Its id may have stood there, and be forgotten by now.
       if (doubt !== undefined && number > doubt.number + rememberedIds) throw doubt.error;
       const plan = await parts.plan(read);
+      assertPromotable(keys, read, plan);
       if (plan.isUnchecked !== true) await checkPlan(parts, documents, read, plan);
       const request = requestFor({ keys, read, plan, id, by });
       const { succeeded, revision } = await client.store.txn(request, left.all());
@@ -81,22 +87,42 @@ function stillInDoubt(doubt: QuorateError, error: unknown): QuorateError {
   return new QuorateError(code, message, { outcome: 'unknown', cause: error });
 }
 
-/** The change of this id, if it is one of the last. */
+/** The change of this id, if it is one of the last. Throws `invalid-argument` where that is another than is asked for. */
 async function appliedBefore(
-  { client, keys, documents, id, left }: CommitParts,
+  { client, keys, documents, id, asked, left }: CommitParts,
   { states }: ReadStates,
 ): Promise<ConfigChange | undefined> {
   const numbers = documents.flatMap(({ name }) => {
     const found = states.get(name)?.head.recent.find((one) => one.id === id);
     return found === undefined ? [] : [[name, found.number] as const];
   });
-  const [first] = numbers;
-  if (first === undefined) return undefined;
-  if (numbers.length < documents.length) {
-    throw invalidArgument(`the change id ${id} is that of a change of other documents`, 'an id of its own');
+  if (numbers.length === 0) return undefined;
+  if (numbers.length < documents.length) throw usedForOthers(id);
+  const success = numbers.map(([name, number]) => get(keys.history(name, number)));
+  const { replies } = await readOnly(() => client.store.txn(txnOf({ success }), left.all()));
+  let revision = 0;
+  for (const [index, document] of documents.entries()) {
+    const [kv] = kvsIn(replies[index]);
+    if (kv === undefined) throw madeLongAgo(id);
+    const made = decodeHistory(kv.value);
+    if (made.documents.length !== documents.length) throw usedForOthers(id);
+    if (revision !== 0 && kv.createRevision !== revision) throw usedForOthers(id);
+    revision = kv.createRevision;
+    if (made.action === asked.action && asked.is(made, document)) continue;
+    const what = `the change id ${id} is that of another ${made.action} at revision ${revision}`;
+    throw invalidArgument(what, 'an id of its own, or the same call again');
   }
-  const { kvs } = await client.store.range({ key: keys.history(...first) }, left.all());
-  return { id, revision: kvs[0]?.createRevision ?? 0, numbers: new Map(numbers) };
+  return { id, revision, numbers: new Map(numbers) };
+}
+
+function usedForOthers(id: string): QuorateError {
+  return invalidArgument(`the change id ${id} is that of a change of other documents`, 'an id of its own');
+}
+
+/** So many came while it was looked for that its history is gone. */
+function madeLongAgo(id: string): QuorateError {
+  const message = `the change ${id} was made, and its history is not kept any more`;
+  return new QuorateError('conflict', message, { details: { change: id } });
 }
 
 function numbersAfter({ states }: ReadStates): ReadonlyMap<string, number> {

@@ -11,16 +11,19 @@ import { checkName, type RangeOp } from '../../store/index.js';
 import type { ConfigDocument, ConfigEdit } from '../document.js';
 import { ConfigKeys } from '../keys.js';
 import type { Attribution } from '../records/attribution.js';
+import type { AskedChange } from './asked.js';
 import { type CommitParts, type ConfigChange, commitChange } from './commit-change.js';
 import { type ReadStates, readStates } from './document-state.js';
 import { type ReadyEdit, readyEdits } from './edits.js';
+import { checkLength } from './limits.js';
 
 export interface ChangeOptions extends WaitOptions {
-  /** Why, for those who read the history. */
+  /** Why, for those who read the history. At most 1,024 bytes. */
   reason: string;
   /**
    * Of the change. A call that is made again under it, after an outcome that is unknown say, does nothing if one of the last 16
-   * changes of the documents was of this id, and answers that one. Default: a new one.
+   * changes of the documents was of this id, and answers that one; `invalid-argument` if that was asked for by another call: of
+   * another action, rollout or proposal, or with other contents. At most 128 bytes. Default: a new one.
    */
   changeId?: string | undefined;
 }
@@ -55,7 +58,11 @@ export class EditorCore {
     if (typeof reason !== 'string' || reason.trim() === '') {
       throw invalidArgument(`the reason is ${shown(reason)}`, 'a text that says why');
     }
-    if (changeId !== undefined) checkName(changeId, 'changeId');
+    checkLength(reason, 'reason');
+    if (changeId !== undefined) {
+      checkName(changeId, 'changeId');
+      checkLength(changeId, 'changeId');
+    }
     const { runtime } = this.client;
     const atMs = Math.round(runtime.wallMs());
     return { left, id: changeId ?? runtime.newId(), by: { author: this.author, atMs, reason } };
@@ -69,7 +76,8 @@ export class EditorCore {
   }
 
   /** The document of this name. Throws `invalid-argument` if it is none of the editor's. */
-  own({ name }: { readonly name: string }): ConfigDocument<unknown> {
+  own(given: { readonly name: string }): ConfigDocument<unknown> {
+    const { name } = (given ?? {}) as { readonly name: unknown };
     const document = this.documents.find((one) => one.name === name);
     if (document !== undefined) return document;
     throw invalidArgument(`the document ${shown(name)} is none of this editor's`, 'one of its documents');
@@ -92,10 +100,11 @@ export class EditorCore {
   commit(
     { id, by, left }: StartedCall,
     documents: readonly ConfigDocument<unknown>[],
+    asked: AskedChange,
     plan: CommitParts['plan'],
     extra: readonly RangeOp[] = [],
   ): Promise<ConfigChange> {
     const { client, keys } = this;
-    return commitChange({ client, keys, documents, extra, id, by, plan, left });
+    return commitChange({ client, keys, documents, extra, id, by, asked, plan, left });
   }
 }

@@ -1,15 +1,14 @@
 import { invalidArgument, QuorateError } from '../../errors.js';
-import type { WaitOptions } from '../../runtime/index.js';
+import type { TimeLeft, WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import type { KeyValue, RangeOp } from '../../store/index.js';
+import type { KeyRange, KeyValue } from '../../store/index.js';
 import type { ConfigDocument } from '../document.js';
 import type { ConfigKeys } from '../keys.js';
-import { rolledOut } from '../layering.js';
-import { decodeHead } from '../records/head.js';
+import { type Layers, rolledOut } from '../layering.js';
+import { decodeHead, type HeadRecord } from '../records/head.js';
 import { decodeHistory, type HistoryRecord } from '../records/history.js';
 import type { Scope } from '../scope.js';
-import type { DocumentState } from './document-state.js';
-import type { DocumentPlan } from './plan.js';
+import { type DocumentState, readOnly } from './document-state.js';
 
 /** A change of a document, as its history has it. Contents are JSON values; bytes for a document with a codec of its own. */
 export interface ConfigHistoryEntry extends Omit<HistoryRecord, 'layers' | 'rollout'> {
@@ -21,12 +20,17 @@ export interface ConfigHistoryEntry extends Omit<HistoryRecord, 'layers' | 'roll
   };
 }
 
+interface HistoryParts {
+  readonly client: Client;
+  readonly keys: ConfigKeys;
+}
+
 /** Changes that are read at a time. */
 const pageSize = 20;
 
 /** The newest first, as many as are kept; a page at a time. What is deleted meanwhile is left out. */
 export async function* historyOf(
-  { client, keys }: { readonly client: Client; readonly keys: ConfigKeys },
+  { client, keys }: HistoryParts,
   document: ConfigDocument<unknown>,
   options: WaitOptions & { readonly limit: number },
 ): AsyncGenerator<ConfigHistoryEntry, void, void> {
@@ -67,32 +71,24 @@ export function entryOf(document: ConfigDocument<unknown>, kv: KeyValue): Config
   };
 }
 
-/** What must be read to know what a document was after the change of this number. */
-export function changesAfter(keys: ConfigKeys, name: string, number: number): RangeOp {
-  return { type: 'range', ...keys.historyFrom(name, number + 1) };
-}
-
 /**
  * The layers that were another after the change of this number: what they were then; undefined: they were not there. Every change since
- * is undone, so it takes no more of the history than that. Throws `invalid-argument` where that is not kept.
+ * is undone, a page of the history at a time, so it takes no more of it than that. Throws `invalid-argument` where that is not kept.
  */
-export function layersThen(
-  { name, head, layers }: DocumentState,
+export async function layersThen(
+  parts: HistoryParts,
+  state: DocumentState,
   number: number,
-  since: readonly KeyValue[],
-): ReadonlyMap<Scope, Uint8Array | undefined> {
-  if (number > head.number || number < head.first - 1) {
-    throw invalidArgument(
-      `there is no change ${number} of document ${JSON.stringify(name)} to go by`,
-      `a number from ${head.first - 1} to ${head.number}`,
-    );
-  }
-  if (since.length !== head.number - number) {
-    throw new QuorateError('codec', `the history of document ${JSON.stringify(name)} has gaps`);
-  }
+  left: TimeLeft,
+): Promise<ReadonlyMap<Scope, Uint8Array | undefined>> {
+  const { name, head, layers } = state;
+  assertKept(name, head, number);
   const then = new Map<Scope, Uint8Array | undefined>();
-  for (const kv of [...since].reverse()) {
-    for (const { scope, before } of decodeHistory(kv.value).layers) then.set(scope, before);
+  for (let to = head.number; to > number; to -= pageSize) {
+    const from = Math.max(number + 1, to - pageSize + 1);
+    for (const kv of await changesBetween(parts, name, { from, to }, left)) {
+      for (const { scope, before } of decodeHistory(kv.value).layers) then.set(scope, before);
+    }
   }
   for (const [scope, content] of then) {
     if (isSameContent(content, layers.get(scope))) then.delete(scope);
@@ -100,16 +96,42 @@ export function layersThen(
   return then;
 }
 
-/** All layers as they were then. */
-export function stateThen(state: DocumentState, number: number, since: readonly KeyValue[]) {
-  const then = [...layersThen(state, number, since)].map(([scope, content]) => ({ scope, content }));
-  return rolledOut(state.layers, then);
+/** The newest first. What is written there is never written again, so it does not matter when it is read. */
+async function changesBetween(
+  { client, keys }: HistoryParts,
+  name: string,
+  { from, to }: { readonly from: number; readonly to: number },
+  left: TimeLeft,
+): Promise<readonly KeyValue[]> {
+  const read = (range: KeyRange) => readOnly(() => client.store.range(range, left.all()));
+  const { kvs } = await read(keys.historyBetween(name, from, to));
+  if (kvs.length === to - from + 1) return [...kvs].reverse();
+  // Somebody has changed the document meanwhile, and deleted what is too much.
+  const [head] = (await read({ key: keys.head(name) })).kvs;
+  if (head !== undefined) assertKept(name, decodeHead(head.value), from - 1);
+  throw new QuorateError('codec', `the history of document ${JSON.stringify(name)} has gaps`);
 }
 
-/** What makes the document again what it was after that number. */
-export function planRollback(state: DocumentState, number: number, since: readonly KeyValue[]): DocumentPlan {
-  const layers = layersThen(state, number, since);
-  return { name: state.name, layers, told: { rolledBackTo: number } };
+function assertKept(name: string, { first, number: last }: HeadRecord, number: number): void {
+  if (number <= last && number >= first - 1) return;
+  throw invalidArgument(
+    `there is no change ${number} of document ${JSON.stringify(name)} to go by`,
+    `a number from ${first - 1} to ${last}`,
+  );
+}
+
+/** All layers as they were then. */
+export async function stateThen(
+  parts: HistoryParts,
+  state: DocumentState,
+  number: number,
+  left: TimeLeft,
+): Promise<Layers> {
+  const then = [...(await layersThen(parts, state, number, left))];
+  return rolledOut(
+    state.layers,
+    then.map(([scope, content]) => ({ scope, content })),
+  );
 }
 
 function isSameContent(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {

@@ -24,6 +24,8 @@ export interface ChangePlan {
   /** What must hold beside that the documents are as they were read, and what else is written. */
   readonly compare?: readonly Compare[];
   readonly also?: readonly Op[];
+  /** What is written too, as far as there is room in the transaction. */
+  readonly ifRoom?: readonly Op[];
   /** Nobody is given anything new: the schemas need not be asked. */
   readonly isUnchecked?: boolean;
 }

@@ -1,8 +1,8 @@
 import { invalidArgument, shown } from '../../errors.js';
 import { rememberedIds } from '../records/head.js';
 import type { ConfigPolicy } from '../records/policy.js';
+import { mostApprovals } from './limits.js';
 
-const mostApprovals = 16;
 const mostKept = 10_000;
 
 /** The policy with what is given of another. Throws `invalid-argument`. */

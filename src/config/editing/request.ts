@@ -9,11 +9,12 @@ import {
 } from '../../store/index.js';
 import type { ConfigKeys } from '../keys.js';
 import type { Attribution } from '../records/attribution.js';
-import { encodeHead, rememberedIds } from '../records/head.js';
+import { encodeHead, type RecentChange, rememberedIds } from '../records/head.js';
 import { type ChangedLayer, encodeHistory } from '../records/history.js';
 import { encodePolicy } from '../records/policy.js';
 import { encodeRollout } from '../records/rollout.js';
 import type { DocumentState, ReadStates } from './document-state.js';
+import { withRoomFor } from './limits.js';
 import type { ChangePlan, DocumentPlan } from './plan.js';
 
 export interface RequestParts {
@@ -35,7 +36,7 @@ export function requestFor(parts: RequestParts): TxnRequest {
     guards.push(...guardsOf(keys, state, document, read.revision));
     success.push(...changesOf(keys, document), ...recordsOf(parts, state, document));
   }
-  return { compare: guards, success, failure: [] };
+  return withRoomFor({ compare: guards, success, failure: [] }, plan.ifRoom ?? []);
 }
 
 /** Nothing of the document is another than it was read, be it by one of these transactions or by somebody else's hand. */
@@ -89,7 +90,13 @@ function recordsOf({ keys, plan, id, by }: RequestParts, state: DocumentState, d
     ...(document.policy === undefined ? {} : { policy: document.policy }),
     ...(plan.proposal === undefined ? {} : { proposal: plan.proposal }),
   });
-  const recent = [...head.recent, { id, number }].slice(-rememberedIds);
+  const made: RecentChange = {
+    ...{ id, number },
+    ...(plan.proposal === undefined
+      ? {}
+      : { proposal: { author: plan.proposal.author, id: plan.proposal.id } }),
+  };
+  const recent = [...head.recent, made].slice(-rememberedIds);
   return [
     put(keys.history(name, number), history),
     ...(first > head.first

@@ -100,9 +100,11 @@ export function documentsOf(
   seen: ConfigRollout,
   known: readonly ConfigDocument<unknown>[],
 ): readonly ConfigDocument<unknown>[] {
-  const { id, revision, documents } = (seen ?? {}) as Partial<ConfigRollout>;
-  if (typeof id !== 'string' || typeof revision !== 'number' || !Array.isArray(documents)) {
-    throw invalidArgument(`a rollout is ${shown(seen)}`, 'what startRollout, growRollout or rollout gave');
+  const { id, revision, documents, rule } = (seen ?? {}) as Partial<ConfigRollout>;
+  const isOne =
+    typeof id === 'string' && Number.isSafeInteger(revision) && Array.isArray(documents) && isRule(rule);
+  if (!isOne || documents.length === 0) {
+    throw invalidArgument(`a rollout is ${shown(seen)}`, 'what start(), grow() or of() gave');
   }
   return documents.map((name: string) => {
     const found = known.find((document) => document.name === name);
@@ -111,9 +113,15 @@ export function documentsOf(
   });
 }
 
+function isRule(rule: Partial<StoredRule> | undefined): boolean {
+  const { instances, addresses, labels, percent } = rule ?? {};
+  const isListed = [instances, addresses, labels].every(Array.isArray) && typeof percent === 'number';
+  return isListed && labels?.every((one) => typeof one === 'object' && one !== null) === true;
+}
+
 /** It is as it was seen. Throws `conflict`. */
 function standing(seen: ConfigRollout, { name, rollout, revisions }: DocumentState): RolloutRecord {
-  if (rollout?.id === seen.id && revisions.rollout === seen.revision) return rollout;
+  if (rollout?.id === seen.id && revisions.rollout === seen.revision) return whole(seen, rollout);
   const message =
     rollout?.id === seen.id
       ? `the rollout ${seen.id} was changed at revision ${revisions.rollout}, and was seen at ${seen.revision}`
@@ -121,6 +129,18 @@ function standing(seen: ConfigRollout, { name, rollout, revisions }: DocumentSta
   throw new QuorateError('conflict', message, {
     details: { document: name, rollout: rollout?.id, revision: revisions.rollout },
   });
+}
+
+/** It is of all of its documents that it goes on, and ends. */
+function whole(seen: ConfigRollout, rollout: RolloutRecord): RolloutRecord {
+  const { id, documents } = rollout;
+  if (documents.length === seen.documents.length && documents.every((one) => seen.documents.includes(one))) {
+    return rollout;
+  }
+  throw invalidArgument(
+    `the rollout ${id} is of the documents ${documents.join(', ')}`,
+    'what start(), grow() or of() gave',
+  );
 }
 
 /** And approved by as many as the document asks for by now. Throws `conflict` and `review-required`. */

@@ -1,5 +1,6 @@
 import type { ConfigDocument } from '../document.js';
 import { rolledOut } from '../layering.js';
+import type { RolloutRecord } from '../records/rollout.js';
 import { type ConfigInstance, takes } from '../rollout/rule.js';
 import { type Scope, scopesOf } from '../scope.js';
 import { type LiveDocument, rolloutOf } from './live-records.js';
@@ -13,7 +14,7 @@ export interface Standpoint {
 export interface Resolved {
   /** Undefined: there is no such document for it. */
   readonly content: Uint8Array | undefined;
-  /** Id of the rollout that it takes; undefined: it takes none. */
+  /** Id of the rollout that it takes; undefined: it takes none, or one of other scopes alone, which gives it nothing. */
   readonly rollout: string | undefined;
   /** Newest revision of what this came of: of its layers, and of the rollout that it takes. 0 for none. */
   readonly revision: number;
@@ -26,13 +27,19 @@ export function resolve(
   { scope, instance }: Standpoint,
 ): Resolved {
   const rollout = rolloutOf(live);
-  const isTaken = rollout !== undefined && takes(rollout.id, rollout.rule, instance);
+  const theirs = scopesOf(scope);
+  const isTaken = rollout !== undefined && isOf(theirs, rollout) && takes(rollout.id, rollout.rule, instance);
   const standing = new Map([...live.layers].map(([one, { value }]) => [one, value]));
   const layers = isTaken ? rolledOut(standing, rollout.layers) : standing;
-  const revisions = scopesOf(scope).map((one) => live.layers.get(one)?.modRevision ?? 0);
+  const revisions = theirs.map((one) => live.layers.get(one)?.modRevision ?? 0);
   return {
     content: document.contentFor(scope, layers),
     rollout: isTaken ? rollout.id : undefined,
     revision: Math.max(...revisions, isTaken ? (live.rollout?.modRevision ?? 0) : 0),
   };
+}
+
+/** Whether any of what it rolls out is of these scopes. */
+function isOf(scopes: readonly Scope[], { layers }: Pick<RolloutRecord, 'layers'>): boolean {
+  return layers.some(({ scope }) => scopes.includes(scope));
 }

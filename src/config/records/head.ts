@@ -10,7 +10,14 @@ export interface HeadRecord {
   /** Number of the first change whose history is kept. */
   readonly first: number;
   /** The ids of the last changes, the newest last. */
-  readonly recent: readonly { readonly id: string; readonly number: number }[];
+  readonly recent: readonly RecentChange[];
+}
+
+export interface RecentChange {
+  readonly id: string;
+  readonly number: number;
+  /** That it came of: so that nobody proposes it again who was not told that it was published. */
+  readonly proposal?: { readonly author: string; readonly id: string };
 }
 
 export const emptyHead: HeadRecord = { number: 0, first: 1, recent: [] };
@@ -25,8 +32,13 @@ export function decodeHead(bytes: Uint8Array): HeadRecord {
     number: wholeNumber(fields['number']),
     first: wholeNumber(fields['first']),
     recent: list(fields['recent']).map((entry) => {
-      const { id, number } = fieldsOf(entry);
-      return { id: text(id), number: wholeNumber(number) };
+      const { id, number, proposal } = fieldsOf(entry);
+      const known = { id: text(id), number: wholeNumber(number) };
+      return proposal === undefined ? known : { ...known, proposal: namedIn(fieldsOf(proposal)) };
     }),
   }));
+}
+
+function namedIn({ author, id }: Readonly<Record<string, unknown>>) {
+  return { author: text(author), id: text(id) };
 }

@@ -1,4 +1,4 @@
-import type { Scope } from '../scope.js';
+import { checkScope, type Scope } from '../scope.js';
 import { type Attribution, attributionIn } from './attribution.js';
 import { contentBytes, storedContent } from './content.js';
 import { fieldsOf, list, parsedRecord, recordBytes, text, wholeNumber } from './parsing.js';
@@ -38,11 +38,11 @@ export function decodeProposal(bytes: Uint8Array): ProposalRecord {
     const { atMs, reason } = attributionIn({ ...fields, author: '' });
     const layers = list(fields['layers']).map((layer) => {
       const { document, scope, base, content } = fieldsOf(layer);
-      return {
-        ...{ document: text(document), scope: text(scope), base: wholeNumber(base) },
-        content: contentBytes(content),
-      };
+      checkScope(scope);
+      return { document: text(document), scope, base: wholeNumber(base), content: contentBytes(content) };
     });
+    const distinct = new Set(layers.map(({ document, scope }) => JSON.stringify([document, scope])));
+    if (distinct.size === 0 || distinct.size < layers.length) throw new TypeError('no layer, or one twice');
     return { atMs, reason, layers };
   });
 }

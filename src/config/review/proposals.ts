@@ -24,16 +24,21 @@ export interface Reviews {
   readonly proposals: readonly ConfigProposal[];
   /** Votes on what is not there any more. */
   readonly orphans: readonly string[];
+  /** Keys of proposals that cannot be read. */
+  readonly unreadable: readonly Key[];
 }
 
-/** Everything under review, of what stands there. What cannot be read is left out: it approves nothing. */
+/** Everything under review, of what stands there. A vote that cannot be read is left out: it approves nothing. */
 export function reviewsIn(keys: ConfigKeys, kvs: readonly KeyValue[]): Reviews {
   const proposals: ConfigProposal[] = [];
   const votes: StandingVote[] = [];
+  const unreadable: Key[] = [];
+  const standing: ReviewedKey[] = [];
   for (const { key, value, modRevision: revision } of kvs) {
     const parsed = keys.parseReview(key);
     if (parsed === undefined) continue;
     const { proposal } = parsed;
+    if (parsed.kind === 'proposal') standing.push(proposal);
     try {
       if (parsed.kind === 'proposal') {
         proposals.push({ ...decodeProposal(value), ...proposal, revision, votes: [] });
@@ -43,6 +48,7 @@ export function reviewsIn(keys: ConfigKeys, kvs: readonly KeyValue[]): Reviews {
       }
     } catch {
       // Written by another program.
+      if (parsed.kind === 'proposal') unreadable.push(key);
     }
   }
   return {
@@ -54,8 +60,9 @@ export function reviewsIn(keys: ConfigKeys, kvs: readonly KeyValue[]): Reviews {
         .map(({ vote }) => vote),
     })),
     orphans: votes
-      .filter((one) => !proposals.some((proposal) => isSame(one.proposal, proposal)))
+      .filter((one) => !standing.some((proposal) => isSame(one.proposal, proposal)))
       .map(({ key }) => key),
+    unreadable,
   };
 }
 
@@ -68,7 +75,7 @@ interface StandingVote {
 }
 
 /** Two authors may have proposals of one id. */
-function isSame(one: ReviewedKey, other: ReviewedKey): boolean {
+export function isSame(one: ReviewedKey, other: ReviewedKey): boolean {
   return one.id === other.id && one.author === other.author;
 }
 

@@ -1,8 +1,9 @@
-import { QuorateError } from '../../errors.js';
+import { invalidArgument, QuorateError } from '../../errors.js';
 import { compare, getPrefix, prefixRange, remove } from '../../store/index.js';
 import type { ConfigDocument } from '../document.js';
 import type { ReadStates } from '../editing/document-state.js';
 import { byDocument, contentsOf, type ReadyEdit, reviewRequired, stateOf } from '../editing/edits.js';
+import { mostApprovals } from '../editing/limits.js';
 import type { ChangePlan } from '../editing/plan.js';
 import { planRollout } from '../editing/rollouts.js';
 import type { ConfigKeys } from '../keys.js';
@@ -31,16 +32,19 @@ export interface PublicationParts {
 /**
  * The change that a proposal is, if it stands as it was seen and as many as each of its documents asks for have approved it, and
  * nobody rejects it. What was judged is guarded: the proposal and the approvals by their revisions, and by the whole of the
- * reviews having nothing newer, what nobody had said then. Throws `conflict` and `review-required`.
+ * reviews having nothing newer, what nobody had said then. As many approvals count, and are written down, as a policy can ask for.
+ * Throws `conflict` and `review-required`; `codec` for a proposal that cannot be read.
  */
 export function planPublication(
   { keys, seen, documents, rule, made }: PublicationParts,
   read: ReadStates,
 ): ChangePlan {
-  const { proposals, orphans } = reviewsIn(keys, read.extra[0] ?? []);
+  const { proposals, orphans, unreadable } = reviewsIn(keys, read.extra[0] ?? []);
+  if (unreadable.includes(keys.proposal(seen.author, seen.id))) throw cannotBeRead(seen);
   const proposal = proposals.find(({ id, author }) => id === seen.id && author === seen.author);
   if (proposal === undefined || proposal.revision !== seen.revision) throw isAnother(seen, proposal);
-  const approvals = approvalsOf(proposal);
+  assertDocuments(proposal, documents);
+  const approvals = approvalsOf(proposal).slice(0, mostApprovals);
   const rejection = proposal.votes.find(({ verdict }) => verdict === 'reject');
   if (rejection !== undefined) throw rejected(proposal, rejection.author);
   const edits = editsOf(proposal, documents);
@@ -66,10 +70,8 @@ export function planPublication(
       ...guards,
       compare.mod(prefixRange(keys.reviews), 'less', read.revision + 1),
     ],
-    also: [
-      remove(keys.proposal(proposal.author, proposal.id)),
-      ...[...voters, ...orphans.slice(0, mostOrphans)].map((key) => remove(key)),
-    ],
+    also: [remove(keys.proposal(proposal.author, proposal.id))],
+    ifRoom: [...voters, ...orphans.slice(0, mostOrphans)].map((key) => remove(key)),
   };
 }
 
@@ -90,6 +92,15 @@ function editsOf(
   });
 }
 
+/** Those who call name the documents by what they say that they have seen. */
+function assertDocuments(proposal: ConfigProposal, documents: readonly ConfigDocument<unknown>[]): void {
+  const names = new Set(proposal.layers.map(({ document }) => document));
+  const isOfThese = documents.length === names.size && documents.every(({ name }) => names.has(name));
+  if (isOfThese) return;
+  const what = `the proposal ${proposal.id} is of the documents ${[...names].join(', ')}`;
+  throw invalidArgument(what, 'a proposal as propose() or list() gave it');
+}
+
 /** What was approved was made from this, and replaces nothing else. */
 function assertBases(proposal: ConfigProposal, read: ReadStates): void {
   for (const { document, scope, base } of proposal.layers) {
@@ -103,6 +114,11 @@ function assertBases(proposal: ConfigProposal, read: ReadStates): void {
 function isAnother({ id }: { readonly id: string }, found: ConfigProposal | undefined): QuorateError {
   const what = found === undefined ? 'is not there any more' : `is another since revision ${found.revision}`;
   return new QuorateError('conflict', `the proposal ${id} ${what}`, { details: { proposal: id } });
+}
+
+function cannotBeRead({ id }: { readonly id: string }): QuorateError {
+  const message = `the proposal ${id} cannot be read: was it written by another program?`;
+  return new QuorateError('codec', message, { details: { proposal: id } });
 }
 
 function rejected({ id }: ConfigProposal, by: string): QuorateError {
