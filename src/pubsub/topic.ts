@@ -1,3 +1,26 @@
+/**
+ * A durable log in partitions, which groups of consumers and single readers go through, each at its own pace.
+ *
+ * **Protocol.** The keys are listed in topic/keys.ts. What stands in the log are *frames*: what one publisher puts into one partition in
+ * one revision. The place of a message is (revision, index in the frame), so the log of a partition is in the order of revisions.
+ * - publish: `IF mod(h) = as known THEN put m/…`, on a lane, one group at a time (topic/publishing/publish-pipeline.ts).
+ * - read: pages out of the store, then a watch; one revision divides them (topic/reading/partition-reader.ts).
+ * - a group: members on leases, who each work out the same assignment (topic/group/membership.ts); owners of partitions
+ *   (topic/group/claims.ts), who alone write the cursor (topic/group/cursor-writer.ts), unless somebody seeks (topic/group/moving.ts).
+ * - retention: one keeper removes the beginning of partitions, and says in the same revision what is gone (topic/retention/keeper.ts).
+ *
+ * **Who waits for what.** Publishers wait for the group before of their own object. Readers and groups only read the log, so nobody
+ * waits for them, retention included. A member waits until the owner before it has let go, or its lease has ended.
+ *
+ * **When things go wrong.** Each of these files says it for what it does. In short:
+ * - *Reply lost*: a message is in the log once or not at all; a claim, a cursor or a removal is looked at again before anything is built on it.
+ * - *Session lost*: messages, cursors and dead letters are on no lease. A member, what it owns and the keeper's place go with the
+ *   lease; what was not acknowledged is handed out again by the next owner.
+ * - *Process pauses*: what it sends when it wakes is compared with its term, and refused if that has passed. A publish that meets a
+ *   head which has moved on is refused too, and put behind that.
+ * - *History compacted*: no message is lost by it, since nothing in the log is kept as history. What was being read as of an older
+ *   revision is read anew; only the fate of a write whose reply was lost as well may stay `unknown`.
+ */
 import { invalidArgument, QuorateError, shown } from '../errors.js';
 import { checkCodec, checkSchema, Payloads } from '../payload/index.js';
 import {

@@ -11,6 +11,9 @@
  *   waits for any of a frame its commit is given up, and the store sees to it that it is not applied long after. Calls after
  *   that do not wait for its fate, so of all messages that one alone may come after later ones.
  * - *The frame is too large for this server*: it was not applied; smaller ones are sent.
+ * - *A session is lost*: only what is published under a guard of that session asks for it, and is refused.
+ * - *The process pauses*: what waits is sent when it wakes, unless its caller's time is over by then.
+ * - *History compacted*: matters only where a reply was lost too: what the store cannot find out any more is `unknown`.
  */
 import { isQuorateError, QuorateError } from '../../errors.js';
 import { commitUnder } from '../../guard/index.js';

@@ -1,6 +1,9 @@
 /**
  * A topic is made by whoever uses it first: `IF create(t) = 0 THEN put t, put h, put s/1 ELSE get t, get h`. How many
  * partitions it has is never changed, since the partition of a key would be another one, and with it the order.
+ *
+ * Reply lost, whatever became of history: who opens it again finds what it made itself. None of the keys is on a lease, so neither a
+ * lost session nor a pause touches them.
  */
 import { QuorateError } from '../../errors.js';
 import type { WaitOptions } from '../../runtime/index.js';

@@ -5,6 +5,12 @@
  *
  * The cursor is read in the revision of the claim. Nobody owned the partition just before, so no cursor of an earlier owner can
  * be written any more, and none is read too early. An owner's key goes when it is given up, or with the session of a dead owner.
+ *
+ * - *Reply lost*: the exactly-once store finds out, as long as the session lives. Where it cannot tell (history was compacted), the
+ *   member finds its own name among the owners, and reads the cursor under that term (membership.ts).
+ * - *Session lost*: refused, since the member's key was on its lease; what was claimed before goes with that too.
+ * - *This process pauses*: a claim that arrives late is of the member that it names, or refused with it. Giving up is guarded by the
+ *   term, and may be repeated.
  */
 import type { Client, Session } from '../../../session/index.js';
 import { compare, get, type KeyValue, put, remove, txnOf } from '../../../store/index.js';

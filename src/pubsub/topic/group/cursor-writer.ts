@@ -7,6 +7,11 @@
  * One write at a time; what is acknowledged meanwhile is in the next one. Refused, the partition has another owner, or
  * somebody moved the cursor: this owner is over, and whatever it has not written is handed out again by the next. The same where
  * nobody can tell whether the write took effect: the cursor is read again before anything else is done.
+ *
+ * - *Reply lost*: the exactly-once store finds out, and what was acknowledged is confirmed then. History compacted meanwhile: it may
+ *   not be able to, and the acknowledgements fail with outcome `unknown`.
+ * - *Session lost, this process pauses*: the owner's key goes with the lease, and its create revision does not come again: what is
+ *   written after that is refused, and the acknowledgements with it.
  */
 
 import { isPassing, isQuorateError, QuorateError } from '../../../errors.js';

@@ -1,6 +1,15 @@
 /**
  * One life of a member: from its key to the end of its session, or to its leaving. It looks at the members and the owners,
  * works out who is to own what (assignment.ts), claims what is its own as soon as nobody owns it, and gives up what is not.
+ *
+ * - *Reply lost*: an owner's key with this member's name that it knows nothing of is a claim whose answer never came: it reads the
+ *   cursor under that term, and works on it or gives it up. What is left of these as it leaves is looked for and taken away.
+ * - *Session lost*: this life is over. Handlers are told by their signals, nothing of it is acknowledged any more, and the keys go with
+ *   the lease. consumer.ts begins the next life once all handlers have ended.
+ * - *This process pauses*: the same, if it outlasts the lease: handlers are told as soon as it runs again, and what they acknowledge
+ *   before that is refused by the term (cursor-writer.ts). Others have owned its partitions since the lease ended.
+ * - *Watch cut, history compacted*: members and owners are read anew (group-view.ts). What is owned is worked on meanwhile; nothing is
+ *   claimed or given up until they are known.
  */
 import { isQuorateError, QuorateError } from '../../../errors.js';
 import { Backoff, sharedController, sleep } from '../../../runtime/index.js';

@@ -6,6 +6,11 @@
  * partition: `put g/<group>/s/<partition>` instead, which tells the owner of that one alone.
  *
  * *Resume*, after a stop: `IF mod(c/…) = as read THEN put c/…, put g/<group>/s/<partition>`; refused, it is read again.
+ *
+ * Neither needs a session. *Reply lost*: the exactly-once store finds out; where it cannot (the wait ended, or history was compacted),
+ * the caller is told `unknown`, and may call again: to seek again is to begin there again, and to resume what goes on is to do nothing.
+ * *The process pauses*: a seek takes effect when it arrives; once nobody waits for it the store sees to it that it does not do so long
+ * after. An owner that has not heard of a move is refused at its next write.
  */
 import { Backoff, sleep } from '../../../runtime/index.js';
 import type { Client } from '../../../session/index.js';

@@ -13,7 +13,8 @@
  *
  * - *Reply lost*: the lane finds out whether the group was applied, and never applies it twice.
  * - *This process pauses*: refused if the segment was closed meanwhile, which changes nothing but its keys.
- * - *Session lost, watch cut, history compacted*: nothing here depends on them but the lane, see there.
+ * - *Session lost, watch cut*: nothing here depends on them. The lane has a lease of its own, and is opened anew when that has ended.
+ * - *History compacted*: matters only to a group whose reply was lost: what was sent of it is `unknown` if the lane cannot tell any more.
  * - *The caller stops waiting*: what was not sent is dropped; what was sent may still be applied (`unknown`).
  */
 

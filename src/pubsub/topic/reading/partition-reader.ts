@@ -5,6 +5,10 @@
  * more says up to which revision. As soon as that is covered, frames come from the watch (tail.ts). A cut of the watch, or a
  * reader that is too slow for it, sends it back to pages. Where one source ends and the other begins is one revision, so
  * nothing is given twice and nothing is left out.
+ *
+ * Nothing is written and no session is needed. *Reply lost*: read again. *The process pauses, a watch is cut*: back to pages, from
+ * where it was. *History compacted*: the log is not history, and the watch begins anew at what is there now; so only retention makes a
+ * gap.
  */
 import type { Client } from '../../../session/index.js';
 import { decodeFrame, type FramedMessage } from '../frame.js';

@@ -11,7 +11,13 @@
  * one revision, and whatever is put later is put later in the log too. Two keepers at a time would refuse each other.
  *
  * Retention does not ask how far groups have come: it wins over slow ones, which are told what they miss. A closed segment of
- * which nothing is left goes too: `IF every partition has nothing in it THEN delete s/<segment>`.
+ * which nothing is left goes too: `IF create(k) = my term, every partition has nothing in it THEN delete s/<segment>`.
+ *
+ * - *Reply lost*: of standing, `k` is read: this process's name on this session's lease is its own win. Of a removal whose fate
+ *   nobody can tell, the term is forgotten: `k` and `b/` are read again before anything else is removed.
+ * - *Session lost*: `k` goes with its lease, and whoever looks next stands. Until then nothing is removed, which harms nobody.
+ * - *This process pauses*: what it sends when it wakes is refused by its term, or by what another has removed meanwhile.
+ * - *History compacted*: names are listed as they are now, so it does not matter.
  */
 import { isPermanent, QuorateError } from '../../../errors.js';
 import { sharedController, sleep } from '../../../runtime/index.js';
