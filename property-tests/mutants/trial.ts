@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type Failure, invariantNamed } from '../support/failure.js';
 import { chunksOf } from '../support/jobs.js';
 import type { Property } from '../support/property.js';
@@ -40,7 +41,7 @@ interface Attempt {
 export async function tryMutant(mutant: Mutant, property: Property, options: TrialOptions): Promise<Trial> {
   let workspace: Workspace;
   try {
-    workspace = new Workspace(options.root, mutant);
+    workspace = await Workspace.of(options.root, mutant, options.properties);
   } catch (error) {
     return { mutant, killedBy: undefined, runs: [], complaint: (error as Error).message };
   }
@@ -69,7 +70,8 @@ async function attempt(
   { properties, stuckAfterMs, budget }: TrialOptions,
   seed: number,
 ): Promise<Attempt> {
-  const worker = new WorkerProcess({ root: workspace.root, properties });
+  const compiled = join(workspace.root, properties.replace(/\.ts$/, '.js'));
+  const worker = new WorkerProcess({ root: workspace.root, properties: compiled, isCompiled: true });
   const { module } = property;
   try {
     for (const { runsBefore, ...chunk } of chunksOf(module, budget, seed)) {

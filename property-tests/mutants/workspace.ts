@@ -1,34 +1,57 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import type { Mutant } from './mutant.js';
-
-const copied = ['src', 'property-tests', 'package.json', 'tsconfig.json'];
-const leftOut = /\/property-tests\/failures$/;
 
 /** The mutant does not fit the sources any more. */
 export class StaleMutant extends Error {
   override readonly name = 'StaleMutant';
 }
 
-/** A copy of the repository with the mutant planted in it. */
+/**
+ * The sources with the mutant planted in them, compiled into a folder of its own. As a few large files: to load the many small ones of
+ * the sources takes longer than most mutants live.
+ */
 export class Workspace {
   readonly root: string;
 
-  constructor(root: string, mutant: Mutant) {
-    this.root = mkdtempSync(join(tmpdir(), 'quorate-mutant-'));
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  /** `properties`: the file of properties, relative to the root. Throws {@link StaleMutant}, and what the compiler says. */
+  static async of(root: string, mutant: Mutant, properties: string): Promise<Workspace> {
+    const contents = patchedText(root, mutant);
+    const workspace = new Workspace(mkdtempSync(join(tmpdir(), 'quorate-mutant-')));
     try {
-      const patched = patchedText(root, mutant);
-      for (const name of copied) {
-        cpSync(join(root, name), join(this.root, name), {
-          recursive: true,
-          filter: (path) => !leftOut.test(path),
-        });
-      }
-      symlinkSync(join(root, 'node_modules'), join(this.root, 'node_modules'), 'dir');
-      writeFileSync(join(this.root, mutant.file), patched);
+      await build({
+        absWorkingDir: root,
+        entryPoints: ['property-tests/support/worker.ts', properties],
+        outbase: root,
+        outdir: workspace.root,
+        bundle: true,
+        // The worker and the properties have what both use in common.
+        splitting: true,
+        format: 'esm',
+        platform: 'node',
+        target: 'node20',
+        packages: 'external',
+        keepNames: true,
+        logLevel: 'silent',
+        plugins: [
+          {
+            name: 'plant',
+            setup: ({ onLoad }) =>
+              onLoad({ filter: exactly(join(root, mutant.file)) }, () => ({ contents, loader: 'ts' })),
+          },
+        ],
+      });
+      writeFileSync(join(workspace.root, 'package.json'), '{ "type": "module" }');
+      symlinkSync(join(root, 'node_modules'), join(workspace.root, 'node_modules'), 'dir');
+      return workspace;
     } catch (error) {
-      this.remove();
+      workspace.remove();
       throw error;
     }
   }
@@ -47,4 +70,8 @@ export function patchedText(root: string, { file, find, replace }: Mutant): stri
     );
   }
   return parts.join(replace);
+}
+
+function exactly(path: string): RegExp {
+  return new RegExp(`^${path.replace(/[^\w/]/g, '\\$&')}$`);
 }

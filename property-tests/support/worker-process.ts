@@ -10,8 +10,10 @@ const graceMs = 5_000;
 const longestStderr = 4_000;
 
 export interface WorkerOptions {
-  /** The repository, or a copy of it: `property-tests/support/worker.ts` in there is what runs. */
+  /** The repository, or what was compiled of it: `property-tests/support/worker.ts` in there, or `.js`, is what runs. */
   readonly root: string;
+  /** Default: false. */
+  readonly isCompiled?: boolean | undefined;
   /** The file of properties. */
   readonly properties: string;
 }
@@ -22,10 +24,11 @@ export class WorkerProcess {
   #stderr = '';
   #isAlive = true;
 
-  constructor({ root, properties }: WorkerOptions) {
-    this.#child = fork(join(root, 'property-tests', 'support', 'worker.ts'), [properties], {
+  constructor({ root, properties, isCompiled = false }: WorkerOptions) {
+    const worker = isCompiled ? 'worker.js' : 'worker.ts';
+    this.#child = fork(join(root, 'property-tests', 'support', worker), [properties], {
       cwd: root,
-      execArgv: ['--import', 'tsx', '--no-warnings'],
+      execArgv: isCompiled ? [] : ['--import', 'tsx', '--no-warnings'],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
