@@ -16,7 +16,7 @@ const ofDeadLetters: readonly Mutant[] = [
     file: heldJob,
     find: 'put(keys.deadLetter(id), encodeDeadLetter(letter)),',
     replace:
-      '...(await store.txn(txnOf({ success: [put(keys.deadLetter(id), encodeDeadLetter(letter))] })), []),',
+      '...(await store.txn({ compare: [], success: [put(keys.deadLetter(id), encodeDeadLetter(letter))], failure: [] }), []),',
     story:
       'Queues that copy to a dead-letter queue and then delete: between the two the job is in both, or comes back',
     killedBy,
@@ -100,7 +100,7 @@ const ofResults: readonly Mutant[] = [
     file: heldJob,
     find: "return attempt(cleanUp, await this.#resultOf({ status: 'completed', value: result }, limits));",
     replace: `const kept = await this.#resultOf({ status: 'completed', value: result }, limits);
-        if (kept.length > 0) await this.#context.store.txn(txnOf({ success: kept }));
+        if (kept.length > 0) await this.#context.store.txn({ compare: [], success: kept, failure: [] });
         return attempt(cleanUp, []);`,
     story: 'Any queue whose result is stored before the job is done: the result of a run that did not count',
     killedBy,
@@ -191,7 +191,7 @@ const ofFollowUps: readonly Mutant[] = [
     file: heldJob,
     find: 'admission = followUps && (await this.#context.followUps.admit(followUps, limits));',
     replace: `admission = followUps && (await this.#context.followUps.admit(followUps, limits));
-        if (admission) admission = { ...admission, puts: (await this.#context.store.txn(txnOf({ success: admission.puts })), []) };`,
+        if (admission) admission = { ...admission, puts: (await this.#context.store.txn({ compare: [], success: admission.puts, failure: [] }), []) };`,
     story:
       'Any queue without transactions: enqueue, then acknowledge. What fails in between is done twice, with all that follows from it',
     killedBy,
@@ -218,7 +218,7 @@ const ofFollowUps: readonly Mutant[] = [
   },
   {
     name: 'gate-refusal-taken-for-done',
-    file: heldJob,
+    file: 'src/queues/worker/acknowledgement.ts',
     find: 'return parts.gate?.succeeded === false ? undefined : parts.user.succeeded',
     replace: 'return parts.user.succeeded',
     story: 'The outer transaction succeeded, so the inner one is believed to have',

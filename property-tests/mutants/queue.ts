@@ -226,7 +226,7 @@ const ofWorkers: readonly Mutant[] = [
   {
     name: 'lost-reply-taken-for-a-refusal',
     file: heldJob,
-    find: 'throw this.#uncertain && !isKnown ? this.#unknown() : this.fenced();',
+    find: 'throw this.isUncertain && !isKnown ? this.#unknown() : this.fenced();',
     replace: 'throw this.fenced();',
     story:
       "etcd's Go recipe Queue: a delete whose reply was lost counts as failed (deleteRevKey), though it was done",

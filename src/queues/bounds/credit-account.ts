@@ -13,7 +13,7 @@
  * - *This process pauses*: credit that was given to others meanwhile is gone from `g`, which refuses the group; it asks again.
  * - *Watch cut*: `g` is read where it stands again.
  */
-import { type ErrorCode, QuorateError } from '../../errors.js';
+import { QuorateError } from '../../errors.js';
 import { linkedSignal, sharedController, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
 import {
@@ -28,7 +28,6 @@ import {
   txnOf,
 } from '../../store/index.js';
 import type { HubItem, Subscription } from '../../watch/index.js';
-import { Candidacy } from '../dispatch/candidacy.js';
 import type { QueueKeys } from '../keys.js';
 import { leaveBehindNothing } from '../leave-behind-nothing.js';
 import { firstOf } from '../reading/first-of.js';
@@ -41,16 +40,9 @@ import {
   leastGrant,
 } from '../records/index.js';
 import { accountKey } from './credit-keys.js';
+import { standForDispatcher } from './producer-candidacy.js';
 
 const callTimeoutMs = 10_000;
-/** Of the dispatcher, while a producer is it. */
-const mirror = 20_000;
-
-/** What befalls whoever dispatches and passes: it stands again, and who waits for room learns of it by its own requests. */
-const passing: readonly ErrorCode[] = [
-  ...(['unavailable', 'unreachable', 'timeout', 'compacted', 'no-space'] as const),
-  ...(['session-lost', 'fenced', 'closed', 'aborted'] as const),
-];
 
 /** The part of a group that pays for it. */
 export interface Spending {
@@ -85,7 +77,6 @@ export class CreditAccount {
   /** What it puts first has its answer, if it was sent. */
   #opened: Promise<void> | undefined;
   readonly #waiting = new Set<() => void>();
-  readonly #warnedOf = new Set<ErrorCode>();
 
   private constructor(client: Client, keys: QueueKeys, session: Session) {
     this.#client = client;
@@ -271,11 +262,10 @@ export class CreditAccount {
       throw new QuorateError('session-lost', 'the session ended before the producer could open its account');
     }
     this.#demandMod = revision;
-    this.#candidacy = new Candidacy({
-      ...{ client: this.#client, keys: this.#keys, session, worker: this.#name, mirror },
-      onChange: () => {},
-      onError: (error) => this.#troubled(error),
-    }).run(this.signal);
+    this.#candidacy = standForDispatcher(
+      { client: this.#client, keys: this.#keys, session, worker: this.#name },
+      this.signal,
+    );
   }
 
   /** For as long as the session lives: a deletion must not overtake what it is to delete. */
@@ -292,16 +282,6 @@ export class CreditAccount {
     });
     const limits = { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY };
     return this.#client.store.txn(request, limits);
-  }
-
-  /** It dispatches for everybody, and has no events: what does not pass by itself is not to go unheard. */
-  #troubled(error: QuorateError): void {
-    if (passing.includes(error.code) || this.#warnedOf.has(error.code)) return;
-    this.#warnedOf.add(error.code);
-    process.emitWarning(
-      `a producer of the bounded queue ${this.#keys.prefix} could not dispatch, and tries again: ${error.code}, ${error.message}`,
-      { type: 'QuorateDispatchWarning', code: 'QUORATE_DISPATCH' },
-    );
   }
 
   #watch(): Promise<void> {

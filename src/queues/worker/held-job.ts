@@ -21,36 +21,22 @@
  *   acknowledgement of a worker that was thought dead is as good as any.
  * - *Cancelled from outside*: the item is gone, so all of these are refused; told of it, none is sent.
  */
-import { isPassing, isPassingRead, isQuorateError, QuorateError } from '../../errors.js';
-import {
-  Backoff,
-  linkedSignal,
-  type Runtime,
-  sleep,
-  TimeLeft,
-  type WaitOptions,
-  waitFor,
-} from '../../runtime/index.js';
+import { isQuorateError, QuorateError } from '../../errors.js';
+import { type Runtime, type WaitOptions, waitFor } from '../../runtime/index.js';
 import {
   type CallOptions,
   compare,
-  get,
-  type Key,
   type LeaseId,
-  nested,
   type Op,
-  type OpReply,
   put,
   remove,
   type Store,
   type TxnReply,
-  type TxnRequest,
-  txnOf,
 } from '../../store/index.js';
 import type { TaskFacts } from '../conditions/task-facts.js';
 import type { ExpiringLeases } from '../expiring-leases.js';
-import type { ItemId, QueueKeys } from '../keys.js';
-import type { Admission, FollowUps, PreparedFollowUps } from '../producer/follow-up.js';
+import type { QueueKeys } from '../keys.js';
+import type { Admission, FollowUps } from '../producer/follow-up.js';
 import { firstOf } from '../reading/first-of.js';
 import {
   type AssignedJob,
@@ -61,27 +47,26 @@ import {
 } from '../records/index.js';
 import { shortened } from '../results/reasons.js';
 import { encodeResult, type ResultRecord } from '../results/result-record.js';
+import {
+  type Acknowledged,
+  type Acknowledgement,
+  acknowledging,
+  answerOf,
+  custodyAfter,
+  partsOf,
+  withoutReplies,
+} from './acknowledgement.js';
+import {
+  type Attempt,
+  type Attempting,
+  type Custody,
+  sendUntilDecided,
+  type Undecided,
+} from './parting-attempt.js';
 import type { RecordLedger } from './record-ledger.js';
 
-const retryDelay = { firstMs: 20, longestMs: 1_000 };
-/** Leases found gone one after another, before it is told: the lease may be one of the caller's own operations. */
-const mostLeases = 3;
 /** For a dead letter that has no room for more: in JSON, a byte may take six. */
 const shortReasonBytes = 64;
-
-/** Where a job in hand stands. */
-export type Custody =
-  | 'held'
-  /** A transaction that parts with it is under way. */
-  | 'settling'
-  | 'acknowledged'
-  | 'given-back'
-  /** In the dead letters, by this worker. */
-  | 'dead'
-  /** Somebody cancelled it. */
-  | 'cancelled'
-  /** It was taken from this worker, or deleted. */
-  | 'superseded';
 
 export interface HeldJobContext {
   readonly store: Store;
@@ -96,46 +81,22 @@ export interface HeldJobContext {
   readonly onSettled: (job: HeldJob) => void;
 }
 
-/** What happens in the revision of an acknowledgement. */
-export interface Acknowledgement {
-  readonly user?: Partial<TxnRequest> | undefined;
-  readonly followUps?: PreparedFollowUps | undefined;
-  /** Encoded; kept if it was asked for. */
-  readonly result?: Uint8Array | undefined;
-}
-
-export interface Acknowledged extends TxnReply {
-  /** Of its follow-ups, in order. */
-  readonly ids: readonly ItemId[];
-}
-
 /** Why a job is given up for good. */
 export type Verdict = Pick<DeadLetterRecord, 'cause' | 'reason' | 'failures'>;
 
-/** What one attempt sends beside the guards, and what its reply means. */
-interface Attempt {
-  readonly success: readonly Op[];
-  /** Undefined: nothing was applied, and another attempt is to be made. */
-  readonly custodyAfter: (reply: TxnReply) => Custody | undefined;
-}
-
-/** Makes one, after what it needs first. `cleanUp`: deletions that may travel along. */
-type Attempting = (cleanUp: readonly Op[], limits: WaitOptions) => Attempt | Promise<Attempt>;
-
-export class HeldJob {
+export class HeldJob implements Undecided {
   readonly assigned: AssignedJob;
   readonly record: string;
   /** Absent until it was read, for a long one. */
   payload: Uint8Array | undefined;
   /** This holder may have put `P/X`. */
   hasProgress = false;
+  isUncertain = false;
   readonly #context: HeldJobContext;
   /** Called once, when this worker is rid of it. */
   onSettled: (() => void) | undefined;
   #custody: Custody = 'held';
   #settling: Promise<unknown> | undefined;
-  /** An attempt to part with it may have been applied. */
-  #uncertain = false;
   #cancelled: QuorateError | undefined;
 
   constructor(assigned: AssignedJob, record: string, context: HeldJobContext) {
@@ -193,6 +154,7 @@ export class HeldJob {
     options: CallOptions,
   ): Promise<Acknowledged> {
     let admission: Admission | undefined;
+    const hasUser = user !== undefined;
     const attempt = (cleanUp: readonly Op[], resultPuts: readonly Op[]): Attempt => {
       const success = [
         ...this.#ended(),
@@ -202,29 +164,16 @@ export class HeldJob {
         ...(admission?.puts ?? []),
         ...(user?.success ?? []),
       ];
-      const admitted =
-        admission === undefined
-          ? success
-          : [nested({ compare: admission.compare, success, failure: admission.failure })];
       return {
-        success: user === undefined ? admitted : [nested({ ...user, success: admitted })],
-        custodyAfter: (applied) => {
-          const parts = this.#partsOf(applied, user !== undefined, admission !== undefined);
-          return parts.gate?.succeeded === false ? undefined : parts.user.succeeded ? 'acknowledged' : 'held';
-        },
+        success: acknowledging(success, admission, user),
+        custodyAfter: (applied) => custodyAfter(partsOf(applied, hasUser, admission !== undefined)),
       };
     };
     const reply = await this.#settle(options, async (cleanUp, limits) => {
       admission = followUps && (await this.#context.followUps.admit(followUps, limits));
       return attempt(cleanUp, await this.#resultOf({ status: 'completed', value: result }, limits));
     });
-    const { user: own, gate } = this.#partsOf(reply, user !== undefined, admission !== undefined);
-    const { replies } = gate ?? own;
-    const ownFrom = own.succeeded ? replies.length - (user?.success?.length ?? 0) : 0;
-    return {
-      ...{ revision: reply.revision, succeeded: own.succeeded, replies: replies.slice(ownFrom) },
-      ids: own.succeeded ? (admission?.ids ?? []) : [],
-    };
+    return answerOf(reply, admission, user);
   }
 
   /**
@@ -344,15 +293,6 @@ export class HeldJob {
     return [put(keys.result(id), encodeResult(record), { lease })];
   }
 
-  #partsOf(
-    reply: TxnReply,
-    hasUser: boolean,
-    hasGate: boolean,
-  ): { user: { succeeded: boolean; replies: readonly OpReply[] }; gate: TxnPart | undefined } {
-    const user: TxnPart | TxnReply = hasUser ? partOf(reply.replies[0]) : reply;
-    return { user, gate: hasGate && user.succeeded ? partOf(user.replies[0]) : undefined };
-  }
-
   #settle(options: CallOptions, attempt: Attempting): Promise<TxnReply> {
     if (this.#custody === 'superseded' || this.#custody === 'cancelled') return Promise.reject(this.fenced());
     if (this.#custody !== 'held') {
@@ -371,12 +311,12 @@ export class HeldJob {
     let settled: { reply: TxnReply; custody: Custody } | undefined;
     try {
       try {
-        settled = await this.#send(options, attempt, cleanUp);
+        settled = await sendUntilDecided(this, this.#context, options, attempt, cleanUp);
       } catch (error) {
         if (cleanUp.length === 0 || !isTooMuch(error)) throw error;
         ledger.cleaned(cleanUp, false);
         cleanUp = [];
-        settled = await this.#send(options, attempt, cleanUp);
+        settled = await sendUntilDecided(this, this.#context, options, attempt, cleanUp);
       }
     } finally {
       const custody = settled?.custody ?? 'held';
@@ -388,58 +328,7 @@ export class HeldJob {
     if (reply.succeeded) return reply;
     const isGone = firstOf(reply.replies[0]) === undefined;
     const isKnown = this.#cancelled !== undefined || !isGone;
-    throw this.#uncertain && !isKnown ? this.#unknown() : this.fenced();
-  }
-
-  /** Repeats it until it is decided, or may not be repeated. */
-  async #send(
-    options: CallOptions,
-    attempt: Attempting,
-    cleanUp: readonly Key[],
-  ): Promise<{ reply: TxnReply; custody: Custody }> {
-    const { keys, store, runtime, leases, signal } = this.#context;
-    const { id } = this.assigned;
-    const left = new TimeLeft(runtime, options, `ending job ${id}`);
-    let backoff: Backoff | undefined;
-    let leasesGone = 0;
-    for (;;) {
-      let isSent = false;
-      try {
-        const limits = left.forRequest();
-        const made = attempt(
-          cleanUp.map((record) => remove(record)),
-          limits,
-        );
-        // Most need nothing first.
-        const { success, custodyAfter } = made instanceof Promise ? await made : made;
-        const request = txnOf({
-          compare: this.guards,
-          success,
-          failure: [get(keys.item(id), { keysOnly: true }), get(keys.generation(id), { keysOnly: true })],
-        });
-        isSent = true;
-        const reply = await store.txn(request, limits);
-        const custody = reply.succeeded ? custodyAfter(reply) : 'superseded';
-        if (custody !== undefined) return { reply, custody };
-        continue;
-      } catch (error) {
-        const unknown = isSent && isQuorateError(error) && error.outcome === 'unknown';
-        this.#uncertain ||= unknown;
-        if (isQuorateError(error, 'lease-not-found') && this.isResultWanted && leasesGone < mostLeases) {
-          leasesGone += 1;
-          leases.forget();
-          continue;
-        }
-        const mayRepeat =
-          !signal.aborted && options.signal?.aborted !== true && options.timeoutMs === undefined;
-        const isMomentary = unknown || (isSent ? isPassing(error) : mayPass(error));
-        if (!mayRepeat || !isMomentary) throw this.#uncertain ? asUnknown(error) : error;
-      }
-      backoff ??= new Backoff(runtime, retryDelay);
-      const until = linkedSignal(signal, options.signal);
-      await sleep(runtime, backoff.nextMs(), { signal: until.signal }).catch(() => {});
-      until.unlink();
-    }
+    throw this.isUncertain && !isKnown ? this.#unknown() : this.fenced();
   }
 
   #unknown(): QuorateError {
@@ -453,29 +342,7 @@ export class HeldJob {
 
 const asAcknowledged = (): Custody => 'acknowledged';
 
-const withoutReplies = ({ revision }: TxnReply): Acknowledged => ({
-  ...{ revision, succeeded: true, replies: [], ids: [] },
-});
-
 /** A request that may fit with less in it. */
 function isTooMuch(error: unknown): boolean {
   return isQuorateError(error, 'too-many-operations') || isQuorateError(error, 'request-too-large');
-}
-
-type TxnPart = Extract<OpReply, { type: 'txn' }>;
-
-function partOf(reply: OpReply | undefined): TxnPart {
-  if (reply?.type === 'txn') return reply;
-  throw new QuorateError('internal', 'a reply of another form than its request');
-}
-
-/** What an attempt needs first, reads and leases and gates, changes nothing of the job: whether it was applied does not matter. */
-function mayPass(error: unknown): boolean {
-  return isPassingRead(error) || isQuorateError(error, 'no-space');
-}
-
-/** An attempt before this failure may have been applied. */
-function asUnknown(error: unknown): unknown {
-  if (!isQuorateError(error) || error.outcome === 'unknown') return error;
-  return new QuorateError(error.code, error.message, { outcome: 'unknown', cause: error });
 }
