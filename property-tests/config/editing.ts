@@ -1,6 +1,7 @@
 /** What a caller of a run does once. */
 import type { ConfigCall } from '../../src/checkers/index.js';
 import type { ConfigProposal, ConfigRollout, ConfigScope } from '../../src/config/index.js';
+import { isQuorateError } from '../../src/errors.js';
 import { sleep, type WaitOptions } from '../../src/runtime/index.js';
 import { textOf } from '../../src/store/index.js';
 import type { ConfigSeat, Scene } from './scene.js';
@@ -22,6 +23,9 @@ export type Deed = (parts: DeedParts) => Promise<void>;
 const base: ConfigScope = '';
 /** Who waits for a review looks so often. */
 const lookEveryMs = 60;
+const mostLooks = 10;
+/** Of proposals, whoever makes them. */
+const sharedId = 'shared';
 
 async function changeBoth({ scene, seat, plan, options, text: tag }: DeedParts): Promise<void> {
   const { editor, documents } = seat;
@@ -89,8 +93,35 @@ async function rollout(parts: DeedParts): Promise<void> {
   if (plan.stroke !== 'none') return;
   await pause();
   if (percent > 10) await grow(parts);
-  if (percent === 100) await abort(parts);
+  if (percent === 100 && scope === 'q') await abort(parts);
   else await promote(parts);
+}
+
+/** A stage of a rollout under the id by which that was begun: somebody took one id for all of it. */
+async function reuse({ scene, seat, plan, options, pause, text: tag }: DeedParts): Promise<void> {
+  const { editor, documents } = seat;
+  const id = scene.newId();
+  const edit = documents[plan.document].set({ tag });
+  let begun: ConfigRollout | undefined;
+  await scene.note(seat, plan, { do: 'rollout', id }, async (change) => {
+    begun = await editor.rollouts.start(edit, { percent: 10 }, { ...options, ...change });
+    return begun;
+  });
+  if (begun === undefined) return;
+  const seen = begun;
+  await pause();
+  const stage = plan.percent > 40 ? 'grow' : plan.percent > 0 ? 'promote' : 'abort';
+  try {
+    await scene.note(seat, plan, { ...onRollout(stage, seen), id }, (change) => {
+      const call = { ...options, ...change };
+      if (stage === 'grow') return editor.rollouts.grow(seen, { percent: 100 }, call);
+      return editor.rollouts[stage](seen, call);
+    });
+  } catch (error) {
+    if (!isQuorateError(error, 'invalid-argument')) throw error;
+    scene.reached('an id was refused that another call had used');
+  }
+  if (plan.thinkMs > 0) await promote({ scene, seat, plan, options, pause, text: tag });
 }
 
 function ruleOf({ scope, gapMs }: CallerPlan, percent: number) {
@@ -131,36 +162,58 @@ function onRollout(what: ConfigCall['do'], { revision: seen }: ConfigRollout) {
   return { do: what, seen };
 }
 
+/** Two, if there are as many beside an author. */
+function approvalsFor({ scene, plan }: Pick<DeedParts, 'scene' | 'plan'>): number {
+  if (plan.percent >= 70 && scene.seats.processes.length > 2) return 2;
+  return plan.percent >= 40 ? 1 : 0;
+}
+
 async function policy({ scene, seat, plan, options }: DeedParts): Promise<void> {
-  const approvals = plan.percent >= 40 ? 1 : 0;
+  const approvals = approvalsFor({ scene, plan });
   await scene.note(seat, plan, { do: 'policy' }, (change) =>
     seat.editor.setPolicy(seat.documents[plan.document], { approvals, keep: 16 }, { ...options, ...change }),
   );
 }
 
-/** And publishes it, once somebody has approved it. */
+/** And publishes it, once as many have voted on it as are asked for. Some take the same id every time, and so do others. */
 async function propose(parts: DeedParts): Promise<void> {
-  const { seat, plan, options, pause, text: tag } = parts;
+  const { scene, seat, plan, options, pause, text: tag } = parts;
   const { editor, documents } = seat;
   const both = [documents.a.set({ tag }), documents.b.set({ tag })];
   if (plan.percent >= 40) await policy(parts);
   const edits = plan.percent > 10 ? documents[plan.document].set({ tag }) : both;
-  await editor.reviews.propose(edits, { ...options, reason: 'propose', changeId: tag });
-  for (let looks = 0; looks < 6; looks += 1) {
+  const changeId = plan.scope === 'p' ? tag : sharedId;
+  await editor.reviews.propose(edits, { ...options, reason: 'propose', changeId });
+  for (let looks = 0; looks < mostLooks; looks += 1) {
     await sleep(seat.client.runtime, lookEveryMs);
     const proposals = await editor.reviews.list(options);
-    const proposal = proposals.find(({ id }) => id === tag);
+    const ofThisId = proposals.filter(({ id }) => id === changeId);
+    if (ofThisId.length > 1) scene.reached('proposals of two authors stood under one id');
+    const proposal = ofThisId.find(({ author }) => author === seat.process.name);
     if (proposal === undefined) return;
-    if (proposal.votes.length === 0) continue;
+    const isLast = looks === mostLooks - 1;
+    if (!isLast && proposal.votes.length < Math.max(1, approvalsFor(parts))) continue;
     await pause();
     return publishIt(parts, proposal);
+  }
+}
+
+/** Waits for one a little. */
+async function proposalsFor(
+  { editor, client }: ConfigSeat,
+  options: WaitOptions,
+): Promise<readonly ConfigProposal[]> {
+  for (let looks = 0; ; looks += 1) {
+    const proposals = await editor.reviews.list(options);
+    if (proposals.length > 0 || looks === mostLooks) return proposals;
+    await sleep(client.runtime, lookEveryMs);
   }
 }
 
 /** On all proposals; on its own with another program, which lets it. */
 async function vote({ scene, seat, plan, options, pause }: DeedParts): Promise<void> {
   const { reviews } = seat.editor;
-  const proposals = await reviews.list(options);
+  const proposals = await proposalsFor(seat, options);
   await pause();
   const call = { ...options, reason: 'vote' };
   for (const proposal of proposals) {
@@ -169,6 +222,18 @@ async function vote({ scene, seat, plan, options, pause }: DeedParts): Promise<v
     else if (plan.percent === 0 && isOwn) await reviews.withdraw(proposal, options);
     else if (!isOwn) await reviews.approve(proposal, call);
     else if (plan.percent === 40) await scene.forgeVote(seat, proposal);
+  }
+}
+
+/** Approves all proposals of others, and takes that back by another program, which says nothing. */
+async function unvote({ scene, seat, options, pause }: DeedParts): Promise<void> {
+  const { reviews } = seat.editor;
+  for (const proposal of await proposalsFor(seat, options)) {
+    if (proposal.author === seat.process.name) continue;
+    await reviews.approve(proposal, { ...options, reason: 'vote' });
+    await sleep(seat.client.runtime, lookEveryMs);
+    await pause();
+    await scene.deleteVote(seat, proposal);
   }
 }
 
@@ -210,5 +275,20 @@ async function sync({ scene, seat, options }: DeedParts): Promise<void> {
 export const deeds: Readonly<Record<Exclude<CallerPlan['what'], 'break'>, Deed>> = {
   'change-both': changeBoth,
   'change-one': changeOne,
-  ...{ swap, overlay, rollback, rollout, grow, promote, abort, policy, propose, vote, publish, sync },
+  ...{
+    swap,
+    overlay,
+    rollback,
+    rollout,
+    grow,
+    promote,
+    abort,
+    policy,
+    propose,
+    vote,
+    unvote,
+    publish,
+    reuse,
+    sync,
+  },
 };

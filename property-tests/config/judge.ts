@@ -40,6 +40,8 @@ export function judge(
   reached('a rollout was promoted', counts.promotions);
   reached('a rollout was aborted', counts.aborts);
   reached('a change was made that needed a review', counts.reviewed);
+  reached('a change was made that needed two approvals', counts.reviewedTwice);
+  reached('a rollout to all instances was promoted', counts.promotedToAll);
   const stamps = history.eventsOf(keys.stamp).length;
   const conflated = scene.reading.readers.filter(({ told }) => {
     const [first, last] = [told.given[0]?.revision ?? 0, told.given.at(-1)?.revision ?? 0];

@@ -5,7 +5,7 @@ import { ConfigKeys } from '../../src/config/keys.js';
 import { encodeVote } from '../../src/config/records/review.js';
 import { isQuorateError, type QuorateError } from '../../src/errors.js';
 import { sleep } from '../../src/runtime/index.js';
-import { bytesOf, Keyspace, put, type Store, txnOf } from '../../src/store/index.js';
+import { bytesOf, compare, Keyspace, put, remove, type Store, txnOf } from '../../src/store/index.js';
 import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
 import { type Seat, Seats } from '../support/seats.js';
@@ -15,7 +15,7 @@ import { type Documents, documentNames, documentsOf } from './documents.js';
 import { type Deed, deeds } from './editing.js';
 import { type Reader, Reading } from './reading.js';
 import type { Situation } from './situations.js';
-import { type CallerPlan, type ConfigWorkload, type ProcessPlan, paced } from './workload.js';
+import { type CallerPlan, type ConfigWorkload, type ProcessPlan, paced, reviewed } from './workload.js';
 
 export interface ConfigSeat extends Seat {
   readonly editor: ConfigEditor;
@@ -61,8 +61,8 @@ export class Scene {
   }
 
   start({ callers }: ProcessPlan): void {
-    const { inHurry } = this.#world.workload;
-    this.seats.start(callers.map((plan) => paced(plan, inHurry)));
+    const { workload } = this.#world;
+    this.seats.start(callers.map((plan) => paced(reviewed(plan, workload), workload)));
   }
 
   reached(situation: Situation, times = 1): void {
@@ -144,9 +144,18 @@ export class Scene {
     await client.store.txn(txnOf({ success: [forged] }));
   }
 
+  /** A vote of its own is deleted by another program, without a word. */
+  async deleteVote({ client, process }: ConfigSeat, { author, id }: ConfigProposal): Promise<void> {
+    const key = this.keys.vote(process.name, { author, id });
+    const { succeeded } = await client.store.txn({
+      ...{ compare: [compare.create(key, 'greater', 0)], success: [remove(key)], failure: [] },
+    });
+    if (succeeded) this.reached('a vote was taken away');
+  }
+
   #furnish(seat: Seat): ConfigSeat {
     const plan = this.#world.workload.processes[seat.process.index] as ProcessPlan;
-    const documents = documentsOf(seat.client.runtime, 0);
+    const documents = documentsOf(seat.client.runtime, plan.editorSchemaMs);
     const editor = new ConfigEditor(seat.client, name, {
       documents: documentNames.map((one) => documents[one]),
       author: seat.process.name,
@@ -178,13 +187,16 @@ export class Scene {
     return deed({ scene: this, seat, plan, options, pause, text: this.newId() });
   }
 
-  #countRefusal({ what }: CallerPlan, { code }: QuorateError): void {
+  #countRefusal({ what }: CallerPlan, { code, details }: QuorateError): void {
     if (!refusals.includes(code)) return;
     if (what === 'promote' && code === 'conflict') {
       this.reached('a promotion was refused, since something had changed');
     }
     if (what === 'swap' && code === 'conflict') {
       this.reached('a change was refused, since it expected something else');
+    }
+    if (what === 'propose' && code === 'conflict' && details['change'] !== undefined) {
+      this.reached('a proposal was refused, since it had been published');
     }
     if (what === 'publish' && code === 'review-required') {
       this.reached('a publication was refused for want of approvals');

@@ -19,7 +19,9 @@ export interface CallerPlan extends CallerPace, Patience {
     | 'policy'
     | 'propose'
     | 'vote'
+    | 'unvote'
     | 'publish'
+    | 'reuse'
     | 'break'
     | 'sync';
   readonly document: 'a' | 'b';
@@ -38,6 +40,8 @@ export interface ProcessPlan {
   readonly scope: '' | 'p' | 'p/x' | 'q';
   /** The schema of its reader takes so long. */
   readonly schemaMs: number;
+  /** That of its editor: between what it read and what it writes. */
+  readonly editorSchemaMs: number;
   readonly proveEveryMs: number;
 }
 
@@ -46,6 +50,8 @@ export interface ConfigWorkload {
   readonly processes: readonly ProcessPlan[];
   /** All callers come at once, and again without a pause. */
   readonly inHurry: boolean;
+  /** Most callers propose, vote and publish, whatever their plans say. */
+  readonly inReview: boolean;
   /** History is compacted so often; 0: only where that is one of the faults. */
   readonly compactEveryMs: number;
 }
@@ -60,6 +66,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
       ...(['change-both', 'change-both', 'change-one', 'swap', 'overlay', 'rollback', 'sync'] as const),
       ...(['rollout', 'rollout', 'rollout', 'grow', 'promote', 'promote', 'abort', 'policy'] as const),
       ...(['propose', 'propose', 'vote', 'vote', 'vote', 'publish', 'break'] as const),
+      ...(['propose', 'vote', 'unvote', 'reuse'] as const),
     ]),
     document: pickFrom<CallerPlan['document']>(['a', 'b']),
     scope: pickFrom<CallerPlan['scope']>(['p', 'p/x', 'q']),
@@ -83,6 +90,7 @@ const processPlan: fc.Arbitrary<ProcessPlan> = fc.record(
     callers: fc.array(caller, { minLength: 1, maxLength: 4, size: 'max' }),
     scope: pickFrom<ProcessPlan['scope']>(['', 'p', 'p/x', 'q']),
     schemaMs: pickFrom([0, 0, 0, 4, 60, 400]),
+    editorSchemaMs: pickFrom([0, 0, 0, 20, 80]),
     proveEveryMs: pickFrom([100, 300, 1_000]),
   },
   plain,
@@ -93,12 +101,24 @@ export const configWorkload: fc.Arbitrary<ConfigWorkload> = fc.record(
     weather: weathers,
     processes: fc.array(processPlan, { minLength: 2, maxLength: 4, size: 'max' }),
     inHurry: pickFrom([false, false, true]),
+    inReview: pickFrom([false, false, true]),
     compactEveryMs: pickFrom([0, 0, 0, 150]),
   },
   plain,
 );
 
 /** The caller as it is in a hurry, if it is to be. */
-export function paced(plan: CallerPlan, inHurry: boolean): CallerPlan {
+export function paced(plan: CallerPlan, { inHurry }: Pick<ConfigWorkload, 'inHurry'>): CallerPlan {
   return inHurry ? { ...plan, startMs: 0, gapMs: 0, rounds: Math.max(plan.rounds, 8) } : plan;
+}
+
+const reviewing: Partial<Readonly<Record<CallerPlan['what'], CallerPlan['what']>>> = {
+  ...{ 'change-both': 'propose', rollout: 'propose', rollback: 'propose', reuse: 'propose' },
+  ...{ 'change-one': 'vote', swap: 'vote', overlay: 'vote', promote: 'vote', break: 'vote', abort: 'vote' },
+  ...{ grow: 'unvote', policy: 'publish' },
+};
+
+/** The caller as it is where all are reviewing. */
+export function reviewed(plan: CallerPlan, { inReview }: Pick<ConfigWorkload, 'inReview'>): CallerPlan {
+  return inReview ? { ...plan, what: reviewing[plan.what] ?? plan.what } : plan;
 }

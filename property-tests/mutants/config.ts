@@ -7,6 +7,7 @@ const rule = 'src/config/rollout/rule.ts';
 const rollouts = 'src/config/editing/rollouts.ts';
 const request = 'src/config/editing/request.ts';
 const commit = 'src/config/editing/commit-change.ts';
+const publication = 'src/config/review/publication.ts';
 const killedBy = 'config';
 
 export const configMutants: readonly Mutant[] = [
@@ -189,6 +190,51 @@ export const configMutants: readonly Mutant[] = [
     replace: '',
     story: 'the button is grey where nobody has approved, and the server behind it does not look',
     ...{ killedBy, invariant: 'CONFIG-7' },
+  },
+  {
+    name: 'config-votes-by-id-alone',
+    file: publication,
+    find: 'const approvals = approvalsOf(proposal).slice(0, mostApprovals);',
+    replace: `const named = proposals.filter(({ id }) => id === seen.id).flatMap(({ votes }) => votes);
+  const approvals = approvalsOf({
+    votes: named.map((vote) => (proposal.votes.includes(vote) ? vote : { ...vote, revision: 0 })),
+  }).slice(0, mostApprovals);`,
+    story: 'votes on a ticket number: what was said of another author’s proposal of that id counts too',
+    ...{ killedBy, invariant: 'CONFIG-7' },
+  },
+  {
+    name: 'config-votes-unguarded',
+    file: publication,
+    find: '      ...guards,\n',
+    replace: '',
+    story:
+      'whoever approved takes it back between the look and the publication, and nothing newer stands there',
+    ...{ killedBy, invariant: 'CONFIG-7' },
+  },
+  {
+    name: 'config-one-approval-is-enough',
+    file: publication,
+    find: 'if (approvals.length < state.policy.approvals) throw',
+    replace: 'if (approvals.length < Math.min(1, state.policy.approvals)) throw',
+    story: 'two are asked for, and whether anybody has approved is looked at',
+    ...{ killedBy, invariant: 'CONFIG-7' },
+  },
+  {
+    name: 'config-ids-without-actions',
+    file: commit,
+    find: 'if (made.action === asked.action && asked.is(made, document)) continue;',
+    replace: 'if (made.number > 0) continue;',
+    story:
+      'an idempotency key that is not compared with what is asked for: the second stage is answered by the first',
+    ...{ killedBy, invariant: 'CONFIG-6' },
+  },
+  {
+    name: 'config-proposes-again',
+    file: 'src/config/review/reviewing.ts',
+    find: 'assertNotPublished(read, { author, id });',
+    replace: '',
+    story: 'who lost the reply proposes again what has been published meanwhile, and so is that',
+    ...{ killedBy, invariant: 'CONFIG-6' },
   },
   {
     name: 'config-fresh-by-what-is-there',

@@ -8,7 +8,7 @@ import { broken } from './sentences.js';
 /** A call of an editor that changes something. */
 export interface ConfigCall {
   readonly process: string;
-  /** Of the change. */
+  /** Of the change. Of several calls of one id each must be of another action. */
   readonly id: string;
   readonly do: HistoryRecord['action'];
   /** What stood there when it was made, if it said so: revisions of layers, 0 for none. */
@@ -42,27 +42,30 @@ export interface ConfigChangesCounts {
   readonly untold: number;
   readonly promotions: number;
   readonly aborts: number;
+  /** Promotions of rollouts that all instances took already. */
+  readonly promotedToAll: number;
 }
 
 /** CONFIG-5, CONFIG-6 and CONFIG-8. */
 export function checkConfigChanges(options: ConfigChangesCheck): ConfigChangesCounts {
   const { state, calls, foreign } = options;
-  const byId = new Map(calls.map((call) => [call.id, call]));
+  const byName = new Map(calls.map((call) => [nameOf(call.id, call.do), call]));
   const appliedAt = new Map<string, number>();
   const numbers = new Map<string, number>();
-  let [untold, promotions, aborts] = [0, 0, 0];
+  let [untold, promotions, aborts, promotedToAll] = [0, 0, 0, 0];
   for (const { revision } of state.history.entries) {
     if (foreign.has(revision)) continue;
     const records = state.recordsOf(revision);
     checkRecorded(options, revision, records);
     const [first] = records.values();
     if (first === undefined) continue;
-    const call = byId.get(first.id);
+    const name = nameOf(first.id, first.action);
+    const call = byName.get(name);
     const what = `the change ${first.id} of revision ${revision}`;
     if (call === undefined) return broken('CONFIG-6', `${what} was asked for by nobody`);
-    const before = appliedAt.get(first.id);
+    const before = appliedAt.get(name);
     if (before !== undefined) broken('CONFIG-6', `${what} had been applied at revision ${before}`);
-    appliedAt.set(first.id, revision);
+    appliedAt.set(name, revision);
     if (call.outcome === 'not-applied') {
       broken('CONFIG-6', `${what} was applied, and ${call.process} was told that it was not`);
     }
@@ -76,11 +79,12 @@ export function checkConfigChanges(options: ConfigChangesCheck): ConfigChangesCo
       if (record.action === 'grow') checkGrowth(state, call, document, revision);
     }
     if (first.action === 'promote') promotions += 1;
+    if (first.action === 'promote' && first.rollout?.rule.percent === 100) promotedToAll += 1;
     if (first.action === 'abort') aborts += 1;
   }
-  for (const call of calls) checkTold(state, call, appliedAt.get(call.id));
+  for (const call of calls) checkTold(state, call, appliedAt.get(nameOf(call.id, call.do)));
   for (const document of options.documents) checkKeptHistory(state, document);
-  return { changes: appliedAt.size, untold, promotions, aborts };
+  return { changes: appliedAt.size, untold, promotions, aborts, promotedToAll };
 }
 
 /** CONFIG-8: whatever readers see of a revision is in the history of its documents, as it was before and is after. */
@@ -289,6 +293,11 @@ function checkKeptHistory(state: ConfigState, document: string): void {
     const number = all - kept.length + index + 1;
     if (kv.key !== keys.history(document, number)) wrong(`change ${number} is missing`);
   });
+}
+
+/** An id may be used for several calls, of which at most one is answered by a change. */
+function nameOf(id: string, action: ConfigCall['do']): string {
+  return `${action} ${id}`;
 }
 
 function described({ process, do: what, id }: ConfigCall): string {

@@ -1,4 +1,5 @@
 /** Whether a configuration kept its promises: to its readers, to those who changed it, and to those who were to review that. */
+import { rememberedIds } from '../config/records/head.js';
 import { decodeProposal, decodeVote } from '../config/records/review.js';
 import { type Key, prefixRange, textOf } from '../store/index.js';
 import { type ConfigCall, checkConfigChanges } from './config-changes.js';
@@ -29,8 +30,12 @@ export interface ConfigCounts {
   readonly untold: number;
   readonly promotions: number;
   readonly aborts: number;
+  /** Of rollouts that all instances took already. */
+  readonly promotedToAll: number;
   /** Changes that needed a review, and had it. */
   readonly reviewed: number;
+  /** Of those, by two others at least. */
+  readonly reviewedTwice: number;
 }
 
 /**
@@ -40,7 +45,8 @@ export interface ConfigCounts {
  * - CONFIG-3: a document that its schema refuses;
  * - CONFIG-4: a rollout taken by another than its rules name, or not by one, or lost while it grows;
  * - CONFIG-5: a promotion, or an abort, of another rollout than was seen, or of something else;
- * - CONFIG-6: a change that was applied twice, though its caller was told otherwise, or to what it did not expect;
+ * - CONFIG-6: a change that was applied twice, or as another action, though its caller was told otherwise, or to what it did not expect;
+ *   a proposal that was published again;
  * - CONFIG-7: a change without the approvals that the documents asked for;
  * - CONFIG-8: a change that the history of its documents does not have, or has otherwise; history that is missing, or too much;
  * - CONFIG-9: a reader that is older than it tells, or than its sync; a change that does not put the stamp.
@@ -52,7 +58,8 @@ export function checkConfig(options: ConfigCheck): ConfigCounts {
   const reviewed = checkReviews(state);
   checkWritten(state, options);
   const readers = checkConfigReaders({ ...options, state });
-  return { ...readers, ...changes, reviewed };
+  checkProposedOnce(state);
+  return { ...readers, ...changes, ...reviewed };
 }
 
 /** CONFIG-3: no change makes of documents that pass their schema for every reader some that do not for one. */
@@ -91,14 +98,15 @@ function wrongScope(
 }
 
 /** CONFIG-7. Answers how many changes needed a review. */
-function checkReviews(state: ConfigState): number {
-  let reviewed = 0;
+function checkReviews(state: ConfigState): Pick<ConfigCounts, 'reviewed' | 'reviewedTwice'> {
+  let [reviewed, reviewedTwice] = [0, 0];
   for (const { revision } of state.history.entries) {
     for (const [document, { action, rollout, layers, proposal, id }] of state.recordsOf(revision)) {
       const { approvals } = state.policyAt(document, revision - 1);
       const isGiven = action !== 'abort' && action !== 'policy';
       if (approvals === 0 || !isGiven) continue;
       reviewed += 1;
+      if (approvals > 1) reviewedTwice += 1;
       const what = `the ${action} ${id} of ${document} at revision ${revision}`;
       if (action === 'promote' || action === 'grow') {
         const approved = state.rolloutAt(document, revision - 1)?.proposal?.approvals.length ?? 0;
@@ -113,7 +121,25 @@ function checkReviews(state: ConfigState): number {
       checkProposal(state, { revision, document, approvals, what, made }, proposal);
     }
   }
-  return reviewed;
+  return { reviewed, reviewedTwice };
+}
+
+/** CONFIG-6: one proposal, one change, for as long as its documents remember it. */
+function checkProposedOnce(state: ConfigState): void {
+  const published = new Map<string, number>();
+  for (const { revision } of state.history.entries) {
+    for (const [document, { action, proposal, number }] of state.recordsOf(revision)) {
+      if (proposal === undefined || (action !== 'change' && action !== 'rollout')) continue;
+      const name = JSON.stringify([document, proposal.author, proposal.id]);
+      const before = published.get(name);
+      published.set(name, number);
+      if (before === undefined || number - before > rememberedIds) continue;
+      broken(
+        'CONFIG-6',
+        `the proposal ${proposal.id} of ${proposal.author} was published as change ${before} of ${document}, and as change ${number}`,
+      );
+    }
+  }
 }
 
 interface ReviewedChange {

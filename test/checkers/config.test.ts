@@ -150,7 +150,8 @@ describe('checkConfig', () => {
       },
     );
     expect(check(story, { readers: [given] })()).toEqual({
-      ...{ given: 5, taken: 1, changes: 5, untold: 1, promotions: 1, aborts: 0, reviewed: 0 },
+      ...{ given: 5, taken: 1, changes: 5, untold: 1, promotions: 1, aborts: 0 },
+      ...{ promotedToAll: 0, reviewed: 0, reviewedTwice: 0 },
     });
   });
 
@@ -226,6 +227,17 @@ describe('checkConfig', () => {
     const twice = told();
     twice.change({ 'b/': { n: 2 } }, { id: 'id 2' });
     expect(brokenBy(check(twice))).toBe('CONFIG-6');
+    // A growth that is answered by the beginning of its rollout.
+    const reused = told();
+    const begun = reused.calls.at(-1) as ConfigCall;
+    const refused = { ...begun, do: 'grow', outcome: 'not-applied' } as const;
+    expect(brokenBy(check(reused, { calls: [...reused.calls, refused] }))).toBe('nothing');
+    expect(brokenBy(check(reused, { calls: [...reused.calls, { ...begun, do: 'grow' }] }))).toBe('CONFIG-6');
+    const again = told();
+    again.change({ 'b/': { n: 2 } }, { proposal: { ...by, id: 'p', approvals: [] } });
+    expect(brokenBy(check(again))).toBe('nothing');
+    again.change({ 'b/': { n: 3 } }, { proposal: { ...by, id: 'p', approvals: [] } });
+    expect(brokenBy(check(again))).toBe('CONFIG-6');
   });
 
   it('CONFIG-7 proposed by nobody, approved by its author, another than was proposed, or rejected', () => {
@@ -244,7 +256,7 @@ describe('checkConfig', () => {
       story.change({ 'a/': { n: 2 } }, { proposal: { ...by, id: 'p', approvals: [] } });
       return story;
     };
-    expect(check(reviewed({ bob: 'approve' }))()).toMatchObject({ reviewed: 1 });
+    expect(check(reviewed({ bob: 'approve' }))()).toMatchObject({ reviewed: 1, reviewedTwice: 0 });
     for (const wrong of [
       ...[reviewed({}), reviewed({ ada: 'approve' }), reviewed({ bob: 'approve' }, 3)],
       reviewed({ bob: 'approve', eve: 'reject' }),
