@@ -9,6 +9,7 @@ import {
   type LeaseId,
   prefixRange,
 } from '../store/index.js';
+import { countUpTo } from './ascending.js';
 
 /** One life of a key: from the revision that created it to the one that deleted it. */
 export interface Life {
@@ -193,16 +194,4 @@ function timed<Name extends string>(
   atMs: number | undefined,
 ): { readonly [key in Name]?: number } {
   return atMs === undefined ? {} : ({ [name]: atMs } as { readonly [key in Name]?: number });
-}
-
-/** How many of the ascending items are not above `limit`. */
-function countUpTo<T, N extends number | string>(items: readonly T[], limit: N, of: (item: T) => N): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (of(items[middle] as T) <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

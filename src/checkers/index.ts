@@ -157,17 +157,15 @@ export {
   type SeenUpgrade,
 } from './read-write.js';
 export { type Recording, recordHistory } from './record-history.js';
-export {
-  checkReplica,
-  type ReplicaCheck,
-  type ReplicaCounts,
-  type ReplicaSight,
-  type SeenMapBatch,
-  type SeenMapChange,
-  type SeenMapEntry,
-  type ToldReplica,
-} from './replica.js';
+export { checkReplica, type ReplicaCheck, type ReplicaCounts } from './replica.js';
 export type { MapCall, MapCallRead, MapCallWrite } from './replica-calls.js';
+export type {
+  ReplicaSight,
+  SeenMapBatch,
+  SeenMapChange,
+  SeenMapEntry,
+  ToldReplica,
+} from './replica-told.js';
 export {
   checkSemaphore,
   type SemaphoreCheck,

@@ -1,56 +1,11 @@
 /** Whether replicas of a map were ones: what they showed, what they told and how fresh they called themselves, against its history. */
 import { type Key, type KeyEvent, type KeyValue, prefixRange, textOf } from '../store/index.js';
+import { countUpTo } from './ascending.js';
 import type { History } from './history.js';
 import { checkMapCalls, type MapCall } from './replica-calls.js';
+import { checkFollower, inWords, isSame, type Shown } from './replica-followers.js';
+import type { ReplicaSight, SeenMapBatch, SeenMapChange, SeenMapEntry, ToldReplica } from './replica-told.js';
 import { broken } from './sentences.js';
-
-/** An entry that somebody was shown: its text, and the revision of its write. */
-export interface SeenMapEntry {
-  readonly name: string;
-  readonly revision: number;
-  readonly text: string;
-}
-
-/** What was told of one entry. null: there was none, or is none. */
-export interface SeenMapChange {
-  readonly name: string;
-  readonly previous: SeenMapEntry | null;
-  readonly current: SeenMapEntry | null;
-  /** The write of this revision cannot be read. */
-  readonly unreadable?: number;
-}
-
-export interface SeenMapBatch {
-  readonly type: 'revision' | 'reset';
-  readonly revision: number;
-  readonly changes: readonly SeenMapChange[];
-}
-
-/** What was seen of a replica, in the order in which it was. */
-export type ReplicaSight =
-  | ({ readonly what: 'batch' } & SeenMapBatch)
-  /** All of it, and how old it called itself. */
-  | {
-      readonly what: 'look';
-      readonly revision: number;
-      readonly entries: readonly SeenMapEntry[];
-      readonly stalenessMs: number;
-      readonly atMs: number;
-    }
-  /** A call of `sync` was answered. */
-  | { readonly what: 'sync'; readonly calledAtMs: number; readonly revision: number };
-
-export interface ToldReplica {
-  readonly process: string;
-  /** Begins with a look, at what it was loaded with. */
-  readonly sights: readonly ReplicaSight[];
-  /** What readers of its changes were told. */
-  readonly followers: readonly (readonly SeenMapBatch[])[];
-  /** By how much the rate of its clock may be wrong; infinity: it may have slept, and nobody knows how long. */
-  readonly clockRateError: number;
-  /** It stands to the end, and had time to come so far; its followers too. */
-  readonly isStanding: boolean;
-}
 
 export interface ReplicaCheck {
   readonly history: History;
@@ -81,12 +36,6 @@ interface Known {
   readonly newest: number;
   readonly created: number;
   readonly shown: SeenMapEntry | undefined;
-}
-
-/** Names, and the revisions of what is shown of them, and of what stands there and cannot be read. */
-interface Shown {
-  readonly shown: ReadonlyMap<string, number>;
-  readonly unreadable: ReadonlyMap<string, number>;
 }
 
 /**
@@ -159,49 +108,8 @@ class ReplicaReplay {
 
   /** Answers how many batches it was not told one by one. */
   follow(batches: readonly SeenMapBatch[]): number {
-    const shown = new Map<string, number>();
-    const refused = new Map<string, number>();
-    let conflated = 0;
-    let at = -1;
-    for (const { type, revision, changes } of batches) {
-      const told = `told a follower of revision ${revision}`;
-      const between = Math.max(0, this.#countShownUpTo(revision - 1) - this.#countShownUpTo(at));
-      const isFirst = at < 0;
-      if (revision < at || (type === 'revision' && (between > 0 || revision === at))) {
-        this.#broken('REPLICA-2', `${told} after revision ${at}`);
-      }
-      if (type === 'reset' && !isFirst) conflated += between;
-      for (const { name, previous, current, unreadable } of changes) {
-        const isNothing = previous === null && current === null && unreadable === undefined;
-        if (isNothing && !refused.has(name)) this.#broken('REPLICA-2', `${told} ${name}, which is no change`);
-        if (unreadable === undefined) refused.delete(name);
-        else refused.set(name, unreadable);
-        if ((previous?.revision ?? 0) !== (shown.get(name) ?? 0)) {
-          this.#broken('REPLICA-2', `${told}, and that ${name} was of ${previous?.revision} before`);
-        }
-        if (current === null) shown.delete(name);
-        else shown.set(name, current.revision);
-      }
-      // The first is as of a revision at which it may have been told nothing.
-      const expected = this.#shownAt[this.#countShownUpTo(revision) - 1];
-      if (expected === undefined || !isSame(shown, expected.shown)) {
-        this.#broken('REPLICA-2', `${told} ${inWords(shown)}, when it showed ${inWords(expected?.shown)}`);
-      }
-      if (!isSame(refused, expected.unreadable)) {
-        const evidence = `${told} that ${inWords(refused)} cannot be read, when it was ${inWords(expected.unreadable)}`;
-        this.#broken('REPLICA-2', evidence);
-      }
-      at = revision;
-    }
-    const last = this.#shownAt.at(-1)?.revision ?? -1;
-    if (this.#replica.isStanding && at < last) {
-      this.#broken('REPLICA-2', `told a follower nothing of revision ${last}`);
-    }
-    return conflated;
-  }
-
-  #countShownUpTo(limit: number): number {
-    return firstAbove(this.#shownAt, limit, ({ revision }) => revision);
+    const { process, isStanding } = this.#replica;
+    return checkFollower({ process, batches, shownAt: this.#shownAt, isStanding });
   }
 
   #look({ revision, entries, stalenessMs, atMs }: Extract<ReplicaSight, { what: 'look' }>): void {
@@ -306,15 +214,15 @@ class ReplicaReplay {
 
   /** REPLICA-3. */
   #mustHave(committedBeforeMs: number, revision: number, claim: string): void {
-    const missing = this.#changed[firstAbove(this.#changed, revision, (one) => one.revision)];
+    const missing = this.#changed[countUpTo(this.#changed, revision, (one) => one.revision)];
     if (missing === undefined || missing.atMs >= committedBeforeMs) return;
     const evidence = `${claim}, standing at ${revision}, when ${missing.revision} had been committed at ${missing.atMs} ms`;
     this.#broken('REPLICA-3', evidence);
   }
 
   #between(after: number, before: number): readonly Changed[] {
-    const from = firstAbove(this.#changed, after, ({ revision }) => revision);
-    const to = firstAbove(this.#changed, before - 1, ({ revision }) => revision);
+    const from = countUpTo(this.#changed, after, ({ revision }) => revision);
+    const to = countUpTo(this.#changed, before - 1, ({ revision }) => revision);
     return this.#changed.slice(from, Math.max(from, to));
   }
 
@@ -339,31 +247,6 @@ class ReplicaReplay {
   #broken(id: Parameters<typeof broken>[0], evidence: string): never {
     return broken(id, `the replica of ${this.#replica.process} ${evidence}`);
   }
-}
-
-/** Index of the first of the ascending items that is above the limit. */
-function firstAbove<T>(items: readonly T[], limit: number, of: (item: T) => number): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (of(items[middle] as T) <= limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function isSame(one: ReadonlyMap<string, number>, other: ReadonlyMap<string, number>): boolean {
-  return one.size === other.size && [...one].every(([name, revision]) => other.get(name) === revision);
-}
-
-function inWords(shown: ReadonlyMap<string, number> | undefined): string {
-  return shown === undefined
-    ? 'nothing'
-    : `{${[...shown]
-        .sort()
-        .map((pair) => pair.join(' of '))
-        .join(', ')}}`;
 }
 
 function briefly(changes: readonly SeenMapChange[]): string {
