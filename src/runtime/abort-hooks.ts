@@ -1,8 +1,16 @@
 const hooks = Symbol('what runs when the signal fires');
 
-/** A signal that may have hooks; null as long as it never had one. */
+interface Hooks {
+  readonly waiting: Set<() => void>;
+  /** The one listener of the signal. */
+  readonly run: () => void;
+  /** The listener stays on when no hook is left. */
+  readonly stays: boolean;
+}
+
+/** A signal that may have hooks; null where their listener is to stay on. */
 interface HookedSignal extends AbortSignal {
-  [hooks]?: Set<() => void> | null;
+  [hooks]?: Hooks | null | undefined;
 }
 
 /**
@@ -17,37 +25,38 @@ export function allowHooks(signal: HookedSignal): void {
  * Runs `hook` once, when the signal fires, unless it is taken off before. The signal must not have fired. A hook must not
  * throw.
  *
- * On a signal that lives long, as a session's does, calls come and go by the thousand. To enter a set and leave it is
- * several times cheaper than to add a listener and remove it; so such a signal has one listener, for all hooks.
+ * On a signal that lives long, as a session's does or that of a process which is to end, calls come and go by the thousand. To
+ * enter a set and leave it is several times cheaper than to add a listener and remove it, and does not become dearer with how many
+ * there are: Node.js goes through all listeners to remove one. So a signal has one listener, for all hooks.
  */
 export function onAbort(signal: HookedSignal, hook: () => void): void {
-  const known = signal[hooks];
-  if (known === undefined) signal.addEventListener('abort', hook, { once: true });
-  else (known ?? listenFor(signal)).add(hook);
+  (signal[hooks] ?? listenTo(signal)).waiting.add(hook);
 }
 
 /** Takes the hook off; nothing happens if it is not there. */
 export function offAbort(signal: HookedSignal, hook: () => void): void {
   const known = signal[hooks];
-  if (known === undefined) signal.removeEventListener('abort', hook);
-  else known?.delete(hook);
+  if (!known?.waiting.delete(hook) || known.stays || known.waiting.size > 0) return;
+  signal.removeEventListener('abort', known.run);
+  signal[hooks] = undefined;
 }
 
 /** How many hooks the signal has, for who looks whether some were left behind. */
 export function hooksOn(signal: HookedSignal): number {
-  return signal[hooks]?.size ?? 0;
+  return signal[hooks]?.waiting.size ?? 0;
 }
 
-function listenFor(signal: HookedSignal): Set<() => void> {
-  const known = new Set<() => void>();
-  signal[hooks] = known;
+function listenTo(signal: HookedSignal): Hooks {
+  const waiting = new Set<() => void>();
   const run = () => {
     // Those that a hook takes off do not run any more; those that it adds do, as the set is walked through.
-    for (const hook of known) {
-      known.delete(hook);
+    for (const hook of waiting) {
+      waiting.delete(hook);
       hook();
     }
   };
+  const known: Hooks = { waiting, run, stays: signal[hooks] === null };
+  signal[hooks] = known;
   signal.addEventListener('abort', run, { once: true });
   return known;
 }

@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from './abort-hooks.js';
 import { sharedController } from './shared-signal.js';
 
 export interface LinkedSignal {
@@ -18,12 +19,12 @@ export function linkedSignal(...sources: readonly (AbortSignal | undefined)[]): 
     .map((source) => ({ source, fire: () => controller.abort(source.reason) }));
   for (const { source, fire } of links) {
     if (source.aborted) fire();
-    else source.addEventListener('abort', fire, { once: true });
+    else onAbort(source, fire);
   }
   return {
     signal: controller.signal,
     unlink: () => {
-      for (const { source, fire } of links) source.removeEventListener('abort', fire);
+      for (const { source, fire } of links) offAbort(source, fire);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { invalidArgument, QuorateError, shown } from '../errors.js';
+import { offAbort, onAbort } from './abort-hooks.js';
 import type { Runtime } from './runtime.js';
 
 /** What every public wait takes. */
@@ -44,7 +45,7 @@ export function waitFor<T>(
   const { signal, timeoutMs } = options;
   if (signal === undefined && timeoutMs === undefined) return promise;
   return new Promise<T>((resolve, reject) => {
-    const onAbort = () => {
+    const abort = () => {
       if (signal) finish(() => reject(abortedError(signal, doing)));
     };
     const timer =
@@ -57,15 +58,15 @@ export function waitFor<T>(
           });
     const finish = (settle: () => void) => {
       timer?.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      if (signal !== undefined) offAbort(signal, abort);
       settle();
     };
     promise.then(
       (value) => finish(() => resolve(value)),
       (error: unknown) => finish(() => reject(error)),
     );
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) abort();
+    else if (signal !== undefined) onAbort(signal, abort);
   });
 }
 
@@ -85,14 +86,14 @@ export function sleep(
       return;
     }
     const wake = () => {
-      signal?.removeEventListener('abort', onAbort);
+      if (signal !== undefined) offAbort(signal, abort);
       resolve();
     };
     const timer = runtime.setTimer(delayMs, wake, { background });
-    const onAbort = () => {
+    const abort = () => {
       timer.cancel();
       if (signal) reject(abortedError(signal, 'sleeping'));
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal !== undefined) onAbort(signal, abort);
   });
 }

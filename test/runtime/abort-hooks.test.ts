@@ -36,6 +36,22 @@ describe.each([
   });
 });
 
+describe('any other signal', () => {
+  it('is listened to for as long as there is a hook, and can be again', () => {
+    const { signal } = new AbortController();
+    const [first, second] = [() => {}, () => {}];
+    for (let time = 0; time < 2; time += 1) {
+      onAbort(signal, first);
+      onAbort(signal, second);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      offAbort(signal, first);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      offAbort(signal, second);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    }
+  });
+});
+
 describe('a signal that many listen to', () => {
   it('has one listener for all hooks, and none as long as there was no hook', () => {
     const { signal } = sharedController();

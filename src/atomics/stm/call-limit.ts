@@ -1,6 +1,8 @@
 import { isQuorateError, QuorateError } from '../../errors.js';
 import {
   abortedError,
+  offAbort,
+  onAbort,
   type Runtime,
   sharedController,
   type Timer,
@@ -17,8 +19,8 @@ export class CallLimit {
     const controller = sharedController();
     this.signal = controller.signal;
     const abort = () => controller.abort(abortedError(signal as AbortSignal, doing));
-    signal?.addEventListener('abort', abort, { once: true });
-    this.#unlink = () => signal?.removeEventListener('abort', abort);
+    if (signal !== undefined) onAbort(signal, abort);
+    this.#unlink = () => signal !== undefined && offAbort(signal, abort);
     if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return;
     this.#timer = runtime.setTimer(timeoutMs, () => {
       controller.abort(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`));

@@ -1,4 +1,4 @@
-import type { Runtime } from '../../runtime/index.js';
+import { offAbort, onAbort, type Runtime } from '../../runtime/index.js';
 
 export interface Impatience {
   readonly signal: AbortSignal;
@@ -39,13 +39,13 @@ export class OneAtATime {
       const finish = (isTaken: boolean) => {
         this.#waiting.delete(go);
         timer.cancel();
-        signal.removeEventListener('abort', giveUp);
+        offAbort(signal, giveUp);
         resolve(isTaken);
       };
       const go = () => finish(true);
       const giveUp = () => finish(false);
       const timer = this.#runtime.setTimer(withinMs, giveUp);
-      signal.addEventListener('abort', giveUp, { once: true });
+      onAbort(signal, giveUp);
       this.#waiting.add(go);
       if (signal.aborted) giveUp();
     });

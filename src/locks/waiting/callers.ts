@@ -1,5 +1,5 @@
 import { QuorateError } from '../../errors.js';
-import { abortedError, type Runtime, type WaitOptions } from '../../runtime/index.js';
+import { abortedError, offAbort, onAbort, type Runtime, type WaitOptions } from '../../runtime/index.js';
 
 /** Callers that have left and may still be in the line, beyond as many as those who wait. */
 const mostGone = 64;
@@ -37,17 +37,17 @@ export class Callers<T> {
           if (!caller.waits) return;
           this.#left(caller);
           timer?.cancel();
-          signal?.removeEventListener('abort', onAbort);
+          if (signal !== undefined) offAbort(signal, abort);
           end(resolve, reject);
         },
       };
-      const onAbort = () => caller.settle(() => signal && reject(abortedError(signal, doing)));
+      const abort = () => caller.settle(() => signal && reject(abortedError(signal, doing)));
       const onTimeout = () =>
         caller.settle(() =>
           reject(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`)),
         );
       const timer = Number.isFinite(timeoutMs) ? this.#runtime.setTimer(timeoutMs, onTimeout) : undefined;
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) onAbort(signal, abort);
       if (first) this.#line.splice(this.#head, 0, caller);
       else this.#line.push(caller);
       this.#size += 1;

@@ -1,5 +1,12 @@
 import { isQuorateError, QuorateError } from '../../errors.js';
-import { abortedError, type Runtime, type Timer, type WaitOptions } from '../../runtime/index.js';
+import {
+  abortedError,
+  offAbort,
+  onAbort,
+  type Runtime,
+  type Timer,
+  type WaitOptions,
+} from '../../runtime/index.js';
 import type { Draft, Enqueued, Submission } from './submission.js';
 
 /** What enters in one revision, all or none. */
@@ -62,7 +69,7 @@ export class WaitingCall {
         this.#giveUp(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`)),
       );
     }
-    wait.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (wait.signal !== undefined) onAbort(wait.signal, this.#onAbort);
   }
 
   get isOver(): boolean {
@@ -127,7 +134,8 @@ export class WaitingCall {
       part.onOver?.();
     }
     this.#timer?.cancel();
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    const { signal } = this.#options;
+    if (signal !== undefined) offAbort(signal, this.#onAbort);
     settle();
   }
 }

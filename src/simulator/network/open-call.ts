@@ -1,5 +1,5 @@
 import { QuorateError } from '../../errors.js';
-import type { Runtime, Timer } from '../../runtime/index.js';
+import { offAbort, onAbort, type Runtime, type Timer } from '../../runtime/index.js';
 import type { CallOptions } from '../../store/index.js';
 import type { Member } from '../cluster/member.js';
 import type { ServerCallKind, ServerResult } from '../cluster/server-call.js';
@@ -52,8 +52,8 @@ export class OpenCall<T> {
     if (signal === undefined) return;
     const abort = () =>
       this.fail({ code: 'aborted', message: `aborted while ${this.doing}`, cause: signal.reason });
-    signal.addEventListener('abort', abort, { once: true });
-    this.#offAbort = () => signal.removeEventListener('abort', abort);
+    onAbort(signal, abort);
+    this.#offAbort = () => offAbort(signal, abort);
   }
 
   settle(result: ServerResult<T>): void {

@@ -4,6 +4,7 @@
  * store again, where they are.
  */
 import type { QuorateError } from '../../../errors.js';
+import { offAbort, onAbort } from '../../../runtime/index.js';
 import type { KeyEvent, KeyRange } from '../../../store/index.js';
 import type { HubItem, Subscription, WatchHub } from '../../../watch/index.js';
 import { type ReadFrame, readFrame } from './log-pages.js';
@@ -55,9 +56,9 @@ export class Tail {
         return;
       }
       const giveUp = () => reject(signal.reason);
-      signal.addEventListener('abort', giveUp, { once: true });
+      onAbort(signal, giveUp);
       this.#wake = () => {
-        signal.removeEventListener('abort', giveUp);
+        offAbort(signal, giveUp);
         resolve();
       };
     });
