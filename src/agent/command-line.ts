@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type ConfigAgentOptions, ConfigDocument } from '../config/index.js';
 import { invalidArgument } from '../errors.js';
+import type { EtcdAccess } from './etcd-access.js';
 
 export const usage = `Usage: quorate agent --config <name> --file <documents>=<path> --state <path> [options] [-- <program> [<word>...]]
 
@@ -18,6 +19,12 @@ files were changed.
   --label <name=value>  of this instance, for rollouts; may be given again
   --mode <octal>        permission bits of the files (default 644)
   --status <path>       a file that tells how the agent stands
+  --cacert <path>       PEM: who signed the certificates of etcd; the connection is encrypted
+  --cert <path>         PEM: the certificate of this client, and
+  --key <path>          PEM: its key; both, or neither
+  --server-name <name>  that the certificates of etcd bear, where it is not that of the host
+  --user <name>         of etcd
+  --password-file <path>  its password: the file without the end of its line. There is no option for the password itself
   --help                show this text
 `;
 
@@ -27,6 +34,7 @@ export type Command =
       readonly kind: 'run';
       readonly config: string;
       readonly hosts: readonly string[];
+      readonly access: EtcdAccess;
       readonly options: Omit<ConfigAgentOptions, 'connect'>;
     };
 
@@ -57,6 +65,7 @@ export function parseCommandLine(
   const [program, ...args] = positionals;
   return {
     ...{ kind: 'run', config: needed(values.config, '--config'), hosts: endpoints.split(',') },
+    access: accessOf(values),
     options: {
       ...{ files, documents: [...documents.values()], namespace, scope, statusPath },
       lastKnownGoodPath: needed(values.state, '--state'),
@@ -76,12 +85,37 @@ function parse(words: readonly string[]) {
       options: {
         ...{ config: text, file: texts, state: text, endpoints: text, namespace: text, scope: text },
         ...{ instance: text, label: texts, mode: text, status: text },
+        ...{ cacert: text, cert: text, key: text, 'server-name': text, user: text, 'password-file': text },
         help: { type: 'boolean', short: 'h' },
       },
     });
   } catch (error) {
     throw invalidArgument(error instanceof Error ? error.message : String(error), 'see --help');
   }
+}
+
+function accessOf(values: Readonly<Record<string, unknown>>): EtcdAccess {
+  const given = (name: string) =>
+    values[name] === undefined ? undefined : needed(values[name] as string, `--${name}`);
+  const [cacert, cert, key] = [given('cacert'), given('cert'), given('key')];
+  const [serverName, user, passwordFile] = [given('server-name'), given('user'), given('password-file')];
+  if ((cert === undefined) !== (key === undefined)) {
+    throw invalidArgument('there is only one of --cert and --key', 'both, or neither');
+  }
+  if (cacert === undefined && (cert !== undefined || serverName !== undefined)) {
+    throw invalidArgument('there is --cert or --server-name, and no --cacert', 'them with --cacert');
+  }
+  if ((user === undefined) !== (passwordFile === undefined)) {
+    throw invalidArgument('there is only one of --user and --password-file', 'both, or neither');
+  }
+  if (user?.includes(':')) {
+    throw invalidArgument('--user has a colon', 'a name; the password in a file, as --password-file <path>');
+  }
+  return {
+    ...{ cacert, serverName },
+    ...(cert === undefined || key === undefined ? {} : { client: { cert, key } }),
+    ...(user === undefined || passwordFile === undefined ? {} : { login: { user, passwordFile } }),
+  };
 }
 
 function needed(value: string | undefined, name: string): string {

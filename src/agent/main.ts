@@ -3,6 +3,7 @@ import { isQuorateError } from '../errors.js';
 import { openEtcd3Store } from '../etcd3/index.js';
 import { Client } from '../session/index.js';
 import { parseCommandLine, usage } from './command-line.js';
+import { readAccess } from './etcd-access.js';
 
 /** 2 is what shells and their tools answer to options that they do not know. */
 function fail(error: unknown): never {
@@ -31,11 +32,11 @@ function main(): void {
     process.stdout.write(usage);
     return;
   }
-  const { hosts } = command;
+  const { hosts, access } = command;
   const agent = ConfigAgent.start(command.config, {
     ...command.options,
     connect: async () => {
-      const store = await openEtcd3Store({ hosts });
+      const store = await openEtcd3Store({ hosts, ...(await readAccess(access)) });
       return Client.open({ store, closeStore: true, namespace: command.options.namespace ?? 'quorate' });
     },
     onEvent: (event) => {

@@ -1,46 +1,14 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { openEtcd3Store } from '../../src/etcd3/index.js';
 import { Client } from '../../src/session/index.js';
 import { put, txnOf } from '../../src/store/index.js';
 import { WatchReader } from '../support/watch-reader.js';
+import { makeCertificates } from './certificates.js';
 import { OwnEtcd } from './own-etcd.js';
 import { transports } from './transports.js';
-
-const openssl = (...args: string[]) => promisify(execFile)('openssl', args);
-
-/** A certificate authority of the moment, and certificates that it signed. */
-async function makeCertificates(folder: string): Promise<void> {
-  const path = (name: string) => join(folder, name);
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const authority = async (name: string) =>
-    openssl(
-      ...['req', '-x509', ...curve, '-days', '2', '-subj', `/CN=${name}`],
-      ...['-keyout', path(`${name}.key`), '-out', path(`${name}.pem`)],
-    );
-  await authority('ca');
-  await authority('stranger');
-  for (const [name, subject] of [
-    ['server', 'IP:127.0.0.1'],
-    ['client', 'IP:127.0.0.1'],
-    ['elsewhere', 'DNS:etcd.example'],
-  ] as const) {
-    const extensions = `subjectAltName=${subject}\nextendedKeyUsage=serverAuth,clientAuth\n`;
-    await writeFile(path('extensions'), extensions);
-    await openssl(
-      ...['req', '-new', ...curve, '-subj', `/CN=${name}`],
-      ...['-keyout', path(`${name}.key`), '-out', path(`${name}.csr`)],
-    );
-    await openssl(
-      ...['x509', '-req', '-days', '2', '-in', path(`${name}.csr`), '-extfile', path('extensions')],
-      ...['-CA', path('ca.pem'), '-CAkey', path('ca.key'), '-CAcreateserial', '-out', path(`${name}.pem`)],
-    );
-  }
-}
 
 describe.skipIf(inject('etcdEndpoint') === '').each(transports)('etcd over TLS, over %s', (transport) => {
   let folder: string;

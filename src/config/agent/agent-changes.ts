@@ -4,6 +4,12 @@ import type { CheckedAgentOptions } from './agent-options.js';
 import { type CommandRun, CommandRunner } from './command.js';
 import { OwedMark } from './owed-mark.js';
 
+export interface AgentChangesListeners {
+  readonly onRun: (run: CommandRun) => void;
+  /** These files are about to be replaced, and somebody else has changed them since this agent did. */
+  readonly onForeign: (paths: readonly string[]) => void;
+}
+
 /** Makes files as a snapshot has them, and has the command run after that. */
 export class AgentChanges {
   readonly runner: CommandRunner | undefined;
@@ -13,7 +19,10 @@ export class AgentChanges {
   /** Paths of files that were changed, or may have been, since the last time that all went well. */
   readonly #touched = new Set<string>();
 
-  constructor(options: CheckedAgentOptions, onRun: (run: CommandRun) => void) {
+  readonly #onForeign: AgentChangesListeners['onForeign'];
+
+  constructor(options: CheckedAgentOptions, { onRun, onForeign }: AgentChangesListeners) {
+    this.#onForeign = onForeign;
     const { fileSystem, runtime, files, command, runProgram: run, opening } = options;
     this.#files = new AgentFiles(fileSystem, runtime, files);
     if (command === undefined) return;
@@ -28,6 +37,8 @@ export class AgentChanges {
   async apply(snapshot: ConfigSnapshot): Promise<readonly string[]> {
     if (!this.#isSwept) await this.#sweep(snapshot.revision);
     const due = await this.#files.due(snapshot);
+    const foreign = due.filter(({ isForeign }) => isForeign);
+    if (foreign.length > 0) this.#onForeign(foreign.map(({ file }) => file.path));
     if (due.length > 0) await this.#mark?.beginChange();
     const before = [...this.#touched];
     for (const one of due) {

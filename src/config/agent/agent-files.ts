@@ -9,6 +9,8 @@ import type { CheckedAgentFile } from './agent-file.js';
 export interface DueFile {
   readonly file: CheckedAgentFile;
   readonly content: Uint8Array | undefined;
+  /** It is neither as it is to be, nor as this agent left it: somebody else writes it, another agent perhaps. */
+  readonly isForeign: boolean;
 }
 
 /** The files of an agent, on disk. */
@@ -16,6 +18,8 @@ export class AgentFiles {
   readonly #fileSystem: FileSystem;
   readonly #runtime: Runtime;
   readonly #files: readonly CheckedAgentFile[];
+  /** By their paths, as this agent knows to have left them; absent: it is not known. */
+  readonly #left = new Map<string, Uint8Array | undefined>();
 
   constructor(fileSystem: FileSystem, runtime: Runtime, files: readonly CheckedAgentFile[]) {
     this.#fileSystem = fileSystem;
@@ -29,24 +33,28 @@ export class AgentFiles {
 
   /** Those that differ from what they are to be. All are rendered before any is looked at: if one cannot be, none is changed. */
   async due(snapshot: ConfigSnapshot): Promise<readonly DueFile[]> {
-    const wanted: DueFile[] = [];
+    const wanted: Omit<DueFile, 'isForeign'>[] = [];
     for (const file of this.#files) wanted.push({ file, content: await file.render(snapshot) });
     const due: DueFile[] = [];
     for (const one of wanted) {
-      const there = await this.#fileSystem.read(one.file.path);
-      if (!isSame(there, one.content)) due.push(one);
+      const { path } = one.file;
+      const there = await this.#fileSystem.read(path);
+      const isForeign = this.#left.has(path) && !isSame(there, this.#left.get(path));
+      if (isSame(there, one.content)) this.#left.set(path, there);
+      else due.push({ ...one, isForeign });
     }
     return due;
   }
 
   async change({ file, content }: DueFile): Promise<void> {
     const { path, mode, owner } = file;
-    if (content !== undefined) {
-      await replaceFile(this.#fileSystem, this.#runtime, { path, content, mode, owner });
-      return;
-    }
-    await this.#fileSystem.remove(path);
-    await this.makeDurable(path);
+    // What fails may have been done all the same.
+    this.#left.delete(path);
+    if (content === undefined) {
+      await this.#fileSystem.remove(path);
+      await this.makeDurable(path);
+    } else await replaceFile(this.#fileSystem, this.#runtime, { path, content, mode, owner });
+    this.#left.set(path, content);
   }
 
   /** Where a change was done, and failed at that all the same. */

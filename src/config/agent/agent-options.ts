@@ -18,6 +18,8 @@ export type ConfigAgentEvent =
   | { readonly type: 'start-failed'; readonly error: QuorateError }
   /** Files were changed: all are of this revision now. */
   | { readonly type: 'files-changed'; readonly revision: number; readonly paths: readonly string[] }
+  /** These files are replaced, and were not as this agent had left them: somebody else writes them, another agent perhaps. */
+  | { readonly type: 'changed-by-others'; readonly paths: readonly string[] }
   /** Files could not be changed, all or some; it is tried again. */
   | { readonly type: 'changing-failed'; readonly revision: number; readonly error: QuorateError }
   /** A revision is not given, since a document of it does not pass its schema. */

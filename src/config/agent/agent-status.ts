@@ -21,6 +21,8 @@ export interface AgentStatus {
   /** What keeps files from being changed, or documents from being given. */
   readonly problem: QuorateError | undefined;
   readonly files: readonly string[];
+  /** How many times this agent found a file that it was to replace, and that somebody else had changed since. */
+  readonly changedByOthers: number;
   readonly command:
     | {
         readonly isRunning: boolean;

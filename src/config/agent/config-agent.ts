@@ -50,7 +50,9 @@ const lookEveryMs = 5_000;
  *   the command is run until it succeeds, crashes in between included; never two at a time. Files are written only where their
  *   content differs.
  * - Not guaranteed: that several files are changed at the same instant: what must fit together belongs in one file; that the command
- *   runs only once for a change; anything where two agents keep the same files, or others write them.
+ *   runs only once for a change; anything where two agents keep the same files, or others write them: then each replaces what the
+ *   other wrote, and tells so (`changed-by-others`). No lock keeps them apart: one in a file outlasts a process that is killed, or does not
+ *   outlast one that is paused.
  * - The store is away: files stay as they are. At the start they are made of the last known good; without one it waits for the store.
  * - Files are changed only once their revision is kept as the last known good: where that fails, files stay too, and `status` says why.
  * - Cost: as {@link LastKnownGoodConfig}; for a revision each file is read, and one that differs is written and synced.
@@ -73,6 +75,7 @@ export class ConfigAgent implements AsyncDisposable {
   #problem: QuorateError | undefined;
   #failure: QuorateError | undefined;
   #lastExitCode: number | undefined;
+  #changedByOthers = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(name: string, options: CheckedAgentOptions) {
@@ -81,9 +84,15 @@ export class ConfigAgent implements AsyncDisposable {
     this.#options = options;
     this.#clock = new AgeClock(runtime);
     this.#events.add(onEvent);
-    this.#changes = new AgentChanges(options, (run) => {
-      this.#lastExitCode = run.exitCode;
-      this.#tell({ type: 'command-ended', run });
+    this.#changes = new AgentChanges(options, {
+      onRun: (run) => {
+        this.#lastExitCode = run.exitCode;
+        this.#tell({ type: 'command-ended', run });
+      },
+      onForeign: (paths) => {
+        this.#changedByOthers += paths.length;
+        this.#tell({ type: 'changed-by-others', paths });
+      },
     });
     if (statusPath !== undefined) {
       this.#statusWriter = new StatusWriter({
@@ -140,6 +149,7 @@ export class ConfigAgent implements AsyncDisposable {
         this.#opened?.problem ??
         this.#opened?.config.problem?.failures[0]?.error,
       files: this.#options.files.map(({ path }) => path),
+      changedByOthers: this.#changedByOthers,
       command: runner && {
         ...{ isRunning: runner.isRunning, isOwed: runner.isOwed, failures: runner.failures },
         lastExitCode: this.#lastExitCode,

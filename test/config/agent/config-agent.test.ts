@@ -42,6 +42,47 @@ function startAgent(
 }
 
 describeStores('ConfigAgent', (server) => {
+  it('CONFIG-11 tells of a file that somebody else has changed, and puts its own in the place of that', async () => {
+    const clients = testClients(server);
+    const { namespace } = clients;
+    const editor = editorOf(await clients.open());
+    await editor.change([limits.set({ perSecond: 5 }), flags.set({ a: true })], why);
+    const disk = new MemoryFiles();
+    const parts = { connect: () => clients.open(), namespace };
+    const files = [
+      { path: '/out/limits.json', content: limits },
+      { path: '/out/flags.json', content: flags },
+    ];
+    const one = startAgent({ ...parts, fileSystem: disk.process(), files });
+    await one.agent.ready();
+    const changeTo = async (perSecond: number, agent: ConfigAgent) => {
+      const { revision } = await editor.change(limits.set({ perSecond }), why);
+      await expect.poll(() => agent.status.revision).toBe(revision);
+    };
+    await changeTo(6, one.agent);
+    expect([one.of('changed-by-others'), one.agent.status.changedByOthers]).toEqual([[], 0]);
+    // Another agent, which makes another file of the same document.
+    const content = () => 'limits\n';
+    const two = startAgent({
+      ...{ ...parts, fileSystem: disk.process(), lastKnownGoodPath: '/state/other' },
+      files: [{ path: '/out/limits.json', content }],
+    });
+    await two.agent.ready();
+    expect(disk.text('/out/limits.json')).toBe('limits\n');
+    await two.agent.close();
+    await changeTo(7, one.agent);
+    expect(disk.text('/out/limits.json')).toBe(json({ perSecond: 7 }));
+    expect(one.of('changed-by-others')).toEqual([{ type: 'changed-by-others', paths: ['/out/limits.json'] }]);
+    expect(one.agent.status.changedByOthers).toBe(1);
+    // One that was taken away too; but not one that is as it is to be.
+    await disk.process().remove('/out/limits.json');
+    await changeTo(8, one.agent);
+    await disk.process().remove('/out/flags.json');
+    await editor.change(flags.remove(), why);
+    await changeTo(9, one.agent);
+    expect(one.agent.status.changedByOthers).toBe(2);
+  });
+
   it('CONFIG-11 keeps files as documents are: one each, one for several, and in other formats', async () => {
     const clients = testClients(server);
     const { namespace } = clients;
