@@ -52,7 +52,8 @@ import {
   waitFor,
 } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
-import type { Store } from '../store/index.js';
+import { checkName, type Store } from '../store/index.js';
+import { checkClient, checkListener } from './arguments.js';
 import type { ConfigDocument } from './document.js';
 import { ConfigKeys } from './keys.js';
 import { clusterIdOf } from './reading/cluster-id.js';
@@ -152,6 +153,8 @@ export class Config implements AsyncDisposable {
    * that does not answer too; `closed`; `permission-denied`, `unauthenticated`; `over-limit`, for more than 100,000 live keys or 256 MiB.
    */
   static async open(client: ConfigReaderClient, name: string, options: ConfigOptions): Promise<Config> {
+    checkClient(client);
+    checkName(name, 'config name');
     const doing = `opening the configuration ${JSON.stringify(name)}`;
     const checked = checkConfigOptions(options, client.label);
     const { signal, timeoutMs = defaultTimeoutMs } = options;
@@ -272,18 +275,20 @@ export class Config implements AsyncDisposable {
     document: ConfigDocument<T>,
     options: Pick<WaitOptions, 'signal'> = {},
   ): AsyncIterableIterator<ConfigView<T>> {
-    checkWaitOptions(options, `following the document ${JSON.stringify(document.name)}`);
     this.view(document);
+    checkWaitOptions(options, `following the document ${JSON.stringify(document.name)}`);
     return stoppable(options.signal, (end) => this.#follow(document, end));
   }
 
   /** Runs `listener` at each revision that is given from now on, right after `get` gives it. Returns what takes it off. */
   onUpdate(listener: (update: ConfigUpdate) => void): () => void {
+    checkListener(listener);
     return this.#updates.add(listener);
   }
 
   /** Runs `listener` at each revision that is not given, for what `ConfigProblem` tells. Returns what takes it off. */
   onProblem(listener: (problem: ConfigProblem) => void): () => void {
+    checkListener(listener);
     return this.#problems.add(listener);
   }
 

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { invalidArgument, QuorateError, shown } from '../errors.js';
 import { checkCodec, checkSchema, Payloads } from '../payload/index.js';
 import { bytesOf, type Codec, checkName, jsonCodec, textOf } from '../store/index.js';
+import { checkObject } from './arguments.js';
 import { mergePatch } from './merge-patch.js';
 import { checkNesting, jsonOfGiven } from './nesting.js';
 import { baseScope, checkScope, type Scope, scopesOf } from './scope.js';
@@ -80,6 +81,7 @@ export class ConfigDocument<T> {
 
   /** Removes a layer; without a scope, the base. */
   remove(options: EditOptions & { scope?: Scope | undefined } = {}): ConfigEdit {
+    checkObject(options, 'options', 'an object with scope or expected, or none');
     const { scope = baseScope } = options;
     checkScope(scope);
     return this.#edit(scope, options, async () => undefined);
@@ -118,7 +120,9 @@ export class ConfigDocument<T> {
     }
   }
 
-  #edit(scope: Scope, { expected }: EditOptions, bytes: ConfigEdit['bytes']): ConfigEdit {
+  #edit(scope: Scope, options: EditOptions, bytes: ConfigEdit['bytes']): ConfigEdit {
+    checkObject(options, 'options', 'an object with expected, or none');
+    const { expected } = options;
     if (expected !== undefined && !(Number.isSafeInteger(expected) && expected >= 0)) {
       throw invalidArgument(`expected is ${shown(expected)}`, 'a revision, 0, or none');
     }

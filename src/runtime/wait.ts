@@ -18,7 +18,7 @@ export function abortedError(signal: AbortSignal, doing: string): QuorateError {
 export function checkWaitOptions(options: WaitOptions, doing: string): void {
   if (typeof options !== 'object' || options === null) {
     throw invalidArgument(
-      `options are of type ${typeof options}`,
+      `options are ${options === null ? 'null' : `of type ${typeof options}`}`,
       'an object with signal or timeoutMs, or none',
     );
   }

@@ -2,8 +2,9 @@ import { expect, it } from 'vitest';
 import { Config, ConfigDocument, type ConfigReaderClient, type ConfigView } from '../../src/config/index.js';
 import { ConfigKeys } from '../../src/config/keys.js';
 import { QuorateError } from '../../src/errors.js';
-import { put, txnOf } from '../../src/store/index.js';
+import { put, type Store, txnOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
+import { storeWith } from '../support/store-with.js';
 import { describeStores } from '../support/stores.js';
 import { documents, editorOf, flags, limits, limitsSchema, motd, name, openConfig, why } from './scene.js';
 
@@ -270,10 +271,12 @@ describeStores('Config', (server) => {
     expect([config.snapshot.isOffline, config.problem]).toEqual([false, undefined]);
     const whole = await openConfig(client, { seed: config.picture() });
     expect([whole.snapshot.isOffline, whole.seedProblem]).toEqual([true, undefined]);
-    const away = {
+    const away: ConfigReaderClient = {
       ...{ keys: client.keys, runtime: client.runtime, label: 'early' },
-      store: { ...client.store, status: () => Promise.reject(new QuorateError('unavailable', 'away')) },
-    } as ConfigReaderClient;
+      store: storeWith(client.store as Store, {
+        status: () => Promise.reject(new QuorateError('unavailable', 'away')),
+      }),
+    };
     const opening = Config.open(away, name, { documents, seed, timeoutMs: 50 });
     await expect(opening).rejects.toMatchObject({
       ...{ code: 'unreachable', message: expect.stringContaining('document "limits"') },

@@ -1,5 +1,6 @@
 import { invalidArgument, QuorateError, shown } from '../../errors.js';
 import { bytesOf } from '../../store/index.js';
+import { checkObject } from '../arguments.js';
 import { ConfigDocument } from '../document.js';
 import type { FileAccess } from '../files/file-system.js';
 import { checkMode, checkPath } from '../last-known-good/last-known-good-options.js';
@@ -46,12 +47,12 @@ export function checkAgentFiles(files: unknown): readonly CheckedAgentFile[] {
   return checked;
 }
 
-function checkAgentFile({ path, content, mode = defaultMode, owner }: AgentFile): CheckedAgentFile {
+function checkAgentFile(file: AgentFile): CheckedAgentFile {
+  checkObject(file, 'a file', 'an object with path and content');
+  const { path, content, mode = defaultMode, owner } = file;
   checkPath(path, 'the path of a file');
   checkMode(mode);
-  if (owner !== undefined && !(isId(owner.uid) && isId(owner.gid))) {
-    throw invalidArgument(`the owner of ${path} is ${JSON.stringify(owner)}`, '{ uid, gid }, or none');
-  }
+  if (owner !== undefined) checkOwner(owner, path);
   const rendered = rendererOf(content);
   return {
     path,
@@ -59,6 +60,14 @@ function checkAgentFile({ path, content, mode = defaultMode, owner }: AgentFile)
     owner,
     render: async (snapshot) => bytesIn(await rendered(snapshot), path),
   };
+}
+
+function checkOwner(owner: unknown, path: string): void {
+  const accepted = '{ uid, gid }, or none';
+  checkObject(owner, `the owner of ${path}`, accepted);
+  const { uid, gid } = owner as Readonly<Record<string, unknown>>;
+  if (isId(uid) && isId(gid)) return;
+  throw invalidArgument(`the owner of ${path} is of user ${shown(uid)} and group ${shown(gid)}`, accepted);
 }
 
 function rendererOf(content: AgentFile['content']): RenderConfig {

@@ -1,5 +1,6 @@
 import { invalidArgument, type QuorateError, shown } from '../../errors.js';
 import { type RunProgram, type Runtime, runProgram, systemRuntime } from '../../runtime/index.js';
+import { checkFunction, checkObject } from '../arguments.js';
 import type { FileSystem } from '../files/file-system.js';
 import { nodeFileSystem } from '../files/node-file-system.js';
 import type { LastKnownGoodEvent } from '../last-known-good/events.js';
@@ -59,9 +60,12 @@ const defaultStatusEveryMs = 10_000;
 
 /** Fills in the defaults; refuses with `invalid-argument` what makes no sense. */
 export function checkAgentOptions(options: ConfigAgentOptions): CheckedAgentOptions {
+  checkObject(options, 'options', 'an object with files, and what a last known good asks for');
   const { files, command, statusPath, statusEveryMs = defaultStatusEveryMs, ...rest } = options;
   const { onEvent = () => {}, runProgram: run = runProgram, ...opening } = rest;
   checkLastKnownGoodOptions(opening);
+  checkFunction(onEvent, 'onEvent', 'a function, or none');
+  checkFunction(run, 'runProgram', 'a function that runs a program, or none');
   const checked = checkAgentFiles(files);
   checkAgentCommand(command);
   if (statusPath !== undefined) checkPath(statusPath, 'statusPath');

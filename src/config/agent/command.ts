@@ -127,10 +127,10 @@ export function checkAgentCommand(command: unknown): asserts command is AgentCom
   }
   const { program, args = [], env = {}, cwd, timeoutMs } = command as AgentCommand;
   if (!isArgument(program) || program === '')
-    throw invalidArgument(`program is ${shown(program)}`, 'a path or a name');
+    throw invalidArgument(`the program of the command is ${shown(program)}`, 'a path or a name');
   if (!Array.isArray(args) || !args.every(isArgument))
     throw invalidArgument(`args is ${shown(args)}`, 'an array of texts');
-  if (typeof env !== 'object' || !Object.values(env).every(isArgument)) {
+  if (typeof env !== 'object' || env === null || !Object.values(env).every(isArgument)) {
     throw invalidArgument(`env is ${shown(env)}`, 'an object of texts, or none');
   }
   if (cwd !== undefined && !isArgument(cwd))

@@ -26,6 +26,8 @@ import {
   type WaitOptions,
   waitFor,
 } from '../../runtime/index.js';
+import { checkName } from '../../store/index.js';
+import { checkListener } from '../arguments.js';
 import { LastKnownGoodConfig } from '../last-known-good/last-known-good-config.js';
 import type { ConfigSnapshot } from '../reading/snapshot.js';
 import { AgentChanges } from './agent-changes.js';
@@ -112,6 +114,7 @@ export class ConfigAgent implements AsyncDisposable {
    * `invalid-argument`.
    */
   static start(name: string, options: ConfigAgentOptions): ConfigAgent {
+    checkName(name, 'config name');
     return new ConfigAgent(name, checkAgentOptions(options));
   }
 
@@ -159,6 +162,7 @@ export class ConfigAgent implements AsyncDisposable {
 
   /** Runs `listener` at each event from now on. Returns what takes it off. */
   onEvent(listener: (event: ConfigAgentEvent) => void): () => void {
+    checkListener(listener);
     return this.#events.add(listener);
   }
 

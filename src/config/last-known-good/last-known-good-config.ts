@@ -7,6 +7,7 @@ import {
   type WaitOptions,
 } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
+import { checkName } from '../../store/index.js';
 import { Config } from '../config.js';
 import type { ConfigPicture } from '../reading/options.js';
 import { type ConfigProblem, seedProblemOf } from '../reading/problem.js';
@@ -77,6 +78,7 @@ export class LastKnownGoodConfig implements AsyncDisposable {
    * {@link Config.open}.
    */
   static async open(name: string, options: LastKnownGoodOptions): Promise<LastKnownGoodConfig> {
+    checkName(name, 'config name');
     const checked = checkLastKnownGoodOptions(options);
     const onEvent = quiet(checked.onEvent);
     const { connect, keys, runtime, clusterId, closeClient, offlineAfterMs } = checked;

@@ -1,6 +1,7 @@
 import { invalidArgument, shown } from '../../errors.js';
 import { type Runtime, systemRuntime } from '../../runtime/index.js';
 import { Keyspace } from '../../store/index.js';
+import { checkFunction, checkMethods, checkObject } from '../arguments.js';
 import type { FileSystem } from '../files/file-system.js';
 import { nodeFileSystem } from '../files/node-file-system.js';
 import { type CheckedConfigOptions, type ConfigOptions, checkConfigOptions } from '../reading/options.js';
@@ -49,9 +50,13 @@ export interface CheckedLastKnownGoodOptions extends CheckedConfigOptions {
 }
 
 const defaultOfflineAfterMs = 5_000;
+const fileCalls: readonly (keyof FileSystem)[] = [
+  ...(['read', 'list', 'create', 'syncFile', 'syncFolder', 'rename', 'remove', 'modifiedAtMs'] as const),
+];
 
 /** Fills in the defaults; refuses with `invalid-argument` what makes no sense. */
 export function checkLastKnownGoodOptions(options: LastKnownGoodOptions): CheckedLastKnownGoodOptions {
+  checkObject(options, 'options', 'an object with connect, documents, instance and lastKnownGoodPath');
   const {
     connect,
     lastKnownGoodPath: path,
@@ -63,15 +68,27 @@ export function checkLastKnownGoodOptions(options: LastKnownGoodOptions): Checke
   } = options;
   const { offlineAfterMs = defaultOfflineAfterMs, closeClient = true } = options;
   const { runtime = systemRuntime, fileSystem = nodeFileSystem } = options;
-  if (typeof connect !== 'function') {
-    throw invalidArgument(`connect is of type ${typeof connect}`, 'a function that opens a client');
-  }
+  checkFunction(connect, 'connect', 'a function that opens a client');
   if (instance === undefined) throw invalidArgument('there is no instance', 'an instance, whose id stays');
   checkPath(path, 'lastKnownGoodPath');
   checkMode(mode);
   if (!(typeof offlineAfterMs === 'number' && offlineAfterMs > 0)) {
     throw invalidArgument(`offlineAfterMs is ${shown(offlineAfterMs)}`, 'a number of milliseconds above 0');
   }
+  if (clusterId !== undefined && (typeof clusterId !== 'string' || clusterId === '')) {
+    throw invalidArgument(`clusterId is ${shown(clusterId)}`, 'the id of a cluster, or none');
+  }
+  if (typeof closeClient !== 'boolean') {
+    throw invalidArgument(`closeClient is ${shown(closeClient)}`, 'true or false');
+  }
+  checkMethods(
+    runtime,
+    'runtime',
+    ['monotonicMs', 'wallMs', 'setTimer', 'random', 'newId'],
+    'a Runtime, or none',
+  );
+  checkMethods(fileSystem, 'fileSystem', fileCalls, 'a file system, or none');
+  checkFunction(onEvent, 'onEvent', 'a function, or none');
   const keys = new Keyspace(namespace);
   return {
     ...checkConfigOptions({ ...options, seed: undefined }, ''),

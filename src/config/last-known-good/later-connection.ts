@@ -2,6 +2,7 @@ import { invalidArgument, isPermanent, QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sleep, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { CallOptions, Keyspace, Store, StoreStatus } from '../../store/index.js';
+import { checkClient } from '../arguments.js';
 import type { ConfigReaderClient } from '../config.js';
 
 const retryDelay = { firstMs: 100, longestMs: 5_000 };
@@ -91,6 +92,7 @@ export class LaterConnection {
   }
 
   async #take(client: Client): Promise<Client> {
+    checkClient(client, 'what connect gave');
     const { keys, closeClient } = this.#options;
     const isWanted = !this.#closed.signal.aborted;
     if (isWanted && client.keys.namespace === keys.namespace) {

@@ -1,5 +1,6 @@
 import { invalidArgument, shown } from '../../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
+import { checkObject } from '../arguments.js';
 import { ConfigDocument } from '../document.js';
 import { type ConfigInstance, checkInstance } from '../rollout/rule.js';
 import { baseScope, checkScope, type Scope } from '../scope.js';
@@ -51,7 +52,27 @@ export function checkConfigOptions(options: ConfigOptions, label: string): Check
   if (!(typeof proveEveryMs === 'number' && proveEveryMs > 0)) {
     throw invalidArgument(`proveEveryMs is ${shown(proveEveryMs)}`, 'a number of milliseconds above 0');
   }
+  if (seed !== undefined) checkSeed(seed);
   return { documents, scope, instance, proveEveryMs, seed };
+}
+
+/** Refuses with `invalid-argument` what is no picture. */
+function checkSeed(seed: unknown): asserts seed is ConfigPicture {
+  const accepted = 'what picture() of a configuration gave: { clusterId, revision, contents }, or none';
+  checkObject(seed, 'seed', accepted);
+  const { clusterId, revision, contents } = seed as Partial<ConfigPicture>;
+  if (typeof clusterId !== 'string') throw invalidArgument(`seed.clusterId is ${shown(clusterId)}`, accepted);
+  if (!(Number.isSafeInteger(revision) && (revision as number) >= 0)) {
+    throw invalidArgument(`seed.revision is ${shown(revision)}`, accepted);
+  }
+  if (!(contents instanceof Map)) throw invalidArgument(`seed.contents is ${shown(contents)}`, accepted);
+  for (const [name, content] of contents) {
+    if (typeof name === 'string' && content instanceof Uint8Array) continue;
+    throw invalidArgument(
+      `seed.contents has ${shown(content)} for ${shown(name)}`,
+      'bytes by the names of documents',
+    );
+  }
 }
 
 /** Refuses with `invalid-argument` what is no list of documents, or has two of one name. */

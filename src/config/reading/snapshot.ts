@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import type { ConfigDocument } from '../document.js';
 
 /** A document as one reader is given it. */
@@ -56,7 +56,7 @@ export class ConfigSnapshot {
 function undeclared(document: unknown): never {
   const { name = document } = (document ?? {}) as { name?: unknown };
   throw invalidArgument(
-    `the document ${String(name)} is none that this configuration was opened with`,
+    `the document ${shown(name)} is none that this configuration was opened with`,
     'one of its documents',
   );
 }

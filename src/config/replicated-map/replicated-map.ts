@@ -39,7 +39,8 @@ import {
   type WaitOptions,
 } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { jsonCodec } from '../../store/index.js';
+import { checkName, jsonCodec } from '../../store/index.js';
+import { checkClient, checkListener } from '../arguments.js';
 import { ChangeBuffer } from './change-buffer.js';
 import { type Kept, keptOf } from './kept.js';
 import { MapKeys } from './map-keys.js';
@@ -106,6 +107,8 @@ export class ReplicatedMap<K extends string = string, V = unknown>
     name: string,
     options: ReplicatedMapOptions<V> & WaitOptions = {},
   ): Promise<ReplicatedMap<K, V>> {
+    checkClient(client);
+    checkName(name, 'map name');
     const doing = `opening the replicated map ${JSON.stringify(name)}`;
     checkWaitOptions(options, doing);
     const { signal, timeoutMs = defaultTimeoutMs } = options;
@@ -278,10 +281,12 @@ export class ReplicatedMap<K extends string = string, V = unknown>
 
   /** Called for each batch from now on, synchronously; one that throws is reported as a process warning. Returns what takes it off. */
   onChange(listener: (batch: MapBatch<K, V>) => void): () => void {
+    checkListener(listener);
     return this.#changed.add(listener);
   }
 
   onState(listener: (state: MirrorState) => void): () => void {
+    checkListener(listener);
     return this.#mirror.onState(listener);
   }
 
