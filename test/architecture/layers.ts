@@ -55,7 +55,7 @@ export const allowedPackages: Readonly<Record<string, readonly string[]>> = {
   payload: ['@standard-schema/spec'],
   queues: ['p-queue', '@standard-schema/spec', 'croner'],
   atomics: ['@standard-schema/spec'],
-  agent: ['node:os', 'node:util'],
+  agent: ['node:fs/promises', 'node:os', 'node:util'],
   // A last known good, and files for programs in other languages.
   config: ['@standard-schema/spec', 'node:fs/promises', 'node:path', 'node:zlib'],
   pubsub: ['@standard-schema/spec'],
