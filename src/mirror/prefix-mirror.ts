@@ -63,8 +63,9 @@ const stallMs = 5_000;
  *   Batches are told in order, none twice, none left out but across a `reset`, which says what differs.
  * - Not guaranteed: how far behind it is, unless somebody asks. `stalenessMs` says how old it may be, `sync` waits until it is as
  *   new as the call.
- * - Memory: at most `maxEntries` and `maxBytes`, and twice that while it loads anew; and one page, which is about a megabyte, but up
- *   to 1,000 of the largest values where those come after many small ones: how large the next are nobody knows before they come.
+ * - Memory: at most `maxEntries` and `maxBytes`, and twice that while it loads anew; and one page, which is about a megabyte. The first
+ *   has up to 16 of the largest values; one that is the first with large values after many small ones up to 1,000 of them: how large
+ *   the next are nobody knows before they come.
  * - Listeners are called synchronously, after the memory has changed; one that throws is reported as a process warning.
  * - Cost: to load, a read for each megabyte or 1,000 keys, and some five more to begin with; one watch of its own; a proof each `proveEveryMs`.
  */

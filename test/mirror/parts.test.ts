@@ -63,6 +63,24 @@ describe('PageLimit', () => {
     expect(limit.keys).toBe(32);
   });
 
+  it('grows slowly after a page that was far too large, since more of the kind may come', () => {
+    const limit = new PageLimit();
+    for (let page = 0; page < 3; page += 1) limit.learn(limit.keys, 100 * limit.keys, 10);
+    limit.learn(1_000, 1_000_000_000, 10);
+    expect(limit.keys).toBe(1);
+    const seen = Array.from({ length: 8 }, () => {
+      limit.learn(limit.keys, 100 * limit.keys, 10);
+      return limit.keys;
+    });
+    expect(seen).toEqual([2, 3, 4, 5, 7, 9, 12, 15]);
+    for (let page = 0; page < 20; page += 1) limit.learn(limit.keys, 100 * limit.keys, 10);
+    expect(limit.keys).toBe(1_000);
+    // A large one among many small ones is none.
+    limit.learn(1_000, 1_500_000, 10);
+    limit.learn(limit.keys, 100 * limit.keys, 10);
+    expect(limit.keys).toBe(874);
+  });
+
   it('shrinks by what did not come, down to a single key', () => {
     const limit = new PageLimit();
     const seen = Array.from({ length: 4 }, () => {

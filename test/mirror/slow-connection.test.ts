@@ -58,3 +58,35 @@ it('does not ask for what it cannot have in time, again and again', async () => 
   expect(mirror.size).toBe(300);
   expect(pages.filter(({ inTime }) => !inTime).length).toBeLessThan(3);
 });
+
+it('takes few requests for small values, and bounded answers for large ones', async () => {
+  const fast = 1_000_000;
+  const small = mirrorOver(fast, kvs('a', 10_000, 100));
+  await small.runtime.advance(5_000);
+  expect(small.mirror.size).toBe(10_000);
+  expect(small.pages.map(({ keys }) => keys).slice(0, 5)).toEqual([16, 64, 256, 1_000, 1_000]);
+  expect(small.pages.length).toBeLessThanOrEqual(13);
+
+  const mega = 2 ** 20;
+  // A mirror holds 256 MiB by default.
+  const large = mirrorOver(fast, kvs('a', 200, mega));
+  await large.runtime.advance(30_000);
+  expect(large.mirror.size).toBe(200);
+  const [first, ...others] = large.pages.map(({ bytes }) => bytes);
+  expect(first).toBeLessThan(17 * mega);
+  expect(Math.max(...others)).toBeLessThan(1.1 * mega);
+});
+
+it('is surprised by large values among small ones once, and not by each run of them', async () => {
+  const mega = 2 ** 20;
+  const runs = ['b', 'c', 'd', 'e'].flatMap((letter) => [
+    ...kvs(`${letter}0`, 60, 100),
+    ...kvs(`${letter}1`, 40, mega),
+  ]);
+  const { runtime, mirror, pages } = mirrorOver(1_000_000, [...kvs('a', 3_000, 100), ...runs]);
+  await runtime.advance(60_000);
+  expect(mirror.size).toBe(3_400);
+  const surprises = pages.filter(({ bytes }) => bytes > 20 * mega);
+  expect(surprises).toHaveLength(1);
+  expect(pages.length).toBeLessThan(200);
+});
