@@ -11,6 +11,7 @@ import type { Client } from '../../../session/index.js';
 import { put } from '../../../store/index.js';
 import { asQuorateError } from '../failures.js';
 import type { GroupKeys, TopicKeys } from '../keys.js';
+import { OneWaiter } from '../one-waiter.js';
 import { PartitionReader } from '../reading/partition-reader.js';
 import type { ConsumerEvent, ConsumerSettings } from './consume-options.js';
 import type { Cursor } from './cursor.js';
@@ -62,6 +63,8 @@ export class PartitionWork {
   readonly #progress: Progress;
   readonly #writer: CursorWriter;
   readonly #queue = new WorkQueue();
+  /** The reader waits in it until something was passed. */
+  readonly #room = new OneWaiter();
   /** Fires when it is over, by whatever reason: the signal of the handlers. */
   readonly #overSignal = sharedController();
   /** Fires when nothing more is to be begun. */
@@ -69,7 +72,6 @@ export class PartitionWork {
   #running = 0;
   #end: WorkEnd | undefined;
   #onIdle: () => void = () => {};
-  #onRoom: () => void = () => {};
   #resolveOver!: (end: WorkEnd) => void;
   #resolveEnded!: () => void;
 
@@ -132,7 +134,7 @@ export class PartitionWork {
     const { signal } = this.#stop;
     try {
       for (;;) {
-        while (this.#progress.size >= settings.prefetch) await this.#room(signal);
+        while (this.#progress.size >= settings.prefetch) await this.#room.woken(signal);
         const reading = await reader.next(signal);
         signal.throwIfAborted();
         if (reading.type === 'gap') {
@@ -156,23 +158,6 @@ export class PartitionWork {
     } finally {
       reader.close();
     }
-  }
-
-  /** Resolves when something was passed. */
-  #room(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // What was read last may have stopped it.
-      if (signal.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const giveUp = () => reject(signal.reason);
-      signal.addEventListener('abort', giveUp, { once: true });
-      this.#onRoom = () => {
-        signal.removeEventListener('abort', giveUp);
-        resolve();
-      };
-    });
   }
 
   #begin(): void {
@@ -223,7 +208,7 @@ export class PartitionWork {
 
   async #passed(entry: Entry, written: Promise<void>): Promise<void> {
     this.#queue.finish(entry);
-    this.#onRoom();
+    this.#room.wake();
     this.#begin();
     await written;
   }

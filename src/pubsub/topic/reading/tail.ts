@@ -4,9 +4,9 @@
  * store again, where they are.
  */
 import type { QuorateError } from '../../../errors.js';
-import { offAbort, onAbort } from '../../../runtime/index.js';
 import type { KeyEvent, KeyRange } from '../../../store/index.js';
 import type { HubItem, Subscription, WatchHub } from '../../../watch/index.js';
+import { OneWaiter } from '../one-waiter.js';
 import { type ReadFrame, readFrame } from './log-pages.js';
 
 const mostFrames = 256;
@@ -18,7 +18,7 @@ export class Tail {
   #bytes = 0;
   #coveredFrom: number | undefined;
   #failure: QuorateError | undefined;
-  #wake: () => void = () => {};
+  readonly #reader = new OneWaiter();
 
   /** `range`: all that is in a partition. */
   constructor(hub: WatchHub, range: Required<KeyRange>) {
@@ -50,24 +50,13 @@ export class Tail {
 
   /** Resolves at the next news, or sooner for nothing. For one waiter; rejects with the signal's reason. */
   changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(signal.reason);
-        return;
-      }
-      const giveUp = () => reject(signal.reason);
-      onAbort(signal, giveUp);
-      this.#wake = () => {
-        offAbort(signal, giveUp);
-        resolve();
-      };
-    });
+    return this.#reader.woken(signal);
   }
 
   close(): void {
     this.#subscription.close();
     this.#frames = [];
-    this.#wake();
+    this.#reader.wake();
   }
 
   #receive(item: HubItem): void {
@@ -87,7 +76,7 @@ export class Tail {
         this.#failure = item.error;
         break;
     }
-    this.#wake();
+    this.#reader.wake();
   }
 
   #keep({ kv }: KeyEvent): void {
