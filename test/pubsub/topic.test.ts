@@ -139,6 +139,67 @@ describeStores('topic', (server) => {
     await topic.close();
   });
 
+  it('removes a group that has no members, with all that is left of it, and never one that has', async () => {
+    const clients = testClients(server);
+    const topic = new Topic<number>(await clients.open(), 'removed', { partitions: 2 });
+    await topic.publishAll(upTo(10));
+    const group = topic.group('g');
+    expect(await group.remove()).toBe(false);
+    const seen: number[] = [];
+    const work = ({ value }: { value: number }) => {
+      seen.push(value);
+      if (value === 7) throw new Error('no');
+    };
+    const first = await group.consume(work, { attempts: 1 });
+    await expect.poll(async () => (await group.deadLetters.list()).length, poll).toBe(1);
+    const refusal = await group.remove().catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'conflict', outcome: 'not-applied' });
+    expect(await group.deadLetters.list()).toHaveLength(1);
+    await expect.poll(() => seen.length, poll).toBe(10);
+    await first.close();
+
+    expect(await group.remove()).toBe(true);
+    expect(await group.remove()).toBe(false);
+    expect(await group.deadLetters.list()).toEqual([]);
+    expect(await valuesOf(topic.read({ follow: false }))).toHaveLength(10);
+    seen.length = 0;
+    const again = await group.consume(work);
+    await expect.poll(() => seen.length, poll).toBe(10);
+    await again.close();
+    await topic.close();
+  });
+
+  it('TOPIC-6 joins anew where the group is removed after its cursors were looked for', async () => {
+    const clients = testClients(server);
+    const topic = new Topic<number>(await clients.open(), 'raced', { partitions: 1 });
+    await topic.publishAll(upTo(3));
+    await (await topic.group('g').consume(() => {})).close();
+    const client = await clients.open();
+    const { store } = client;
+    const range = store.range.bind(store);
+    let removed = 0;
+    Object.assign(store, {
+      range: async (...call: Parameters<typeof range>) => {
+        const reply = await range(...call);
+        if (removed === 0 && reply.kvs.some(({ key }) => key.includes('/c/g/'))) {
+          removed += 1;
+          expect(await topic.group('g').remove()).toBe(true);
+        }
+        return reply;
+      },
+    });
+    const seen: number[] = [];
+    const consumer = await new Topic<number>(client, 'raced')
+      .group('g')
+      .consume(({ value }) => void seen.push(value), { from: 'now' });
+    expect(removed).toBe(1);
+    await topic.publish(3);
+    await expect.poll(() => seen.at(-1), poll).toBe(3);
+    expect(seen).toEqual([3]);
+    await consumer.close();
+    await topic.close();
+  });
+
   it('TOPIC-4 hands a message out again that failed, before others of its key, and puts it aside in the end', async () => {
     const clients = testClients(server);
     const topic = new Topic<string>(await clients.open(), 'failing', { partitions: 1 });

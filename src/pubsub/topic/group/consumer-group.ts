@@ -18,6 +18,7 @@ import type { Delivery } from './delivery.js';
 import { type GroupReport, type Lag, reportGroup } from './group-report.js';
 import { iterate } from './iterating.js';
 import { type Moving, resume, seek } from './moving.js';
+import { removeGroup } from './removing.js';
 
 export interface SeekOptions extends WaitOptions {
   /** Default: all. */
@@ -163,6 +164,21 @@ export class ConsumerGroup<T> {
   resume(partition: number, options: ResumeOptions = {}): Promise<boolean> {
     return this.#within(options, 'resuming', async (count, signal) =>
       resume(this.#moving(count, partition, signal), { skip: options.skip === true }),
+    );
+  }
+
+  /**
+   * Removes the group, which has no members any more: its cursors and its dead letters. Who joins one of this name later makes it
+   * anew, and begins at its own `from`. False if there was nothing. Messages of the topic stay.
+   *
+   * Errors: `conflict` while it has members, with their labels in `details.members`; a member that died counts until its session has ended.
+   * Outcome `unknown` where nobody knows whether it was done; it may be called again. Cost: one request.
+   */
+  remove(options: WaitOptions = {}): Promise<boolean> {
+    const doing = this.#doing('removing');
+    const wait = { timeoutMs: defaultTimeoutMs, ...options };
+    return withinTime(this.#client.runtime, wait, doing, (signal) =>
+      removeGroup(this.#client, this.#group, signal, doing),
     );
   }
 
