@@ -66,7 +66,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
       ...(['change-both', 'change-both', 'change-one', 'swap', 'overlay', 'rollback', 'sync'] as const),
       ...(['rollout', 'rollout', 'rollout', 'grow', 'promote', 'promote', 'abort', 'policy'] as const),
       ...(['propose', 'propose', 'vote', 'vote', 'vote', 'publish', 'break'] as const),
-      ...(['propose', 'vote', 'unvote', 'reuse'] as const),
+      ...(['propose', 'vote', 'unvote', 'reuse', 'rollout', 'grow', 'promote'] as const),
     ]),
     document: pickFrom<CallerPlan['document']>(['a', 'b']),
     scope: pickFrom<CallerPlan['scope']>(['p', 'p/x', 'q']),
@@ -101,7 +101,7 @@ export const configWorkload: fc.Arbitrary<ConfigWorkload> = fc.record(
     weather: weathers,
     processes: fc.array(processPlan, { minLength: 2, maxLength: 4, size: 'max' }),
     inHurry: pickFrom([false, false, true]),
-    inReview: pickFrom([false, false, true]),
+    inReview: pickFrom([false, false, false, true]),
     compactEveryMs: pickFrom([0, 0, 0, 150]),
   },
   plain,
@@ -114,8 +114,8 @@ export function paced(plan: CallerPlan, { inHurry }: Pick<ConfigWorkload, 'inHur
 
 const reviewing: Partial<Readonly<Record<CallerPlan['what'], CallerPlan['what']>>> = {
   ...{ 'change-both': 'propose', rollout: 'propose', rollback: 'propose', reuse: 'propose' },
-  ...{ 'change-one': 'vote', swap: 'vote', overlay: 'vote', promote: 'vote', break: 'vote', abort: 'vote' },
-  ...{ grow: 'unvote', policy: 'publish' },
+  ...{ 'change-one': 'vote', swap: 'vote', overlay: 'vote', break: 'vote', abort: 'vote' },
+  ...{ grow: 'unvote', promote: 'unvote', policy: 'publish' },
 };
 
 /** The caller as it is where all are reviewing. */

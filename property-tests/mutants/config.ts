@@ -230,7 +230,7 @@ export const configMutants: readonly Mutant[] = [
   },
   {
     name: 'config-proposes-again',
-    file: 'src/config/review/reviewing.ts',
+    file: 'src/config/review/proposing.ts',
     find: 'assertNotPublished(read, { author, id });',
     replace: '',
     story: 'who lost the reply proposes again what has been published meanwhile, and so is that',

@@ -5,8 +5,9 @@ import { askedPublication } from './editing/asked.js';
 import type { ConfigChange } from './editing/commit-change.js';
 import type { ChangeOptions, EditorCore } from './editing/editor-core.js';
 import type { ConfigProposal } from './review/proposals.js';
+import { propose } from './review/proposing.js';
 import { planPublication, reviewRange } from './review/publication.js';
-import { checkProposal, propose, readProposals, vote, withdraw } from './review/reviewing.js';
+import { checkProposal, readProposals, vote, withdraw } from './review/reviewing.js';
 import { checkRule, type RolloutRule } from './rollout/rule.js';
 
 export interface PublishOptions extends ChangeOptions {

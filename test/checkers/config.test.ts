@@ -155,6 +155,16 @@ describe('checkConfig', () => {
     });
   });
 
+  it('counts what was given to all before it was promoted', () => {
+    const story = new ConfigStory();
+    story.rollout('a', { n: 9 }, { percent: 99 });
+    story.rollout('a', { n: 9 }, { percent: 100 });
+    story.end('a', { 'a/': { n: 9 } }, 'promote');
+    story.rollout('a', { n: 8 }, { percent: 99 });
+    story.end('a', { 'a/': { n: 8 } }, 'promote');
+    expect(check(story)()).toMatchObject({ promotions: 2, promotedToAll: 1 });
+  });
+
   it('CONFIG-1 half of a change, or a layer of others', () => {
     const story = told();
     story.change({ 'a/': { n: 2 }, 'b/': { n: 2 } });
@@ -241,9 +251,9 @@ describe('checkConfig', () => {
   });
 
   it('CONFIG-7 proposed by nobody, approved by its author, another than was proposed, or rejected', () => {
-    const reviewed = (votes: Readonly<Record<string, 'approve' | 'reject'>>, n = 2) => {
+    const reviewed = (votes: Readonly<Record<string, 'approve' | 'reject'>>, n = 2, approvals = 1) => {
       const story = new ConfigStory();
-      story.story.step({ [keys.policy('a')]: { value: encodePolicy({ approvals: 1, keep: 100 }) } });
+      story.story.step({ [keys.policy('a')]: { value: encodePolicy({ approvals, keep: 100 }) } });
       const layers = [{ document: 'a', scope: '', content: bytesOf(JSON.stringify({ n })), base: 0 }];
       const revision = story.story.put(
         keys.proposal('ada', 'p'),
@@ -257,9 +267,12 @@ describe('checkConfig', () => {
       return story;
     };
     expect(check(reviewed({ bob: 'approve' }))()).toMatchObject({ reviewed: 1, reviewedTwice: 0 });
+    const twice = reviewed({ bob: 'approve', eve: 'approve' }, 2, 2);
+    expect(check(twice)()).toMatchObject({ reviewed: 1, reviewedTwice: 1 });
     for (const wrong of [
       ...[reviewed({}), reviewed({ ada: 'approve' }), reviewed({ bob: 'approve' }, 3)],
       reviewed({ bob: 'approve', eve: 'reject' }),
+      reviewed({ ada: 'approve', bob: 'approve' }, 2, 2),
     ]) {
       expect(brokenBy(check(wrong))).toBe('CONFIG-7');
     }

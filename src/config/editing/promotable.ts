@@ -10,7 +10,9 @@ import { latest, longestAttribution, longestId, readLater } from './worst-case.j
  * Throws `request-too-large` or `too-many-operations` where a rollout that this plan begins, or lets grow, could not be promoted: that
  * carries each content four times, in the layer, in the history as before and after, and with the rollout that the history has.
  */
-export function assertPromotable(keys: ConfigKeys, read: ReadStates, { documents }: ChangePlan): void {
+export function assertPromotable(keys: ConfigKeys, read: ReadStates, plan: ChangePlan): void {
+  const { action, documents } = plan;
+  if (action !== 'rollout' && action !== 'grow') return;
   const rollouts = new Map(documents.flatMap(({ name, rollout }) => (rollout ? [[name, rollout]] : [])));
   const [first] = rollouts.values();
   if (first === undefined) return;
@@ -19,7 +21,7 @@ export function assertPromotable(keys: ConfigKeys, read: ReadStates, { documents
     const layer = (scope: string) => rollout?.layers.find((one) => one.scope === scope)?.base ?? 0;
     return { rollout, revisions: { ...revisions, layer, rollout: latest, head: latest, policy: latest } };
   });
-  const plan = planPromotion({ ...first, revision: latest }, later);
-  const request = requestFor({ keys, read: later, plan, id: longestId, by: longestAttribution() });
+  const promotion = planPromotion({ ...first, revision: latest }, later);
+  const request = requestFor({ keys, read: later, plan: promotion, id: longestId, by: longestAttribution() });
   assertFits(request, 'promoting this rollout', 'roll out fewer layers, or less content, at a time');
 }
