@@ -241,7 +241,12 @@ const mapped: readonly Mutant[] = [
     name: 'map-write-told-to-have-failed',
     file: writes,
     find: 'return { revision, shown: mirror.revision >= revision };',
-    replace: "throw Object.assign(new Error('the replica does not show the write'), { code: 'timeout' });",
+    replace: `return waitFor(
+        this.#parts.client.runtime,
+        new Promise<MapWrite>(() => {}),
+        { timeoutMs: 1 },
+        'waiting for the replica to show the write',
+      );`,
     story: 'what was applied is told as a timeout, since the cache did not come so far in time',
     ...{ killedBy, invariant: 'REPLICA-4' },
   },
