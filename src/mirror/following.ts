@@ -1,4 +1,4 @@
-import { isPermanent, isQuorateError, QuorateError } from '../errors.js';
+import { isPermanent, QuorateError, quorateErrorOf } from '../errors.js';
 import { type AgeClock, Backoff, type Instant, linkedSignal, type Runtime, sleep } from '../runtime/index.js';
 import type { Key, KeyEvent, KeyRange, Store, Watch } from '../store/index.js';
 import type { MirrorMemory, Slot } from './memory.js';
@@ -235,6 +235,5 @@ function endsLoading(error: QuorateError): boolean {
 }
 
 function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'following a prefix failed in an unforeseen way', { cause: error });
+  return quorateErrorOf(error, 'following a prefix failed in an unforeseen way');
 }

@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { type QuorateError, quorateErrorOf } from '../../errors.js';
 import type { ConfigDocument } from '../document.js';
 import { frozen } from './freeze.js';
 import type { ConfigProblem } from './problem.js';
@@ -20,7 +20,10 @@ export function made(
   resolved: () => Resolved,
   before?: Given | undefined,
 ): Made | Promise<Made> {
-  const failed = (error: unknown): Made => ({ document, error: asQuorateError(error) });
+  const failed = (error: unknown): Made => ({
+    document,
+    error: quorateErrorOf(error, 'a document could not be read in an unforeseen way'),
+  });
   try {
     const known = resolved();
     if (before !== undefined && isSameContent(before.content, known.content)) {
@@ -46,9 +49,4 @@ export function problemIn(all: readonly Made[], revision: number): ConfigProblem
 function isSameContent(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   return Buffer.compare(one, other) === 0;
-}
-
-function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'a document could not be read in an unforeseen way', { cause: error });
 }

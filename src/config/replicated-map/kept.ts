@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { quorateErrorOf } from '../../errors.js';
 import type { Payloads } from '../../payload/index.js';
 import { type Runtime, waitFor } from '../../runtime/index.js';
 import type { KeyValue } from '../../store/index.js';
@@ -37,7 +37,10 @@ export function keptOf<K extends string, V>(
   const read = (value: V): Kept<K, V> => ({ name, entry: { value, revision }, unreadable: undefined });
   const refused = (error: unknown): Kept<K, V> => ({
     ...{ name, entry: before?.entry },
-    unreadable: { revision, error: asQuorateError(error) },
+    unreadable: {
+      revision,
+      error: quorateErrorOf(error, 'the value could not be read in an unforeseen way'),
+    },
   });
   try {
     const value = payloads.decode(kv.value);
@@ -47,9 +50,4 @@ export function keptOf<K extends string, V>(
   } catch (error) {
     return refused(error);
   }
-}
-
-function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'the value could not be read in an unforeseen way', { cause: error });
 }

@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { QuorateError, quorateErrorOf } from '../../errors.js';
 import { Backoff, offAbort, onAbort, sleep } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { KeyRange, Watch, WatchItem } from '../../store/index.js';
@@ -281,6 +281,5 @@ export class Feed<T> {
 }
 
 function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'the watch failed in an unforeseen way', { cause: error });
+  return quorateErrorOf(error, 'the watch failed in an unforeseen way');
 }

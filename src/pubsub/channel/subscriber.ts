@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { QuorateError, quorateErrorOf } from '../../errors.js';
 import { isThenable, offAbort, onAbort, warnOfListener } from '../../runtime/index.js';
 import type { Feed, Receiver } from './feed.js';
 import type { Stretch } from './history.js';
@@ -289,7 +289,7 @@ export class Subscriber<T> implements Receiver<T> {
         if (this.#over.signal.aborted || this.#joinAt(revision)) return;
       }
     } catch (error) {
-      this.end(asQuorateError(error));
+      this.end(quorateErrorOf(error, 'reading the history of a channel failed'));
     } finally {
       this.#isCatchingUp = false;
       this.#feed.unpin();
@@ -351,9 +351,4 @@ function toldTo({ revision }: ChannelPosition, newest: Newest | undefined): numb
 
 function plain({ revision, index, channel }: ChannelPosition): ChannelPosition {
   return { revision, index, channel };
-}
-
-function asQuorateError(error: unknown): QuorateError {
-  if (isQuorateError(error)) return error;
-  return new QuorateError('internal', 'reading the history of a channel failed', { cause: error });
 }
