@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -24,6 +24,7 @@ export class Workspace {
   static async of(root: string, mutant: Mutant, properties: string): Promise<Workspace> {
     const contents = patchedText(root, mutant);
     const workspace = new Workspace(mkdtempSync(join(tmpdir(), 'quorate-mutant-')));
+    let isPlanted = false;
     try {
       await build({
         absWorkingDir: root,
@@ -43,10 +44,14 @@ export class Workspace {
           {
             name: 'plant',
             setup: ({ onLoad }) =>
-              onLoad({ filter: exactly(join(root, mutant.file)) }, () => ({ contents, loader: 'ts' })),
+              onLoad({ filter: exactly(join(realpathSync(root), mutant.file)) }, () => {
+                isPlanted = true;
+                return { contents, loader: 'ts' };
+              }),
           },
         ],
       });
+      if (!isPlanted) throw new StaleMutant(`stale: the properties do not load ${mutant.file}`);
       writeFileSync(join(workspace.root, 'package.json'), '{ "type": "module" }');
       symlinkSync(join(root, 'node_modules'), join(workspace.root, 'node_modules'), 'dir');
       return workspace;

@@ -211,9 +211,8 @@ export class Topic<T> implements AsyncDisposable {
 
   /** How much there is, what was removed, and who removes. Errors: as the store's. Cost: one read, and the names of all that is there. */
   async describe(options: WaitOptions = {}): Promise<TopicReport> {
-    const wait = { timeoutMs: defaultTimeoutMs, ...options };
     const doing = this.#doing('looking at');
-    return withinTime(this.#client.runtime, wait, doing, async (signal) => {
+    return withinTime(this.#client.runtime, options, doing, async (signal) => {
       await waitFor(this.#client.runtime, this.#open(), { signal }, doing);
       return describeTopic(this.#client, this.#keys, signal);
     });
@@ -228,8 +227,7 @@ export class Topic<T> implements AsyncDisposable {
     if (retention === undefined)
       throw invalidArgument('retention is missing', 'an object, which may be empty');
     const doing = this.#doing('changing the retention of');
-    const wait = { timeoutMs: defaultTimeoutMs, ...options };
-    await withinTime(this.#client.runtime, wait, doing, async (signal) => {
+    await withinTime(this.#client.runtime, options, doing, async (signal) => {
       await waitFor(this.#client.runtime, this.#open(), { signal }, doing);
       await decideRetention(this.#client, this.#keys, retention, signal);
     });

@@ -48,14 +48,17 @@ export function hooksOn(signal: HookedSignal): number {
 
 function listenTo(signal: HookedSignal): Hooks {
   const waiting = new Set<() => void>();
+  const stays = signal[hooks] === null;
   const run = () => {
     // Those that a hook takes off do not run any more; those that it adds do, as the set is walked through.
     for (const hook of waiting) {
       waiting.delete(hook);
       hook();
     }
+    // The listener is gone. It may have been an event that somebody made up, and the signal has yet to fire.
+    signal[hooks] = stays ? null : undefined;
   };
-  const known: Hooks = { waiting, run, stays: signal[hooks] === null };
+  const known: Hooks = { waiting, run, stays };
   signal[hooks] = known;
   signal.addEventListener('abort', run, { once: true });
   return known;

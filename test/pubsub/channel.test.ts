@@ -394,6 +394,18 @@ describeStores(
       await expect(reader.subscribe()).rejects.toMatchObject({ code: 'closed' });
       await expect(reader.publish(1)).rejects.toMatchObject({ code: 'closed', outcome: 'not-applied' });
     });
+
+    it('tells the first who waits what has ended it, and then the others that it is over', async () => {
+      const client = await testClients(server).open();
+      const subscription = await new Channel<number>(client, 'ended').subscribe();
+      const told: string[] = [];
+      const first = subscription.next().catch(({ code }) => told.push(code));
+      const second = subscription.next().then(({ done }) => told.push(`done: ${done}`));
+      void subscription.ended.then(() => told.push('ended'));
+      await client.close();
+      await Promise.all([first, second]);
+      expect(told).toEqual(['closed', 'done: true', 'ended']);
+    });
   },
   kinds,
 );

@@ -22,6 +22,19 @@ describe.each([
     expect(ran).toEqual(['first', 'third']);
   });
 
+  it('run when it fires, though somebody has made such an event up before', () => {
+    const controller = controllerOf();
+    let ran = 0;
+    const hook = () => {
+      ran += 1;
+    };
+    onAbort(controller.signal, hook);
+    controller.signal.dispatchEvent(new Event('abort'));
+    onAbort(controller.signal, hook);
+    controller.abort();
+    expect(ran).toBe(2);
+  });
+
   it('may take one another off while they run', () => {
     const controller = controllerOf();
     const ran: string[] = [];

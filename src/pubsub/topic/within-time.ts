@@ -1,9 +1,15 @@
 import { isQuorateError, QuorateError } from '../../errors.js';
-import { checkWaitOptions, type Runtime, type WaitOptions, waitFor } from '../../runtime/index.js';
+import {
+  checkWaitOptions,
+  defaultTimeoutMs,
+  type Runtime,
+  type WaitOptions,
+  waitFor,
+} from '../../runtime/index.js';
 
 /**
  * What the work comes to, or `aborted` or `timeout`, with outcome `unknown` if it may have had an effect. The work is told by its
- * signal when the time is up, and must end then.
+ * signal when the time is up, and must end then. Without a `timeoutMs` that is the usual one.
  */
 export async function withinTime<T>(
   runtime: Runtime,
@@ -12,7 +18,7 @@ export async function withinTime<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   checkWaitOptions(options, doing);
-  const { signal, timeoutMs } = options;
+  const { signal, timeoutMs = defaultTimeoutMs } = options;
   const over = new AbortController();
   const result = work(over.signal);
   try {

@@ -108,3 +108,24 @@ describe('options of topics', () => {
       await expect(topic.group('g').consume(() => {})).rejects.toMatchObject({ code: 'closed' });
     }));
 });
+
+it('the time that a caller gives is given to the store too, and the usual one where none is', () =>
+  withTopic(async (topic, client) => {
+    await topic.publish(1);
+    const group = topic.group('g');
+    const allowed: (number | undefined)[] = [];
+    const txn = client.store.txn.bind(client.store);
+    Object.assign(client.store, {
+      txn: (...[request, options]: Parameters<typeof txn>) => {
+        allowed.push(options?.timeoutMs);
+        return txn(request, options);
+      },
+    });
+    const wait = { timeoutMs: 60_000 };
+    await group.seek('start', wait);
+    await group.remove(wait);
+    await group.remove({ timeoutMs: undefined });
+    await topic.setRetention({}, wait);
+    // The call as a whole is limited, and its signal ends them.
+    expect(new Set(allowed)).toEqual(new Set([Number.POSITIVE_INFINITY]));
+  }));

@@ -1,6 +1,6 @@
 import { invalidArgument, shown } from '../../../errors.js';
 import type { Payloads } from '../../../payload/index.js';
-import { defaultTimeoutMs, stoppable, type WaitOptions, waitFor } from '../../../runtime/index.js';
+import { stoppable, type WaitOptions, waitFor } from '../../../runtime/index.js';
 import type { Client } from '../../../session/index.js';
 import type { GroupKeys, TopicKeys } from '../keys.js';
 import type { OpenedTopic } from '../opening.js';
@@ -169,15 +169,16 @@ export class ConsumerGroup<T> {
 
   /**
    * Removes the group, which has no members any more: its cursors and its dead letters. Who joins one of this name later makes it
-   * anew, and begins at its own `from`. False if there was nothing. Messages of the topic stay.
+   * anew, and begins at its own `from`: so does a consumer that lost its session and joins again by itself. False if there was
+   * nothing. Messages of the topic stay.
    *
-   * Errors: `conflict` while it has members, with their labels in `details.members`; a member that died counts until its session has ended.
-   * Outcome `unknown` where nobody knows whether it was done; it may be called again. Cost: one request.
+   * Errors: `conflict` while it has members, with the labels of up to 16 of them in `details.members`; a member that died counts until its
+   * session has ended. Outcome `unknown` where nobody knows whether it was done: called again, it removes what is there by then. Cost: one
+   * request, whose revision takes all dead letters away.
    */
   remove(options: WaitOptions = {}): Promise<boolean> {
     const doing = this.#doing('removing');
-    const wait = { timeoutMs: defaultTimeoutMs, ...options };
-    return withinTime(this.#client.runtime, wait, doing, (signal) =>
+    return withinTime(this.#client.runtime, options, doing, (signal) =>
       removeGroup(this.#client, this.#group, signal, doing),
     );
   }
@@ -202,8 +203,7 @@ export class ConsumerGroup<T> {
     work: (partitions: number, signal: AbortSignal) => Promise<V>,
   ): Promise<V> {
     const doing = this.#doing(what);
-    const wait = { timeoutMs: defaultTimeoutMs, ...options };
-    return withinTime(this.#client.runtime, wait, doing, async (signal) => {
+    return withinTime(this.#client.runtime, options, doing, async (signal) => {
       const { runtime } = this.#client;
       const { description } = await waitFor(runtime, this.#openTopic(), { signal }, doing);
       return work(description.partitions, signal);

@@ -42,7 +42,7 @@ export async function seek(moving: Moving, from: From): Promise<number> {
     put(group.cursor(partitions[index] ?? 0), encodeCursor(cursorAt(after, count))),
   );
   const request = txnOf({ success: [...cursors, put(sign, '')] });
-  return (await client.store.txn(request, { timeoutMs, signal })).revision;
+  return (await client.store.txn(request, { timeoutMs: Number.POSITIVE_INFINITY, signal })).revision;
 }
 
 /** Answers whether the partition was stopped. With `skip`, what it was stopped at counts as dealt with. */
@@ -60,7 +60,8 @@ export async function resume(moving: Moving, { skip }: { readonly skip: boolean 
       compare: [compare.mod(key, 'equal', kv.modRevision)],
       success: [put(key, encodeCursor(resumed(cursor, cursor.stopped, skip))), put(sign, '')],
     });
-    if ((await client.store.txn(request, { timeoutMs, signal })).succeeded) return true;
+    const wait = { timeoutMs: Number.POSITIVE_INFINITY, signal };
+    if ((await client.store.txn(request, wait)).succeeded) return true;
     await sleep(client.runtime, backoff.nextMs(), { signal });
   }
 }

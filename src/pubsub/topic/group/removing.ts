@@ -15,11 +15,10 @@ import type { Client } from '../../../session/index.js';
 import { compare, getPrefix, removePrefix, textOf, txnOf } from '../../../store/index.js';
 import type { GroupKeys } from '../keys.js';
 
-const timeoutMs = 10_000;
 /** Named in the error. */
 const mostNamed = 16;
 
-/** Answers whether there was anything of it. Throws `conflict` while it has members. */
+/** Until `signal` fires. Answers whether there was anything of it. Throws `conflict` while it has members. */
 export async function removeGroup(
   client: Client,
   group: GroupKeys,
@@ -31,7 +30,10 @@ export async function removeGroup(
     success: [group.watched, group.cursors, group.deadLetters].map(({ key }) => removePrefix(key)),
     failure: [getPrefix(group.members.key, { limit: mostNamed })],
   });
-  const { succeeded, replies } = await client.store.txn(request, { timeoutMs, signal });
+  const { succeeded, replies } = await client.store.txn(request, {
+    timeoutMs: Number.POSITIVE_INFINITY,
+    signal,
+  });
   if (succeeded) return replies.some((reply) => reply.type === 'delete' && reply.deleted > 0);
   const [there] = replies;
   const members = there?.type === 'range' ? there.kvs.map(({ value }) => textOf(value)) : [];

@@ -4,8 +4,6 @@ import { decodeDescription, encodeDescription, type Retention } from '../descrip
 import type { TopicKeys } from '../keys.js';
 import { keyIn } from '../replies.js';
 
-const timeoutMs = 10_000;
-
 /** Changes what is retained, and nothing else that is decided about the topic. */
 export async function decideRetention(
   { store }: Client,
@@ -13,7 +11,7 @@ export async function decideRetention(
   retention: Retention,
   signal: AbortSignal,
 ): Promise<void> {
-  const wait = { timeoutMs, signal };
+  const wait = { timeoutMs: Number.POSITIVE_INFINITY, signal };
   let known: KeyValue | undefined = (await store.range({ key }, wait)).kvs[0];
   for (;;) {
     const { partitions } = decodeDescription(known?.value ?? new Uint8Array());
