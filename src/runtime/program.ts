@@ -1,5 +1,7 @@
 /** Programs of this machine, each run once, without a shell. */
 import { spawn } from 'node:child_process';
+import type { Timer } from './runtime.js';
+import { systemRuntime } from './system.js';
 
 export interface ProgramRequest {
   /** A path, or a name that is looked for along PATH. */
@@ -8,7 +10,7 @@ export interface ProgramRequest {
   /** Added to the environment of this process. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | undefined;
-  /** After so long it is asked to end (SIGTERM), and after `killAfterMs` more it is killed. */
+  /** After so long, or 2^31 - 1 ms if that is less, it is asked to end (SIGTERM), and after `killAfterMs` more it is killed. */
   readonly timeoutMs: number;
   readonly killAfterMs: number;
   /** So much of what it prints is kept, the last, of both outputs together. */
@@ -32,9 +34,9 @@ export const runProgram: RunProgram = (request) =>
   new Promise((resolve) => {
     const output = new LastBytes(request.mostOutputBytes);
     let hasTimedOut = false;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const end = (result: Partial<ProgramResult>) => {
-      clearTimeout(timer);
+      timer?.cancel();
       const { exitCode, endedBy, error } = result;
       resolve({ exitCode, endedBy, error, hasTimedOut, output: output.text });
     };
@@ -61,11 +63,11 @@ export const runProgram: RunProgram = (request) =>
         end({ exitCode: code ?? undefined, endedBy: signal ?? undefined });
       });
     });
-    timer = setTimeout(() => {
+    timer = systemRuntime.setTimer(request.timeoutMs, () => {
       hasTimedOut = true;
       child.kill('SIGTERM');
-      timer = setTimeout(() => child.kill('SIGKILL'), request.killAfterMs);
-    }, request.timeoutMs);
+      timer = systemRuntime.setTimer(request.killAfterMs, () => child.kill('SIGKILL'));
+    });
   });
 
 function start({ program, args, env, cwd }: ProgramRequest) {

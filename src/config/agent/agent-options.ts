@@ -15,7 +15,10 @@ import { type AgentCommand, type CommandRun, checkAgentCommand } from './command
 /** What an agent tells. Only `failed` is the end of anything. */
 export type ConfigAgentEvent =
   | LastKnownGoodEvent
-  /** There is neither the store nor a file to begin with; it is tried again. */
+  /**
+   * There is nothing to begin with yet: neither the store nor a file, a document that does not pass its schema, a schema that does not
+   * answer, whatever else may pass. It is tried again.
+   */
   | { readonly type: 'start-failed'; readonly error: QuorateError }
   /** Files were changed: all are of this revision now. */
   | { readonly type: 'files-changed'; readonly revision: number; readonly paths: readonly string[] }

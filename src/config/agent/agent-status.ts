@@ -18,7 +18,7 @@ export interface AgentStatus {
   readonly clusterId: string | undefined;
   /** How old the files may be, in ms: all that was committed so long ago is in them. Infinity: nothing is known. */
   readonly stalenessMs: number;
-  /** What keeps files from being changed, or documents from being given. */
+  /** What keeps the agent from starting, files from being changed, or documents from being given. */
   readonly problem: QuorateError | undefined;
   readonly files: readonly string[];
   /** How many times this agent found a file that it was to replace, and that somebody else had changed since. */

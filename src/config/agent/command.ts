@@ -9,7 +9,7 @@ export interface AgentCommand {
   /** Added to the environment. `QUORATE_CONFIG_REVISION` is the revision of the files. */
   env?: Readonly<Record<string, string>> | undefined;
   cwd?: string | undefined;
-  /** After so long it is asked to end, and 5 s later it is killed. Default 30,000. */
+  /** After so long, or 24.8 days if that is less, it is asked to end, and 5 s later it is killed. Default 30,000. */
   timeoutMs?: number | undefined;
 }
 

@@ -15,7 +15,7 @@
  * **Wrong:** writing in place (half a file is read); files before the last known good (the next start, without the store, takes them
  * back); a command beside another, or none for the change that came while it ran; the mark after the files.
  */
-import { isQuorateError, QuorateError } from '../../errors.js';
+import { type ErrorCode, isQuorateError, QuorateError } from '../../errors.js';
 import {
   AgeClock,
   Backoff,
@@ -43,6 +43,13 @@ import { StatusWriter } from './status-writer.js';
 const retryDelay = { firstMs: 200, longestMs: 30_000 };
 /** Where nothing is told, it is looked whether there is an end to it. */
 const lookEveryMs = 5_000;
+/** What no time mends: arguments that do not fit the cluster, a user who is refused, a client that was closed. */
+const lastingCodes: readonly ErrorCode[] = [
+  'closed',
+  'invalid-argument',
+  'permission-denied',
+  'unauthenticated',
+];
 
 /**
  * Keeps local files as documents of a configuration are, for programs that do not use this library.
@@ -212,6 +219,7 @@ export class ConfigAgent implements AsyncDisposable {
     try {
       const opened = await this.#open();
       this.#opened = opened;
+      this.#problem = undefined;
       const { config } = opened;
       config.onUpdate(() => this.#news.emit());
       config.onProblem(({ revision, failures: [first] }) => {
@@ -234,8 +242,9 @@ export class ConfigAgent implements AsyncDisposable {
       try {
         return await LastKnownGoodConfig.open(this.name, { ...opening, signal, onEvent });
       } catch (error) {
-        if (!isQuorateError(error, 'unreachable')) throw error;
-        this.#tell({ type: 'start-failed', error });
+        if (signal.aborted || isLasting(error)) throw error;
+        this.#problem = failed('the agent could not start', error);
+        this.#tell({ type: 'start-failed', error: this.#problem });
       }
       await sleep(runtime, backoff.nextMs(), { signal });
     }
@@ -289,6 +298,10 @@ export class ConfigAgent implements AsyncDisposable {
     this.#tell({ type: 'failed', error: this.#failure });
     this.#news.emit();
   }
+}
+
+function isLasting(error: unknown): boolean {
+  return isQuorateError(error) && lastingCodes.includes(error.code);
 }
 
 function closedError(): QuorateError {

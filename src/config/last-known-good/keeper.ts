@@ -62,6 +62,7 @@ export class LastKnownGoodKeeper {
         else if (this.#closed.signal.aborted && this.#working === undefined) reject(closedError());
       };
       stop = this.#news.add(look);
+      look();
     });
     try {
       await waitFor(this.#options.runtime, waiting, options, 'keeping a configuration on disk');

@@ -10,7 +10,10 @@ import type { LastKnownGoodEvent } from './events.js';
 import type { Connect } from './later-connection.js';
 
 export interface LastKnownGoodOptions extends Omit<ConfigOptions, 'seed'> {
-  /** Opens the client, as the process does. It is called again, with growing pauses, until it succeeds. */
+  /**
+   * Opens the client, as the process does. It is called again, with growing pauses, until it succeeds, or fails with an error of this
+   * library that time does not mend, as `unauthenticated` or `invalid-argument`.
+   */
   connect: Connect;
   /** The namespace of that client. Default `'quorate'`. */
   namespace?: string | undefined;

@@ -1,4 +1,4 @@
-import { invalidArgument, isPermanent, QuorateError } from '../../errors.js';
+import { invalidArgument, isPermanent, isQuorateError, QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sleep, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import type { CallOptions, Keyspace, Store, StoreStatus } from '../../store/index.js';
@@ -85,7 +85,8 @@ export class LaterConnection {
       } catch (error) {
         if (signal.aborted) throw error;
         onFailure(error);
-        if (isPermanent(error)) throw error;
+        // What `connect` itself throws says nothing of whether it would succeed later.
+        if (isQuorateError(error) && isPermanent(error)) throw error;
       }
       await sleep(runtime, backoff.nextMs(), { signal });
     }

@@ -142,6 +142,12 @@ describe('a program', () => {
     });
   });
 
+  it('has all its time, also where that is more than a timer takes', async () => {
+    expect(await node('setTimeout(() => {}, 300)', { timeoutMs: 2 ** 32 })).toMatchObject({
+      ...{ exitCode: 0, endedBy: undefined, hasTimedOut: false },
+    });
+  });
+
   it('that is not there is no exception, and what it leaves behind is not waited for', async () => {
     const missing = await runProgram({
       ...{ program: '/no/such/program', args: [], env: {}, cwd: undefined },

@@ -1,14 +1,20 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { expect, it, onTestFinished } from 'vitest';
 import { MemoryFiles } from '../../../property-tests/support/memory-files.js';
 import {
   ConfigAgent,
   type ConfigAgentEvent,
   type ConfigAgentOptions,
+  ConfigDocument,
+  ConfigEditor,
   type ConfigSnapshot,
 } from '../../../src/config/index.js';
 import { QuorateError } from '../../../src/errors.js';
+import { MemoryServer } from '../../../src/memory/index.js';
 import type { ProgramResult } from '../../../src/runtime/index.js';
+import { Client } from '../../../src/session/index.js';
 import { testClients } from '../../support/clients.js';
+import { fastRuntime } from '../../support/fast-runtime.js';
 import { describeStores } from '../../support/stores.js';
 import { documents, editorOf, flags, limits, motd, name, why } from '../scene.js';
 
@@ -168,6 +174,36 @@ describeStores('ConfigAgent', (server) => {
     expect(disk.text('/out/limits.json')).toBe(json({ perSecond: 5 }));
   });
 
+  it('CONFIG-3 goes on where a document does not pass its schema at its start, or connect fails, and tells why it waits', async () => {
+    const clients = testClients(server);
+    const { namespace } = clients;
+    const client = await clients.open();
+    const loose = new ConfigDocument<unknown>(limits.name);
+    const others = new ConfigEditor(client, name, { documents: [loose], author: 'bob' });
+    await others.change(loose.set({ many: 5 }), why);
+    const disk = new MemoryFiles();
+    disk.put('/out/limits.json', 'of before');
+    const failures = [new Error('the vault is sealed'), new QuorateError('internal', 'unforeseen')];
+    const connect = () => {
+      const failure = failures.shift();
+      if (failure !== undefined) throw failure;
+      return clients.open();
+    };
+    const { agent, of } = startAgent({ connect, namespace, fileSystem: disk.process() });
+    const codes = () => of('start-failed').map(({ error }) => error.code);
+    await expect.poll(() => codes().slice(0, 3)).toEqual(['internal', 'codec', 'codec']);
+    expect(of('connecting-failed').map(({ error }) => (error as Error).message)).toEqual([
+      ...['the vault is sealed', 'unforeseen'],
+    ]);
+    expect(agent.status).toMatchObject({ state: 'starting', problem: { code: 'codec' } });
+    expect(disk.text('/out/limits.json')).toBe('of before');
+    const { revision } = await others.change(loose.set({ perSecond: 6 }), why);
+    expect(await agent.ready({ timeoutMs: 10_000 })).toBeGreaterThanOrEqual(revision);
+    expect(disk.text('/out/limits.json')).toBe(json({ perSecond: 6 }));
+    expect(agent.status).toMatchObject({ state: 'current', problem: undefined });
+    expect(of('failed')).toEqual([]);
+  });
+
   it('CONFIG-11 changes no file before the last known good, and none unless all can be rendered', async () => {
     const clients = testClients(server);
     const { namespace } = clients;
@@ -301,4 +337,36 @@ describeStores('ConfigAgent', (server) => {
     await expect(agent.ready()).rejects.toMatchObject({ code: 'unauthenticated' });
     expect(agent.status).toMatchObject({ state: 'failed', problem: { code: 'unauthenticated' } });
   });
+});
+
+it('CONFIG-3 an agent whose schema does not answer at its start, with a last known good, goes on once it does', async () => {
+  const server = new MemoryServer();
+  const open = () => Client.open({ store: server.connect(), closeStore: true });
+  const client = await open();
+  onTestFinished(() => client.close());
+  let isHeld = false;
+  const validate = (value: unknown) =>
+    isHeld ? new Promise<never>(() => {}) : { value: value as { perSecond: number } };
+  const schema: StandardSchemaV1<unknown, { perSecond: number }> = {
+    '~standard': { version: 1, vendor: 'test', validate },
+  };
+  const slow = new ConfigDocument<{ perSecond: number }>('limits', { schema });
+  const editor = new ConfigEditor(client, name, { documents: [slow], author: 'ada' });
+  const { revision } = await editor.change(slow.set({ perSecond: 5 }), why);
+  const disk = new MemoryFiles();
+  const start = () =>
+    startAgent({
+      ...{ connect: open, documents: [slow], fileSystem: disk.process(), runtime: fastRuntime(20) },
+      files: [{ path: '/out/limits.json', content: slow }],
+    });
+  const first = start();
+  await first.agent.ready();
+  await first.agent.close();
+  isHeld = true;
+  const { agent, of } = start();
+  await expect.poll(() => of('start-failed').length, { timeout: 10_000 }).toBeGreaterThan(1);
+  expect(agent.status.problem?.code).toMatch(/timeout|unreachable/);
+  expect([agent.status.state, of('failed')]).toEqual(['starting', []]);
+  isHeld = false;
+  expect(await agent.ready({ timeoutMs: 200_000 })).toBeGreaterThanOrEqual(revision);
 });

@@ -91,6 +91,36 @@ describeStores('LastKnownGoodConfig', (server) => {
     expect(await readdir(join(lastKnownGoodPath, '..'))).toHaveLength(1);
   });
 
+  it('CONFIG-10 connect that fails with errors of its own is the store being away: the file is given, and connect called again', async () => {
+    const clients = testClients(server);
+    const { namespace } = clients;
+    const editor = editorOf(await clients.open());
+    await editor.change(limits.set({ perSecond: 5 }), why);
+    const lastKnownGoodPath = join(await temporaryFolder(), 'shop');
+    let failure: unknown = new Error('connect ECONNREFUSED vault');
+    let isAway = true;
+    const connect: ConfigConnect = () => {
+      if (isAway) throw failure;
+      return clients.open();
+    };
+    const at = { namespace, lastKnownGoodPath, connect };
+    await expect(open(at)).rejects.toMatchObject({ code: 'unreachable', details: { reason: 'missing' } });
+    isAway = false;
+    const first = await open({ ...at, offlineAfterMs: 5_000 });
+    await first.opened.flush();
+    await first.opened.close();
+    await editor.change(limits.set({ perSecond: 6 }), why);
+    isAway = true;
+    const { config, events } = await open(at);
+    expect([config.get(limits), config.snapshot.isOffline]).toEqual([{ perSecond: 5 }, true]);
+    expect(events[0]).toEqual({ type: 'connecting-failed', error: failure });
+    failure = 'not even an error';
+    await expect.poll(() => events.at(-1)).toEqual({ type: 'connecting-failed', error: failure });
+    isAway = false;
+    await config.sync();
+    expect(config.get(limits)).toEqual({ perSecond: 6 });
+  });
+
   it('CONFIG-10 what cannot be used is told, and is the reason why it does not start', async () => {
     const clients = testClients(server);
     const { namespace } = clients;
@@ -216,6 +246,8 @@ describeStores('LastKnownGoodConfig', (server) => {
     await expect.poll(types).toEqual(['online', 'keeping-failed']);
     expect(opened.problem).toMatchObject({ details: { reason: 'unreadable' } });
     await expect(opened.flush({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'timeout' });
+    await opened.close();
+    await expect(opened.flush({ timeoutMs: 60_000 })).rejects.toMatchObject({ code: 'closed' });
   });
 });
 
