@@ -183,7 +183,8 @@ async function propose(parts: DeedParts): Promise<void> {
   if (plan.percent >= 40) await policy(parts);
   const edits = plan.percent > 10 ? documents[plan.document].set({ tag }) : both;
   const changeId = plan.scope === 'p' ? tag : sharedId;
-  await editor.reviews.propose(edits, { ...options, reason: 'propose', changeId });
+  const proposed = await editor.reviews.propose(edits, { ...options, reason: 'propose', changeId });
+  if (plan.scope === 'p/x') await scene.forgeTwin(seat, proposed);
   for (let looks = 0; looks < mostLooks; looks += 1) {
     await sleep(seat.client.runtime, lookEveryMs);
     const proposals = await editor.reviews.list(options);

@@ -2,7 +2,7 @@
 import type { ConfigCall } from '../../src/checkers/index.js';
 import { type ConfigChangeOptions, ConfigEditor, type ConfigProposal } from '../../src/config/index.js';
 import { ConfigKeys } from '../../src/config/keys.js';
-import { encodeVote } from '../../src/config/records/review.js';
+import { decodeProposal, encodeProposal, encodeVote } from '../../src/config/records/review.js';
 import { isQuorateError, type QuorateError } from '../../src/errors.js';
 import { sleep } from '../../src/runtime/index.js';
 import { bytesOf, compare, Keyspace, put, remove, type Store, txnOf } from '../../src/store/index.js';
@@ -142,6 +142,26 @@ export class Scene {
     } as const;
     const forged = put(this.keys.vote(process.name, { author, id }), encodeVote(approval));
     await client.store.txn(txnOf({ success: [forged] }));
+  }
+
+  /**
+   * Its author puts a proposal again, by another program, and at the same revision another one whose key is that of the first,
+   * spelled in another way: what is approved is the first, and nobody may publish the other.
+   */
+  async forgeTwin({ client }: ConfigSeat, { author, id, revision }: ConfigProposal): Promise<void> {
+    const key = this.keys.proposal(author, id);
+    const { kvs } = await client.store.range({ key });
+    const [standing] = kvs;
+    if (standing?.modRevision !== revision) return;
+    const { layers, ...known } = decodeProposal(standing.value);
+    const other = bytesOf(JSON.stringify({ tag: `twin ${this.newId()}` }));
+    const twin = encodeProposal({ ...known, layers: layers.map((layer) => ({ ...layer, content: other })) });
+    const spelled = `${key.slice(0, -id.length)}%${id.charCodeAt(0).toString(16)}${id.slice(1)}`;
+    const { succeeded } = await client.store.txn({
+      ...{ compare: [compare.mod(key, 'equal', revision)], failure: [] },
+      success: [put(key, standing.value), put(spelled, twin)],
+    });
+    if (succeeded) this.reached('a proposal had a twin, under its key spelled in another way');
   }
 
   /** A vote of its own is deleted by another program, without a word. */

@@ -16,6 +16,7 @@ export const situations = [
   'a proposal was refused, since it had been published',
   'proposals of two authors stood under one id',
   'a vote was taken away',
+  'a proposal had a twin, under its key spelled in another way',
   'a publication was refused for want of approvals',
   'a document was rolled back',
   'a revision was not given, since a document failed its schema',

@@ -184,6 +184,15 @@ export const configMutants: readonly Mutant[] = [
     ...{ killedBy, invariant: 'CONFIG-7' },
   },
   {
+    name: 'config-keys-by-what-they-decode-to',
+    file: 'src/config/keys.ts',
+    find: "split('/').map(nameOfSegment);\n    if (parts",
+    replace: "split('/').map(decodeURIComponent);\n    if (parts",
+    story:
+      'a key is what it decodes to: beside the proposal that is approved stands another under its key spelled otherwise, and is published',
+    ...{ killedBy, invariant: 'CONFIG-7' },
+  },
+  {
     name: 'config-published-without-a-look',
     file: 'src/config/review/publication.ts',
     find: 'if (approvals.length < state.policy.approvals) throw reviewRequired(state, approvals.length);',

@@ -32,8 +32,14 @@ export class ConfigState {
 
   /** The layers of a document, by scope. */
   layersAt(document: string, revision: number): ReadonlyMap<string, KeyValue> {
-    const kvs = this.history.rangeAt(prefixRange(this.keys.layers(document)), revision);
-    return new Map(kvs.map((kv) => [this.#scopeOf(kv.key), kv]));
+    const prefix = this.keys.layers(document);
+    return new Map(
+      this.history.rangeAt(prefixRange(prefix), revision).flatMap((kv) => {
+        const scope = decoded(kv.key.slice(prefix.length));
+        // Spelled in another way, it is another program's.
+        return scope !== undefined && this.keys.layer(document, scope) === kv.key ? [[scope, kv]] : [];
+      }),
+    );
   }
 
   rolloutAt(document: string, revision: number): (RolloutRecord & { readonly revision: number }) | undefined {
@@ -52,8 +58,9 @@ export class ConfigState {
     const prefix = `${this.keys.prefix}history/`;
     for (const { type, kv } of this.history.entryAt(revision)?.events ?? []) {
       if (type !== 'put' || !kv.key.startsWith(prefix)) continue;
-      const [document = ''] = kv.key.slice(prefix.length).split('/');
-      records.set(decodeURIComponent(document), decodeHistory(kv.value));
+      const document = decoded(kv.key.slice(prefix.length).split('/')[0] ?? '');
+      if (document === undefined || !kv.key.startsWith(this.keys.histories(document))) continue;
+      records.set(document, decodeHistory(kv.value));
     }
     return records;
   }
@@ -94,10 +101,13 @@ export class ConfigState {
       placeOf(`${id}\n${instance.id}`) < BigInt(Math.round((rule.percent / 100) * 2 ** 32))
     );
   }
+}
 
-  #scopeOf(key: Key): string {
-    const parsed = this.keys.parseLive(key);
-    return parsed?.kind === 'layer' ? parsed.scope : '';
+function decoded(part: Key): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
   }
 }
 

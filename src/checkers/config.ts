@@ -170,6 +170,8 @@ function checkProposal(
     const parsed = keys.parseReview(vote.key);
     if (parsed?.kind !== 'vote' || parsed.voter === author) return [];
     if (parsed.proposal.id !== id || parsed.proposal.author !== author) return [];
+    // One vote of one voter: a key that is spelled in another way is another program's.
+    if (keys.vote(parsed.voter, parsed.proposal) !== vote.key) return [];
     const { verdict, revision: seen } = decodeVote(vote.value);
     return seen === kv.modRevision ? [verdict] : [];
   });

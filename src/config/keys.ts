@@ -1,4 +1,4 @@
-import { hexRevision, type Key, type KeyRange, segmentOf } from '../store/index.js';
+import { hexRevision, type Key, type KeyRange, nameOfSegment, segmentOf } from '../store/index.js';
 import { keyOfScope, type Scope, scopeOfKey } from './scope.js';
 
 /** What a key that readers follow is about. */
@@ -85,35 +85,35 @@ export class ConfigKeys {
     return `${this.reviewsOf(voter)}vote/${segmentOf(author)}/${segmentOf(id)}`;
   }
 
-  /** Undefined for a key of somebody else. */
+  /** Undefined for a key of somebody else, however much it looks like one of these. */
   parseLive(key: Key): LiveKey | undefined {
     if (key === this.stamp) return { kind: 'stamp' };
     if (!key.startsWith(this.live)) return undefined;
     const path = key.slice(this.live.length);
-    try {
-      if (path.startsWith('r/')) return { kind: 'rollout', document: decodeURIComponent(path.slice(2)) };
-      const slash = path.indexOf('/', 2);
-      if (!path.startsWith('c/') || slash < 0) return undefined;
-      const document = decodeURIComponent(path.slice(2, slash));
-      return { kind: 'layer', document, scope: scopeOfKey(path.slice(slash + 1)) };
-    } catch {
-      return undefined;
+    if (path.startsWith('r/')) {
+      const document = nameOfSegment(path.slice(2));
+      return document === undefined ? undefined : { kind: 'rollout', document };
     }
+    const slash = path.indexOf('/', 2);
+    if (!path.startsWith('c/') || slash < 0) return undefined;
+    const document = nameOfSegment(path.slice(2, slash));
+    const scope = scopeOfKey(path.slice(slash + 1));
+    return document === undefined || scope === undefined ? undefined : { kind: 'layer', document, scope };
   }
 
-  /** Whose proposal, or whose vote on which proposal, a key is. Undefined for a key of somebody else. */
+  /**
+   * Whose proposal, or whose vote on which proposal, a key is. Undefined for a key of somebody else, however much it looks like one of
+   * these: what is approved by one key must not be published from another, nor a vote counted twice.
+   */
   parseReview(key: Key): ReviewKey | undefined {
     if (!key.startsWith(this.reviews)) return undefined;
-    try {
-      const parts = key.slice(this.reviews.length).split('/').map(decodeURIComponent);
-      const [owner = '', kind, first = '', second = ''] = parts;
-      if (kind === 'proposal' && parts.length === 3) {
-        return { kind, proposal: { author: owner, id: first } };
-      }
-      if (kind !== 'vote' || parts.length !== 4) return undefined;
-      return { kind, voter: owner, proposal: { author: first, id: second } };
-    } catch {
-      return undefined;
+    const parts = key.slice(this.reviews.length).split('/').map(nameOfSegment);
+    if (parts.includes(undefined)) return undefined;
+    const [owner = '', kind, first = '', second = ''] = parts;
+    if (kind === 'proposal' && parts.length === 3) {
+      return { kind, proposal: { author: owner, id: first } };
     }
+    if (kind !== 'vote' || parts.length !== 4) return undefined;
+    return { kind, voter: owner, proposal: { author: first, id: second } };
   }
 }

@@ -1,5 +1,5 @@
 import { invalidArgument } from '../errors.js';
-import { checkName, type Key, segmentOf } from '../store/index.js';
+import { checkName, type Key, nameOfSegment, segmentOf } from '../store/index.js';
 
 /**
  * Where a layer of a document belongs: the names of an environment, of a cluster in it, and so on, joined by slashes:
@@ -31,6 +31,8 @@ export function keyOfScope(scope: Scope): Key {
   return scope.split('/').map(segmentOf).join('/');
 }
 
-export function scopeOfKey(part: Key): Scope {
-  return part.split('/').map(decodeURIComponent).join('/');
+/** Undefined for what {@link keyOfScope} did not make. */
+export function scopeOfKey(part: Key): Scope | undefined {
+  const names = part.split('/').map(nameOfSegment);
+  return names.includes(undefined) ? undefined : names.join('/');
 }

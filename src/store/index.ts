@@ -21,6 +21,7 @@ export {
   inRange,
   Keyspace,
   keyOf,
+  nameOfSegment,
   prefixEnd,
   prefixRange,
   segmentOf,

@@ -3,6 +3,8 @@ import type { Key, KeyRange } from './types.js';
 
 const longestNameBytes = 1_024;
 const biggestRevision = Number.MAX_SAFE_INTEGER;
+/** Of characters that stand for themselves: most are. */
+const plainSegment = /^[\w\-.!~*'()]*$/;
 
 /** The key of a text: its UTF-8 bytes. For ASCII that is the text itself. */
 export function keyOf(text: string): Key {
@@ -65,6 +67,20 @@ export function checkName(name: unknown, what: string): asserts name is string {
 /** A name as one path segment of a key: letters, digits and `-_.!~*'()` stay, the rest is percent-encoded UTF-8. */
 export function segmentOf(name: string): Key {
   return encodeURIComponent(name);
+}
+
+/**
+ * The name in a segment that {@link segmentOf} made. Undefined for any other: what only decodes to a name is another key than that of
+ * the name, put there by another program, and must not pass for it.
+ */
+export function nameOfSegment(segment: Key): string | undefined {
+  if (plainSegment.test(segment)) return segment;
+  try {
+    const name = decodeURIComponent(segment);
+    return segmentOf(name) === segment ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -251,7 +251,12 @@ describe('checkConfig', () => {
   });
 
   it('CONFIG-7 proposed by nobody, approved by its author, another than was proposed, or rejected', () => {
-    const reviewed = (votes: Readonly<Record<string, 'approve' | 'reject'>>, n = 2, approvals = 1) => {
+    const reviewed = (
+      votes: Readonly<Record<string, 'approve' | 'reject'>>,
+      n = 2,
+      approvals = 1,
+      spelled = (key: string) => key,
+    ) => {
       const story = new ConfigStory();
       story.story.step({ [keys.policy('a')]: { value: encodePolicy({ approvals, keep: 100 }) } });
       const layers = [{ document: 'a', scope: '', content: bytesOf(JSON.stringify({ n })), base: 0 }];
@@ -261,7 +266,8 @@ describe('checkConfig', () => {
       );
       for (const [author, verdict] of Object.entries(votes)) {
         const vote = { atMs: 1, reason: '', verdict, revision };
-        story.story.put(keys.vote(author, { author: 'ada', id: 'p' }), encodeVote(vote));
+        const key = keys.vote(author, { author: 'ada', id: 'p' });
+        for (const one of new Set([key, spelled(key)])) story.story.put(one, encodeVote(vote));
       }
       story.change({ 'a/': { n: 2 } }, { proposal: { ...by, id: 'p', approvals: [] } });
       return story;
@@ -269,10 +275,13 @@ describe('checkConfig', () => {
     expect(check(reviewed({ bob: 'approve' }))()).toMatchObject({ reviewed: 1, reviewedTwice: 0 });
     const twice = reviewed({ bob: 'approve', eve: 'approve' }, 2, 2);
     expect(check(twice)()).toMatchObject({ reviewed: 1, reviewedTwice: 1 });
+    const spelledTwice = reviewed({ bob: 'approve' }, 2, 2, (key) => key.replace(/p$/, '%70'));
     for (const wrong of [
       ...[reviewed({}), reviewed({ ada: 'approve' }), reviewed({ bob: 'approve' }, 3)],
       reviewed({ bob: 'approve', eve: 'reject' }),
       reviewed({ ada: 'approve', bob: 'approve' }, 2, 2),
+      // One voter, by a key of his and by one that is spelled in another way.
+      spelledTwice,
     ]) {
       expect(brokenBy(check(wrong))).toBe('CONFIG-7');
     }

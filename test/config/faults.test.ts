@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
-import { Config, ConfigEditor } from '../../src/config/index.js';
+import { Config, ConfigDocument, ConfigEditor } from '../../src/config/index.js';
+import { ConfigKeys } from '../../src/config/keys.js';
 import { QuorateError } from '../../src/errors.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
 import { Simulation } from '../../src/simulator/index.js';
-import { type Store, type TxnRequest, textOf } from '../../src/store/index.js';
+import { put, type Store, type TxnRequest, textOf, txnOf } from '../../src/store/index.js';
 import { storeWith } from '../support/store-with.js';
 import { documents, editorOf, flags, limits, name, openConfig, why } from './scene.js';
 
@@ -232,5 +233,32 @@ it('keys of other programs beside its own disturb nobody', async () => {
   });
   expect(textOf(value)).toBe('?');
   await config.close();
+  await client.close();
+});
+
+it('CONFIG-1 keys that only decode to those of a layer or a rollout are neither, and hinder no change', async () => {
+  const client = await Client.open({ store: new MemoryServer().connect(), closeStore: true });
+  const keys = new ConfigKeys(client.keys.prefix('config', name));
+  const odd = new ConfigDocument<Readonly<Record<string, number>>>('a/b');
+  const editor = new ConfigEditor(client, name, { documents: [odd], author: 'ada' });
+  await editor.change([odd.set({ n: 1 }), odd.overlay('é', { n: 2 })], why);
+  const { live } = keys;
+  const others = ['c/a%2Fb/%c3%a9', 'c/a%2fb/', 'c/%61%2Fb/', 'r/a/b', 'r/a%2fb', 'c/a%2Fb/%'];
+  await client.store.txn(txnOf({ success: others.map((path) => put(live + path, '{"n":9}')) }));
+  const open = (scope: string) => Config.open(client, name, { documents: [odd], scope });
+  const [base, over] = [await open(''), await open('é')];
+  expect([base.get(odd), over.get(odd)]).toEqual([{ n: 1 }, { n: 2 }]);
+  expect([base.problem, over.problem]).toEqual([undefined, undefined]);
+  const { revision } = await editor.change(odd.overlay('é', { n: 4 }), why);
+  await client.store.txn(txnOf({ success: others.map((path) => put(live + path, '{"n":8}')) }));
+  await over.sync();
+  expect(over.get(odd)).toEqual({ n: 4 });
+  const stored = await editor.read(odd);
+  expect(stored.layers).toMatchObject([
+    { scope: '', content: { n: 1 } },
+    { scope: 'é', content: { n: 4 }, revision },
+  ]);
+  expect(stored.rollout).toBeUndefined();
+  await Promise.all([base.close(), over.close()]);
   await client.close();
 });

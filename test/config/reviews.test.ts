@@ -2,8 +2,9 @@ import { expect, it } from 'vitest';
 import type { ConfigProposal } from '../../src/config/index.js';
 import { ConfigKeys } from '../../src/config/keys.js';
 import { encodeProposal, encodeVote } from '../../src/config/records/review.js';
+import { approvalsOf } from '../../src/config/review/proposals.js';
 import type { Client } from '../../src/session/index.js';
-import { bytesOf, put, remove, type Store, txnOf } from '../../src/store/index.js';
+import { bytesOf, put, remove, type Store, textOf, txnOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
 import { storeWith } from '../support/store-with.js';
 import { describeStores } from '../support/stores.js';
@@ -126,6 +127,55 @@ describeStores('reviews of a configuration', (server) => {
     });
     await bob.reviews.publish(second, why);
     await expect(ada.reviews.publish(first, why)).rejects.toMatchObject(required);
+  });
+
+  it('CONFIG-7 a proposal under a key that is spelled in another way is none, and never published for one that was approved', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const keys = new ConfigKeys(client.keys.prefix('config', name));
+    const [ada, bob] = [editorOf(client, 'ada'), editorOf(client, 'bob')];
+    await ada.setPolicy(limits, { approvals: 1 }, why);
+    await ada.reviews.propose(limits.set({ perSecond: 2 }), { ...why, changeId: 'x' });
+    const [standing] = (await client.store.range({ key: keys.proposal('ada', 'x') })).kvs;
+    const text = textOf(standing?.value ?? bytesOf(''));
+    const { revision } = await client.store.txn(
+      txnOf({
+        success: [
+          put(keys.proposal('ada', 'x'), text),
+          put(`${keys.reviewsOf('ada')}proposal/%78`, text.replace(/(perSecond\D*)2/, '$19')),
+        ],
+      }),
+    );
+    const listed = await bob.reviews.list();
+    expect(listed).toMatchObject([{ author: 'ada', id: 'x', revision }]);
+    await bob.reviews.approve(listed[0] as ConfigProposal, why);
+    await bob.reviews.publish(listed[0] as ConfigProposal, why);
+    expect((await bob.read(limits)).layers).toMatchObject([{ content: { perSecond: 2 } }]);
+  });
+
+  it('CONFIG-7 one who approves counts once, however his vote is spelled', async () => {
+    const clients = testClients(server);
+    const client = await clients.open();
+    const keys = new ConfigKeys(client.keys.prefix('config', name));
+    const [ada, bob, eve] = [editorOf(client, 'ada'), editorOf(client, 'bob'), editorOf(client, 'eve')];
+    await ada.setPolicy(limits, { approvals: 2 }, why);
+    const proposal = await ada.reviews.propose(limits.set({ perSecond: 2 }), { ...why, changeId: 'x' });
+    const { revision: about } = proposal;
+    const approval = encodeVote({ atMs: 1, reason: '', verdict: 'approve', revision: about });
+    const spelled = ['ada/x', 'ada/%78', '%61da/x'].map((path) => `${keys.reviewsOf('bob')}vote/${path}`);
+    await client.store.txn(txnOf({ success: spelled.map((key) => put(key, approval)) }));
+    expect((await bob.reviews.list())[0]?.votes).toMatchObject([{ author: 'bob', verdict: 'approve' }]);
+    await expect(bob.reviews.publish(proposal, why)).rejects.toMatchObject({
+      ...required,
+      details: { approved: 1, approvals: 2 },
+    });
+    await eve.reviews.approve(proposal, why);
+    // Nor does what only looks like a vote hinder the publication: it is of another revision by now.
+    await client.store.txn(txnOf({ success: spelled.slice(1).map((key) => put(key, approval)) }));
+    await bob.reviews.publish(proposal, why);
+    const vote = { atMs: 1, reason: '', verdict: 'approve' as const, revision: 1 };
+    const votes = ['bob', 'eve', 'bob'].map((author) => ({ ...vote, author }));
+    expect(approvalsOf({ votes }).map(({ author }) => author)).toEqual(['bob', 'eve']);
   });
 
   it('CONFIG-7 what was approved is published in the place of what it was made from, or not at all', async () => {

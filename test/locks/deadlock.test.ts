@@ -435,7 +435,15 @@ describe('the detection of deadlocks, when things go wrong', () => {
     const client = await openClient(server.connect());
     const mutex = await new Mutex(client, 'm').acquire({ owner: 'a' });
     const writer = await new ReadWriteLock(client, 'm').acquireWrite({ owner: 'b' });
-    const keys = ['lock/m/x', 'lock/%zz/l/1', 'lock/m/l/1/2', 'lock/m/l/3', 'rwlock/m/l/x/1', 'rwlock/m/l/1'];
+    const keys = [
+      'lock/m/x',
+      'lock/%zz/l/1',
+      'lock/%6d/l/1',
+      'lock/m/l/1/2',
+      'lock/m/l/3',
+      'rwlock/m/l/x/1',
+      'rwlock/m/l/1',
+    ];
     const value = (key: string) =>
       key === 'lock/m/l/3' ? 'nothing' : JSON.stringify({ session: '', label: '' });
     const success = keys.map((key) => put(`n/${key}`, value(key)));

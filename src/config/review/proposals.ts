@@ -79,6 +79,8 @@ export function isSame(one: ReviewedKey, other: ReviewedKey): boolean {
   return one.id === other.id && one.author === other.author;
 }
 
+/** One of each who approves. */
 export function approvalsOf({ votes }: Pick<ConfigProposal, 'votes'>): readonly ConfigVote[] {
-  return votes.filter(({ verdict }) => verdict === 'approve');
+  const approvals = votes.filter(({ verdict }) => verdict === 'approve');
+  return [...new Map(approvals.map((vote) => [vote.author, vote])).values()];
 }

@@ -13,9 +13,9 @@ import {
   getPrefix,
   type Key,
   type KeyValue,
+  nameOfSegment,
   prefixRange,
   type RangeReply,
-  textOfKey,
 } from '../../store/index.js';
 import type { PlaceMode, SeenPlace } from './wait-graph.js';
 
@@ -103,7 +103,7 @@ function placeOf(type: LockType, kv: KeyValue, path: string): Standing | undefin
   const [segment = '', line, ...rest] = path.split('/');
   const stem = rest.at(-1) ?? '';
   const mode = modeOf(type, rest);
-  const name = nameOf(segment);
+  const name = nameOfSegment(segment);
   const said = decodePlace(kv);
   if (line !== 'l' || mode === undefined || name === undefined || said === undefined) return undefined;
   const { key, createRevision: revision } = kv;
@@ -116,12 +116,4 @@ function modeOf(type: LockType, rest: readonly string[]): PlaceMode | undefined 
   if (rest.length !== 2) return undefined;
   if (rest[0] === 'r') return 'read';
   return rest[0] === 'w' ? 'write' : undefined;
-}
-
-function nameOf(segment: string): string | undefined {
-  try {
-    return decodeURIComponent(textOfKey(segment));
-  } catch {
-    return undefined;
-  }
 }

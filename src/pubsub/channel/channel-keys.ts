@@ -3,6 +3,7 @@ import {
   type Key,
   type KeyRange,
   type Keyspace,
+  nameOfSegment,
   prefixRange,
   segmentOf,
 } from '../../store/index.js';
@@ -26,13 +27,5 @@ export function channelOf(keys: Keyspace, key: Key): string | undefined {
   const prefix = keys.typePrefix('channel');
   if (!key.startsWith(prefix) || !key.endsWith(suffix)) return undefined;
   const segment = key.slice(prefix.length, -suffix.length);
-  if (segment === '' || segment.includes('/')) return undefined;
-  if (!segment.includes('%')) return segment;
-  try {
-    const name = decodeURIComponent(segment);
-    // Written otherwise than we do, it is another key than that of the channel.
-    return segmentOf(name) === segment ? name : undefined;
-  } catch {
-    return undefined;
-  }
+  return segment === '' ? undefined : nameOfSegment(segment);
 }

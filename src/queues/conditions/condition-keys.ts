@@ -4,6 +4,7 @@ import {
   type Key,
   type KeyRange,
   type KeyValue,
+  nameOfSegment,
   prefixRange,
   segmentOf,
   textOf,
@@ -38,16 +39,11 @@ export function revocable(keys: QueueKeys): Required<KeyRange> {
   return { key: `${keys.conditions.key}gate/`, rangeEnd: `${releasedKey(keys)}\0` };
 }
 
-/** The name in the key of a gate or a task; undefined for another key. */
+/** The name in the key of a gate or a task; undefined for another key, and for one that nobody of this library has put. */
 export function namedIn(keys: QueueKeys, kind: 'gate' | 'task', key: Key): string | undefined {
   const range = prefixRange(`${keys.conditions.key}${kind}/`);
   if (!key.startsWith(range.key)) return undefined;
-  try {
-    return decodeURIComponent(key.slice(range.key.length));
-  } catch {
-    // Nobody of this library has put it.
-    return undefined;
-  }
+  return nameOfSegment(key.slice(range.key.length));
 }
 
 /** Up to where items are released. */

@@ -21,6 +21,11 @@ it('a key that was written by hand, and is that of no name, is passed over', () 
   };
   const handmade = { ...own, key: `${keys.conditions.key}task/100%` };
   expect(namedIn(keys, 'task', handmade.key)).toBeUndefined();
+  // They decode to a name, and are not the keys by which that is released.
+  for (const spelled of ['%61', 'a b', '%c3%a9', 'a/b']) {
+    expect(namedIn(keys, 'task', `${keys.conditions.key}task/${spelled}`)).toBeUndefined();
+    expect(namedIn(keys, 'gate', `${keys.conditions.key}gate/${spelled}`)).toBeUndefined();
+  }
   expect(conditionChangeOf(keys, { type: 'put', kv: handmade })).toBeUndefined();
   const none = { type: 'range', kvs: [], count: 0, more: false } as const;
   const stored = storedConditions(keys, [none, { ...none, kvs: [handmade, own], count: 2 }]);
