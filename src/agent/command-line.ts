@@ -28,6 +28,9 @@ files were changed.
   --help                show this text
 `;
 
+const defaultEndpoints = '127.0.0.1:2379';
+const repeatable: ReadonlySet<string> = new Set(['file', 'label']);
+
 export type Command =
   | { readonly kind: 'help' }
   | {
@@ -60,11 +63,14 @@ export function parseCommandLine(
   });
   if (files.length === 0)
     throw invalidArgument('there is no --file', 'at least one, as --file limits=/etc/limits.json');
-  const endpoints = values.endpoints ?? environment['QUORATE_ENDPOINTS'] ?? '127.0.0.1:2379';
   const labels = (values.label ?? []).map((text) => halves(text, '--label', 'name=value'));
   const [program, ...args] = positionals;
   return {
-    ...{ kind: 'run', config: needed(values.config, '--config'), hosts: endpoints.split(',') },
+    ...{
+      kind: 'run',
+      config: needed(values.config, '--config'),
+      hosts: hostsOf(values.endpoints, environment),
+    },
     access: accessOf(values),
     options: {
       ...{ files, documents: [...documents.values()], namespace, scope, statusPath },
@@ -76,12 +82,31 @@ export function parseCommandLine(
 }
 
 function parse(words: readonly string[]) {
+  const parsed = parseWords(words);
+  if (parsed.values.help) return parsed;
+  const given = new Set<string>();
+  for (const token of parsed.tokens) {
+    if (token.kind === 'option-terminator') break;
+    if (token.kind === 'positional') {
+      throw invalidArgument(
+        `${JSON.stringify(token.value)} belongs to no option`,
+        'the program to run after --',
+      );
+    }
+    if (given.has(token.name) && !repeatable.has(token.name)) {
+      throw invalidArgument(`${token.rawName} is given twice`, 'once');
+    }
+    given.add(token.name);
+  }
+  return parsed;
+}
+
+function parseWords(words: readonly string[]) {
   const text = { type: 'string' } as const;
   const texts = { type: 'string', multiple: true } as const;
   try {
     return parseArgs({
-      args: [...words],
-      allowPositionals: true,
+      ...{ args: [...words], allowPositionals: true, tokens: true },
       options: {
         ...{ config: text, file: texts, state: text, endpoints: text, namespace: text, scope: text },
         ...{ instance: text, label: texts, mode: text, status: text },
@@ -92,6 +117,18 @@ function parse(words: readonly string[]) {
   } catch (error) {
     throw invalidArgument(error instanceof Error ? error.message : String(error), 'see --help');
   }
+}
+
+function hostsOf(
+  given: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  const { QUORATE_ENDPOINTS: usual } = environment;
+  const [name, endpoints] =
+    given === undefined ? ['QUORATE_ENDPOINTS', usual ?? defaultEndpoints] : ['--endpoints', given];
+  const hosts = endpoints.split(',');
+  if (hosts.every((host) => host.trim() !== '')) return hosts;
+  throw invalidArgument(`${name} is ${JSON.stringify(endpoints)}`, 'host:port, or several joined by commas');
 }
 
 function accessOf(values: Readonly<Record<string, unknown>>): EtcdAccess {

@@ -98,16 +98,38 @@ describe('the command of the agent', () => {
       ['--user', 'ada:secret', '--password-file', 'p'],
       ['--user', '', '--password-file', 'p'],
       ['--password', 'secret'],
+      ['b=/y'],
+      ['reload', '--', 'reload'],
+      ...['--endpoints', '--namespace', '--scope', '--instance', '--status'].map((name) => [
+        ...[name, 'x:1', name, 'x:1'],
+      ]),
+      ['--config', 'other'],
+      ['--state=other'],
+      ['--endpoints', ''],
+      ['--endpoints', 'h:1,'],
     ].map((words) => [['--config', 'c', '--state', 's', '--file', 'a=b', ...words]]),
   ])('%j is refused', (words) => {
     expect(() => parseCommandLine(words, {})).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
+  });
+
+  it.each(['', ',', 'h:1,,h:2'])('endpoints %j of the environment are refused', (endpoints) => {
+    const words = ['--config', 'c', '--state', 's', '--file', 'a=b'];
+    const environment = { QUORATE_ENDPOINTS: endpoints };
+    expect(() => parseCommandLine(words, environment)).toThrow(
+      expect.objectContaining({
+        ...{ code: 'invalid-argument', message: expect.stringContaining('QUORATE_ENDPOINTS') },
+      }),
+    );
+    expect(parseCommandLine([...words, '--endpoints', 'h:1'], environment)).toMatchObject({
+      hosts: ['h:1'],
+    });
   });
 
   it('takes several files, labels, hosts, and a program with its words', () => {
     const parsed = parseCommandLine(
       [
         ...['--config', 'c', '--state', 's', '--file', 'a=/x', '--file', 'a,b=/y', '--label', 'zone=b=c'],
-        ...['--scope', 'p', '--status', 'st', '--', 'reload', '--now'],
+        ...['--scope', 'p', '--status', 'st', '--', 'reload', '--now', '--', '--scope', 'x'],
       ],
       { QUORATE_ENDPOINTS: 'h:1,h:2' },
     );
@@ -120,7 +142,7 @@ describe('the command of the agent', () => {
           { path: '/y', content: [{ name: 'a' }, { name: 'b' }] },
         ],
         documents: [{ name: 'a' }, { name: 'b' }],
-        command: { program: 'reload', args: ['--now'] },
+        command: { program: 'reload', args: ['--now', '--', '--scope', 'x'] },
       },
     });
     expect(parseCommandLine(['--help'], {})).toEqual({ kind: 'help' });

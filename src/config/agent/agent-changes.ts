@@ -2,7 +2,7 @@ import type { ConfigSnapshot } from '../reading/snapshot.js';
 import { AgentFiles } from './agent-files.js';
 import type { CheckedAgentOptions } from './agent-options.js';
 import { type CommandRun, CommandRunner } from './command.js';
-import { OwedMark } from './owed-mark.js';
+import { OwedMark, owedMarkPath } from './owed-mark.js';
 
 export interface AgentChangesListeners {
   readonly onRun: (run: CommandRun) => void;
@@ -26,7 +26,7 @@ export class AgentChanges {
     const { fileSystem, runtime, files, command, runProgram: run, opening } = options;
     this.#files = new AgentFiles(fileSystem, runtime, files);
     if (command === undefined) return;
-    const mark = new OwedMark(fileSystem, runtime, `${opening.lastKnownGoodPath}.owed`);
+    const mark = new OwedMark(fileSystem, runtime, owedMarkPath(opening.lastKnownGoodPath));
     this.#mark = mark;
     // What is not taken away has the command run once more after the next start.
     const onPaid = (isOwed: () => boolean) => mark.clear(isOwed).catch(() => {});

@@ -38,13 +38,7 @@ export function checkAgentFiles(files: unknown): readonly CheckedAgentFile[] {
   if (!Array.isArray(files) || files.length === 0) {
     throw invalidArgument(`files is ${shown(files)}`, 'an array of at least one file');
   }
-  const checked = files.map((file: AgentFile) => checkAgentFile(file));
-  const paths = new Set<string>();
-  for (const { path } of checked) {
-    if (paths.has(path)) throw invalidArgument(`two files are at ${path}`, 'each at another path');
-    paths.add(path);
-  }
-  return checked;
+  return files.map((file: AgentFile) => checkAgentFile(file));
 }
 
 function checkAgentFile(file: AgentFile): CheckedAgentFile {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { invalidArgument, type QuorateError, shown } from '../../errors.js';
 import { type RunProgram, type Runtime, runProgram, systemRuntime } from '../../runtime/index.js';
 import { checkFunction, checkObject } from '../arguments.js';
@@ -11,6 +12,7 @@ import {
 } from '../last-known-good/last-known-good-options.js';
 import { type AgentFile, type CheckedAgentFile, checkAgentFiles } from './agent-file.js';
 import { type AgentCommand, type CommandRun, checkAgentCommand } from './command.js';
+import { owedMarkPath } from './owed-mark.js';
 
 /** What an agent tells. Only `failed` is the end of anything. */
 export type ConfigAgentEvent =
@@ -72,6 +74,11 @@ export function checkAgentOptions(options: ConfigAgentOptions): CheckedAgentOpti
   const checked = checkAgentFiles(files);
   checkAgentCommand(command);
   if (statusPath !== undefined) checkPath(statusPath, 'statusPath');
+  const paths = checked.map(({ path }) => path);
+  checkApart([
+    ...[...paths, ...(statusPath === undefined ? [] : [statusPath])],
+    ...(command === undefined ? [] : [owedMarkPath(opening.lastKnownGoodPath)]),
+  ]);
   if (!(typeof statusEveryMs === 'number' && statusEveryMs > 0)) {
     throw invalidArgument(`statusEveryMs is ${shown(statusEveryMs)}`, 'a number of milliseconds above 0');
   }
@@ -80,4 +87,18 @@ export function checkAgentOptions(options: ConfigAgentOptions): CheckedAgentOpti
     ...{ opening, files: checked, command, statusPath, statusEveryMs, onEvent, runProgram: run },
     ...{ runtime, fileSystem },
   };
+}
+
+/** Each would be overwritten by the other. Links are not looked at. */
+function checkApart(paths: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const path of paths) {
+    const place = resolve(path);
+    const other = seen.get(place);
+    if (other !== undefined) {
+      const both = other === path ? `two files are at ${path}` : `${other} and ${path} are one file`;
+      throw invalidArgument(both, 'files, the status and the mark of the command each at another path');
+    }
+    seen.set(place, path);
+  }
 }

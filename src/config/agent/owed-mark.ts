@@ -6,6 +6,10 @@ import { replaceFile } from '../files/replace-file.js';
 
 const content = bytesOf('The command of this agent is owed: files were changed after its last run.\n');
 
+export function owedMarkPath(lastKnownGoodPath: string): string {
+  return `${lastKnownGoodPath}.owed`;
+}
+
 /** A file that is there while a change is not followed by a run of the command yet, so that a crash does not forget it. */
 export class OwedMark {
   readonly #files: FileSystem;

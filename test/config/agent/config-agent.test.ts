@@ -326,6 +326,9 @@ describeStores('ConfigAgent', (server) => {
       ...[{ command: { program: '' } }, { command: { program: 'a', args: 'b' } }, { command: 'reload' }],
       ...[{ command: { program: 'a', args: ['\0'] } }, { command: { program: 'a', timeoutMs: 0 } }],
       ...[{ statusEveryMs: 0 }, { statusPath: '' }, { lastKnownGoodPath: '' }, { instance: undefined }],
+      ...[{ files: [file, { ...file, path: '/b/../a' }] }, { statusPath: '/./a', files: [file] }],
+      { files: [{ ...file, path: 'x' }], statusPath: './x' },
+      { files: [{ ...file, path: '/state/./shop.owed' }], command },
       ...[{ connect: 5 }, { offlineAfterMs: -1 }, { documents: [] }],
     ]) {
       expect(start(options), JSON.stringify(options)).toThrow(
