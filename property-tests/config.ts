@@ -1,9 +1,9 @@
 /**
  * The configuration: processes that read it, change it, roll changes out, promote and abort them, propose, approve and publish, and
- * now and then another program that writes what no schema allows, deletes a vote, or puts a proposal whose key passes for that of another; some take one id for several calls; they lose
- * their patience, crash and pause, watches break, and history is compacted under them. What every reader was given is compared with
- * what stood in the store at that revision; every change with what was asked for; and once all or a core is healed every reader is
- * given the newest.
+ * now and then another program that writes what no schema allows, deletes a vote, or puts a proposal whose key passes for that of
+ * another; some take one id for several calls; they lose their patience, crash and pause, watches break, and history is compacted
+ * under them. What every reader was given is compared with what stood in the store at that revision; every change with what was asked
+ * for; and once all or a core is healed every reader is given the newest.
  */
 import { judge } from './config/judge.js';
 import { Scene } from './config/scene.js';

@@ -153,8 +153,8 @@ export const configMutants: readonly Mutant[] = [
   {
     name: 'config-forgets-ids',
     file: commit,
-    find: 'const before = await appliedBefore(parts, read);',
-    replace: 'const before = (await appliedBefore(parts, read)) && undefined;',
+    find: 'const before = await madeBefore(parts, read);',
+    replace: 'const before = (await madeBefore(parts, read)) && undefined;',
     story:
       'an API without idempotency keys: the call that is made again after a lost reply is a second change',
     ...{ killedBy, invariant: 'CONFIG-6' },
@@ -230,7 +230,7 @@ export const configMutants: readonly Mutant[] = [
   },
   {
     name: 'config-ids-without-actions',
-    file: commit,
+    file: 'src/config/editing/made-before.ts',
     find: 'if (made.action === asked.action && asked.is(made, document)) continue;',
     replace: 'if (made.number > 0) continue;',
     story:

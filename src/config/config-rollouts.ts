@@ -38,7 +38,7 @@ export class ConfigRollouts {
 
   /**
    * Gives edits to those whom `rule` names. Throws `conflict` where a rollout of one of the documents goes on; `request-too-large` and
-   * `too-many-operations` for what could not be promoted.
+   * `too-many-operations` for what could not be promoted. Made again under its id, it answers whose rollout that is, and why.
    */
   async start(
     edits: ConfigEdit | readonly ConfigEdit[],
@@ -49,12 +49,13 @@ export class ConfigRollouts {
     checkRule(rule);
     const ready = await this.#core.ready(edits, started);
     const documents = [...byDocument(ready).keys()];
-    const { revision } = await this.#core.commit(started, documents, askedRollout(ready, rule), (read) => {
+    const asked = askedRollout(ready, rule);
+    const { change, by } = await this.#core.commitBy(started, documents, asked, (read) => {
       assertExpected(ready, read);
       for (const { name } of documents) assertNeedsNoReview(stateOf(read, name));
       return planRollout(ready, rule, read, started);
     });
-    const { id, by } = started;
+    const { id, revision } = change;
     return { ...by, id, revision, documents: documents.map(({ name }) => name), rule: grown(nobody, rule) };
   }
 

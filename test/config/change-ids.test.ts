@@ -52,13 +52,49 @@ describeStores('change ids of a configuration', (server) => {
     await expect(editor.rollback(limits, 2, back)).rejects.toMatchObject(another);
   });
 
+  it('CONFIG-6 a change of several documents is found by the id that one of them remembers, and the histories of the others', async () => {
+    const clients = testClients(server);
+    const editor = editorOf(await clients.open());
+    const edits = [limits.set({ perSecond: 1 }), flags.set({ a: true })];
+    await editor.change(flags.set({}), why);
+    const change = await editor.change(edits, id);
+    const others = async (times: number) => {
+      for (let index = 0; index < times; index += 1) await editor.change(flags.set({ b: true }), why);
+    };
+    await others(16);
+    expect(await editor.change(edits, id)).toEqual(change);
+    expect(await editor.change([...edits].reverse(), id)).toEqual(change);
+    for (const wrong of [
+      [limits.set({ perSecond: 1 }), flags.set({ a: false })],
+      [limits.set({ perSecond: 1 }), motd.set('a')],
+      [...edits, motd.set('a')],
+    ]) {
+      await expect(editor.change(wrong, id)).rejects.toMatchObject(another);
+    }
+    // By now the id is that of another change of the one, too.
+    await editor.change(flags.set({ c: true }), id);
+    expect(await editor.change(edits, id)).toEqual(change);
+    await editor.setPolicy(flags, { keep: 16 }, why);
+    await others(1);
+    await expect(editor.change(edits, id)).rejects.toMatchObject({
+      ...conflict,
+      message: expect.stringContaining('was made'),
+      details: { change: 'OPS-7' },
+    });
+    expect((await editor.read(limits)).number).toBe(1);
+  });
+
   it('CONFIG-6 a stage of a rollout is not taken for another, or for one of another rollout', async () => {
     const clients = testClients(server);
     const editor = editorOf(await clients.open());
     const { rollouts } = editor;
     const edit = limits.set({ perSecond: 1 });
     const begun = await rollouts.start(edit, { percent: 1 }, id);
-    expect(await rollouts.start(edit, { percent: 1 }, id)).toMatchObject({ revision: begun.revision });
+    // Whoever makes it again is told whose it is, and why.
+    const bob = editorOf(await clients.open(), 'bob');
+    const again = { reason: 'the same, by another', changeId: id.changeId };
+    expect(await bob.rollouts.start(edit, { percent: 1 }, again)).toEqual(begun);
+    expect(await rollouts.of(limits)).toEqual(begun);
     await expect(rollouts.start(edit, { percent: 2 }, id)).rejects.toMatchObject(another);
     await expect(rollouts.grow(begun, { percent: 100 }, id)).rejects.toMatchObject(another);
     await expect(rollouts.promote(begun, id)).rejects.toMatchObject(another);

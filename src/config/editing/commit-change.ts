@@ -1,16 +1,16 @@
-import { invalidArgument, isQuorateError, QuorateError } from '../../errors.js';
+import { isQuorateError, QuorateError } from '../../errors.js';
 import { Backoff, type TimeLeft, waitFor } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
-import { get, type RangeOp, txnOf } from '../../store/index.js';
+import type { RangeOp } from '../../store/index.js';
 import type { ConfigDocument } from '../document.js';
 import type { ConfigKeys } from '../keys.js';
 import { checkForAll, rolledOut } from '../layering.js';
 import type { Attribution } from '../records/attribution.js';
 import { rememberedIds } from '../records/head.js';
-import { decodeHistory } from '../records/history.js';
 import { baseScope } from '../scope.js';
 import type { AskedChange } from './asked.js';
-import { type DocumentState, kvsIn, type ReadStates, readOnly, readStates } from './document-state.js';
+import { type DocumentState, type ReadStates, readStates } from './document-state.js';
+import { type MadeChange, madeBefore } from './made-before.js';
 import type { ChangePlan } from './plan.js';
 import { assertPromotable } from './promotable.js';
 import { requestFor } from './request.js';
@@ -43,8 +43,11 @@ export interface CommitParts {
 
 const retryDelay = { firstMs: 5, longestMs: 500 };
 
-/** Reads, plans, and writes what is planned, if nothing was changed in between; until one of these attempts succeeds. */
-export async function commitChange(parts: CommitParts): Promise<ConfigChange> {
+/**
+ * Reads, plans, and writes what is planned, if nothing was changed in between; until one of these attempts succeeds. Answers who made it too:
+ * of a call that is made again that may be another.
+ */
+export async function commitChange(parts: CommitParts): Promise<MadeChange> {
   const { client, keys, documents, extra, id, by, left } = parts;
   const backoff = new Backoff(client.runtime, retryDelay);
   const names = documents.map(({ name }) => name);
@@ -56,7 +59,7 @@ export async function commitChange(parts: CommitParts): Promise<ConfigChange> {
       // In here: whoever gives up while it waits is told what is known of the attempts before.
       if (attempts > 0) await left.pause(backoff.nextMs());
       const read = await readStates(client, keys, names, extra, left.all());
-      const before = await appliedBefore(parts, read);
+      const before = await madeBefore(parts, read);
       if (before !== undefined) return before;
       number = (read.states.get(names[0] as string)?.head.number ?? 0) + 1;
       // Its id may have stood there, and be forgotten by now.
@@ -66,7 +69,7 @@ export async function commitChange(parts: CommitParts): Promise<ConfigChange> {
       if (plan.isUnchecked !== true) await checkPlan(parts, documents, read, plan);
       const request = requestFor({ keys, read, plan, id, by });
       const { succeeded, revision } = await client.store.txn(request, left.all());
-      if (succeeded) return { id, revision, numbers: numbersAfter(read) };
+      if (succeeded) return { change: { id, revision, numbers: numbersAfter(read) }, by };
     } catch (error) {
       if (doubt?.error === error) throw error;
       if (!isInDoubt(error)) throw doubt === undefined ? error : stillInDoubt(doubt.error, error);
@@ -85,44 +88,6 @@ function stillInDoubt(doubt: QuorateError, error: unknown): QuorateError {
   const message = `nobody knows whether the change was applied: ${doubt.message}`;
   const code = isQuorateError(error) ? error.code : 'internal';
   return new QuorateError(code, message, { outcome: 'unknown', cause: error });
-}
-
-/** The change of this id, if it is one of the last. Throws `invalid-argument` where that is another than is asked for. */
-async function appliedBefore(
-  { client, keys, documents, id, asked, left }: CommitParts,
-  { states }: ReadStates,
-): Promise<ConfigChange | undefined> {
-  const numbers = documents.flatMap(({ name }) => {
-    const found = states.get(name)?.head.recent.find((one) => one.id === id);
-    return found === undefined ? [] : [[name, found.number] as const];
-  });
-  if (numbers.length === 0) return undefined;
-  if (numbers.length < documents.length) throw usedForOthers(id);
-  const success = numbers.map(([name, number]) => get(keys.history(name, number)));
-  const { replies } = await readOnly(() => client.store.txn(txnOf({ success }), left.all()));
-  let revision = 0;
-  for (const [index, document] of documents.entries()) {
-    const [kv] = kvsIn(replies[index]);
-    if (kv === undefined) throw madeLongAgo(id);
-    const made = decodeHistory(kv.value);
-    if (made.documents.length !== documents.length) throw usedForOthers(id);
-    if (revision !== 0 && kv.createRevision !== revision) throw usedForOthers(id);
-    revision = kv.createRevision;
-    if (made.action === asked.action && asked.is(made, document)) continue;
-    const what = `the change id ${id} is that of another ${made.action} at revision ${revision}`;
-    throw invalidArgument(what, 'an id of its own, or the same call again');
-  }
-  return { id, revision, numbers: new Map(numbers) };
-}
-
-function usedForOthers(id: string): QuorateError {
-  return invalidArgument(`the change id ${id} is that of a change of other documents`, 'an id of its own');
-}
-
-/** So many came while it was looked for that its history is gone. */
-function madeLongAgo(id: string): QuorateError {
-  const message = `the change ${id} was made, and its history is not kept any more`;
-  return new QuorateError('conflict', message, { details: { change: id } });
 }
 
 function numbersAfter({ states }: ReadStates): ReadonlyMap<string, number> {

@@ -16,14 +16,16 @@ import { type CommitParts, type ConfigChange, commitChange } from './commit-chan
 import { type ReadStates, readStates } from './document-state.js';
 import { type ReadyEdit, readyEdits } from './edits.js';
 import { checkLength } from './limits.js';
+import type { MadeChange } from './made-before.js';
 
 export interface ChangeOptions extends WaitOptions {
   /** Why, for those who read the history. At most 1,024 bytes. */
   reason: string;
   /**
    * Of the change. A call that is made again under it, after an outcome that is unknown say, does nothing if one of the last 16
-   * changes of the documents was of this id, and answers that one; `invalid-argument` if that was asked for by another call: of
-   * another action, rollout or proposal, or with other contents. At most 128 bytes. Default: a new one.
+   * changes of one of the documents was of this id, and answers that one; `invalid-argument` if that was asked for by another call: of
+   * another action, rollout or proposal, or with other contents; `conflict` if it was made, and what it made of another of the
+   * documents is not kept any more. At most 128 bytes. Default: a new one.
    */
   changeId?: string | undefined;
 }
@@ -97,13 +99,18 @@ export class EditorCore {
     return readStates(this.client, this.keys, names, extra, left.all());
   }
 
-  commit(
+  async commit(...parts: Parameters<EditorCore['commitBy']>): Promise<ConfigChange> {
+    return (await this.commitBy(...parts)).change;
+  }
+
+  /** The same, and who made it. */
+  commitBy(
     { id, by, left }: StartedCall,
     documents: readonly ConfigDocument<unknown>[],
     asked: AskedChange,
     plan: CommitParts['plan'],
     extra: readonly RangeOp[] = [],
-  ): Promise<ConfigChange> {
+  ): Promise<MadeChange> {
     const { client, keys } = this;
     return commitChange({ client, keys, documents, extra, id, by, asked, plan, left });
   }
