@@ -19,7 +19,7 @@ export type ConfigAgentEvent =
   | LastKnownGoodEvent
   /**
    * There is nothing to begin with yet: neither the store nor a file, a document that does not pass its schema, a schema that does not
-   * answer, whatever else may pass. It is tried again.
+   * answer, whatever else may pass; or what was begun without the store cannot go on with it. It is tried again.
    */
   | { readonly type: 'start-failed'; readonly error: QuorateError }
   /** Files were changed: all are of this revision now. */

@@ -216,38 +216,40 @@ export class ConfigAgent implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    try {
-      const opened = await this.#open();
-      this.#opened = opened;
-      this.#problem = undefined;
-      const { config } = opened;
-      config.onUpdate(() => this.#news.emit());
-      config.onProblem(({ revision, failures: [first] }) => {
-        // Of that the last known good has told.
-        if (first === undefined || first.error.code === 'future-revision') return;
-        this.#tell({ type: 'document-refused', revision, error: first.error });
-      });
-      await this.#follow(opened);
-    } catch (error) {
-      this.#fail(error);
+    const { runtime } = this.#options;
+    const backoff = new Backoff(runtime, retryDelay);
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      try {
+        await this.#follow(await this.#open());
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isLasting(error)) {
+          this.#fail(error);
+          return;
+        }
+        this.#problem = failed('the agent could not start', error);
+        this.#tell({ type: 'start-failed', error: this.#problem });
+      }
+      await this.#opened?.close();
+      await sleep(runtime, backoff.nextMs(), { signal }).catch(() => {});
     }
   }
 
   async #open(): Promise<LastKnownGoodConfig> {
-    const { opening, runtime } = this.#options;
-    const backoff = new Backoff(runtime, retryDelay);
+    const { opening } = this.#options;
     const { signal } = this.#closed;
     const onEvent = (event: ConfigAgentEvent) => this.#tell(event);
-    for (;;) {
-      try {
-        return await LastKnownGoodConfig.open(this.name, { ...opening, signal, onEvent });
-      } catch (error) {
-        if (signal.aborted || isLasting(error)) throw error;
-        this.#problem = failed('the agent could not start', error);
-        this.#tell({ type: 'start-failed', error: this.#problem });
-      }
-      await sleep(runtime, backoff.nextMs(), { signal });
-    }
+    const opened = await LastKnownGoodConfig.open(this.name, { ...opening, signal, onEvent });
+    this.#opened = opened;
+    this.#problem = undefined;
+    opened.config.onUpdate(() => this.#news.emit());
+    opened.config.onProblem(({ revision, failures: [first] }) => {
+      // Of that the last known good has told.
+      if (first === undefined || first.error.code === 'future-revision') return;
+      this.#tell({ type: 'document-refused', revision, error: first.error });
+    });
+    return opened;
   }
 
   async #follow(opened: LastKnownGoodConfig): Promise<void> {

@@ -141,8 +141,13 @@ describeStores('ConfigAgent', (server) => {
     disk.put('/out/limits.json', 'half of');
     await editor.change(limits.set({ perSecond: 6 }), why);
     let isAway = true;
-    const { agent } = startAgent({
-      ...{ connect: () => (isAway ? away() : clients.open()), namespace, fileSystem: disk.process() },
+    let failure = new QuorateError('unreachable', 'no etcd answers');
+    const connect = () => {
+      if (isAway) throw failure;
+      return clients.open();
+    };
+    const { agent, of } = startAgent({
+      ...{ connect, namespace, fileSystem: disk.process() },
       ...{ offlineAfterMs: 200, statusPath: '/out/status', statusEveryMs: 50 },
     });
     expect(await agent.ready()).toBe(revision);
@@ -150,8 +155,13 @@ describeStores('ConfigAgent', (server) => {
     expect(agent.status).toMatchObject({ state: 'offline', stalenessMs: Number.POSITIVE_INFINITY });
     const status = () => JSON.parse(disk.text('/out/status') ?? '{}') as Record<string, unknown>;
     await expect.poll(status).toMatchObject({ state: 'offline', revision, freshAt: null, problem: null });
+    // Of what may pass it starts anew, and files stay.
+    failure = new QuorateError('internal', 'unforeseen');
+    await expect.poll(() => of('start-failed').length, { timeout: 10_000 }).toBeGreaterThan(0);
+    expect(disk.text('/out/limits.json')).toBe(json({ perSecond: 5 }));
     isAway = false;
-    await expect.poll(() => disk.text('/out/limits.json'), { timeout: 5_000 }).toBe(json({ perSecond: 6 }));
+    await expect.poll(() => disk.text('/out/limits.json'), { timeout: 10_000 }).toBe(json({ perSecond: 6 }));
+    expect(of('failed')).toEqual([]);
     await expect.poll(status).toMatchObject({ state: 'current', freshAt: expect.stringMatching(/Z$/) });
   });
 
