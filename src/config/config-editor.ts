@@ -2,6 +2,7 @@ import { invalidArgument, shown } from '../errors.js';
 import { checkWaitOptions, defaultTimeoutMs, type WaitOptions } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { checkName } from '../store/index.js';
+import { checkClient, checkMethods } from './arguments.js';
 import { ConfigReviews } from './config-reviews.js';
 import { ConfigRollouts } from './config-rollouts.js';
 import { type ConfigDifference, differencesBetween } from './difference.js';
@@ -71,6 +72,8 @@ export class ConfigEditor {
 
   /** Making one sends nothing. */
   constructor(client: Client, name: string, options: ConfigEditorOptions) {
+    checkClient(client);
+    checkMethods(client.store, 'of the client, store', ['txn'], 'a Client');
     if (typeof options !== 'object' || options === null) {
       throw invalidArgument(`options are of type ${typeof options}`, 'an object with documents and author');
     }

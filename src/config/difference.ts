@@ -13,7 +13,7 @@ export interface ConfigDifference {
 }
 
 /**
- * What differs, in the order of the fields: within objects field by field; arrays and all else as a whole. Throws `invalid-argument`
+ * What differs, in the order of the fields: within objects field by field; arrays, bytes and all else as a whole. Throws `invalid-argument`
  * for what is nested deeper than a document may be, or has no JSON form.
  */
 export function differencesBetween(before: unknown, after: unknown): readonly ConfigDifference[] {
@@ -27,7 +27,7 @@ function* differences(
   depth: number,
 ): Generator<ConfigDifference> {
   if (depth > deepestNesting + 1) throw tooDeep();
-  if (isObject(before) && isObject(after)) {
+  if (isFields(before) && isFields(after)) {
     for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
       const step = name.replaceAll('~', '~0').replaceAll('/', '~1');
       yield* differences(`${path}/${step}`, fieldOf(before, name), fieldOf(after, name), depth + 1);
@@ -46,8 +46,19 @@ function fieldOf(object: Readonly<Record<string, unknown>>, name: string): unkno
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
+/** Bytes are contents of a codec of its own, and have no fields. */
+function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
+  return isObject(value) && !isBytes(value);
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
 function isSame(one: unknown, other: unknown): boolean {
-  if (one instanceof Uint8Array && other instanceof Uint8Array) return Buffer.compare(one, other) === 0;
+  if (isBytes(one) || isBytes(other)) {
+    return isBytes(one) && isBytes(other) && Buffer.compare(one, other) === 0;
+  }
   if (one === undefined || other === undefined) return one === other;
   return jsonOfGiven('a content', one) === jsonOfGiven('a content', other);
 }

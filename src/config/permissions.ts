@@ -1,5 +1,6 @@
 import { invalidArgument, shown } from '../errors.js';
 import { checkName, type Key, type Keyspace, keyOf, prefixRange } from '../store/index.js';
+import { checkMethods, checkObject } from './arguments.js';
 import { ConfigKeys } from './keys.js';
 
 export interface ConfigPermissionsRequest {
@@ -37,13 +38,15 @@ export interface RoleAdministration {
  * The ranges of keys that somebody needs, for a role of etcd's. Every client writes its lanes, so those are part of each.
  *
  * etcd guards keys, and not what is written there: who may publish a document can write it past the review, with another program. Who
- * may only propose cannot, nor vote in the name of another.
+ * may only propose cannot, nor vote in the name of another. Throws `invalid-argument`.
  */
 export function configPermissions(
   keyspace: Keyspace,
   name: string,
   request: ConfigPermissionsRequest,
 ): readonly ConfigPermission[] {
+  checkMethods(keyspace, 'keyspace', ['prefix', 'typePrefix'], 'a Keyspace');
+  checkObject(request, 'request', 'an object with to, and documents or author');
   const keys = new ConfigKeys(keyspace.prefix('config', name));
   const lanes: ConfigPermission = { permission: 'Readwrite', ...prefixRange(keyspace.typePrefix('lane')) };
   return [lanes, ...needed(keys, request)];
@@ -60,6 +63,7 @@ function needed(keys: ConfigKeys, { to, documents, author }: ConfigPermissionsRe
       checkName(author, 'author');
       return [read(keys.prefix), write(keys.reviewsOf(author))];
     case 'publish':
+      if (documents !== undefined) checkNames(documents);
       return [
         read(keys.prefix),
         write(keys.reviews),
@@ -81,6 +85,13 @@ function needed(keys: ConfigKeys, { to, documents, author }: ConfigPermissionsRe
     default:
       throw invalidArgument(`to is ${shown(to)}`, 'read, propose, publish or administer');
   }
+}
+
+function checkNames(documents: unknown): void {
+  if (!Array.isArray(documents)) {
+    throw invalidArgument(`documents is ${shown(documents)}`, 'an array of names of documents, or none');
+  }
+  for (const document of documents) checkName(document, 'a name in documents');
 }
 
 /**

@@ -1,8 +1,13 @@
 import { expect, it } from 'vitest';
-import { ConfigDocument, ConfigEditor, type ConfigHistoryEntry } from '../../src/config/index.js';
+import {
+  ConfigDocument,
+  ConfigEditor,
+  type ConfigHistoryEntry,
+  differencesBetween,
+} from '../../src/config/index.js';
 import { ConfigKeys } from '../../src/config/keys.js';
 import type { Client } from '../../src/session/index.js';
-import { prefixRange, remove, type Store, textOf, txnOf } from '../../src/store/index.js';
+import { bytesOf, prefixRange, remove, type Store, textOf, txnOf } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
 import { storeWith } from '../support/store-with.js';
 import { describeStores } from '../support/stores.js';
@@ -122,6 +127,17 @@ describeStores('ConfigEditor', (server) => {
     const edits = await editor.editsTo(limits, 2);
     await editor.change(edits, why);
     expect(await editor.diff(limits, 2)).toEqual([]);
+    // Of a codec of its own: bytes, as a whole.
+    const { numbers } = await editor.change([motd.set('one'), motd.overlay('eu', 'same')], why);
+    await editor.change([motd.set('two'), motd.overlay('eu', 'same')], why);
+    const [layer, ...others] = await editor.diff(motd, numbers.get('motd') as number);
+    expect(others).toEqual([]);
+    expect(layer).toMatchObject({ scope: '', differences: [{ path: '' }] });
+    const text = (bytes: unknown) => textOf(bytes as Uint8Array);
+    expect(layer?.differences.map(({ before, after }) => [text(before), text(after)])).toEqual([
+      ['one', 'two'],
+    ]);
+    expect(differencesBetween(bytesOf('a'), { 0: 97 })).toHaveLength(1);
     await editor.rollback(limits, 0, why);
     expect((await editor.read(limits)).layers).toEqual([]);
     const both = await editor.change([limits.set({ perSecond: 7 }), motd.set('seven')], why);

@@ -133,3 +133,28 @@ it('says the same as commands, quoted for a shell', () => {
   expect(() => configPermissions(new Keyspace('ns'), 'c', { to: 'write' as never })).toThrow('accepted');
   expect(() => configPermissions(new Keyspace('ns'), 'c', { to: 'propose' })).toThrow('author');
 });
+
+it('refuses what is no keyspace, no request, and no names of documents', () => {
+  const keyspace = new Keyspace('ns');
+  const read: ConfigPermissionsRequest = { to: 'read' };
+  const ofDocuments = (documents: unknown) => ({ to: 'publish', documents }) as never;
+  const calls: Readonly<Record<string, readonly (() => unknown)[]>> = {
+    'keyspace is': [undefined, null, 5, {}, 'ns'].map(
+      (wrong) => () => configPermissions(wrong as never, 'c', read),
+    ),
+    'request is': [undefined, null, 5].map((wrong) => () => configPermissions(keyspace, 'c', wrong as never)),
+    'documents is': [null, 5, 'flags', {}].map(
+      (wrong) => () => configPermissions(keyspace, 'c', ofDocuments(wrong)),
+    ),
+    'a name in documents': [[null], [5], [''], [flags], ['a', '\ud800']].map(
+      (wrong) => () => configPermissions(keyspace, 'c', ofDocuments(wrong)),
+    ),
+  };
+  for (const [says, wrong] of Object.entries(calls)) {
+    for (const call of wrong) {
+      expect(call).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
+      expect(call).toThrow(says);
+      expect(call).toThrow('accepted: ');
+    }
+  }
+});

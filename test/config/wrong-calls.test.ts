@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import type { ConfigEditor, ConfigProposal, ConfigRollout } from '../../src/config/index.js';
+import { ConfigEditor, type ConfigProposal, type ConfigRollout } from '../../src/config/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
-import { editorOf, flags, limits, why } from './scene.js';
+import { documents, editorOf, flags, limits, name, why } from './scene.js';
 
 interface Scene {
   readonly editor: ConfigEditor;
@@ -60,6 +60,8 @@ const proposals = (seen: ConfigProposal): readonly unknown[] => [
     { ...seen, revision: '5' },
     { ...seen, author: 5 },
     { ...seen, id: null },
+    { ...seen, author: 'a\ud800' },
+    { ...seen, id: '\udc00' },
   ],
 ];
 
@@ -174,5 +176,23 @@ it.each(table)('CONFIG-6 refuses %s, whatever that is, and does nothing', async 
     });
   }
   expect(await client.store.range({ key: '\0', rangeEnd: '\0' })).toEqual(before);
+  await client.close();
+});
+
+it('an editor of what is no client is refused when it is made', async () => {
+  const client = await Client.open({ store: new MemoryServer().connect(), closeStore: true });
+  const { keys, runtime, store } = client;
+  const readsOnly = { range: store.range, watch: store.watch };
+  for (const wrong of [
+    ...[undefined, null, 5, 'x', {}, [], () => {}, { keys }, { keys, runtime }],
+    ...[
+      { keys, runtime, store: {} },
+      { keys, runtime, store: readsOnly },
+    ],
+  ]) {
+    const made = () => new ConfigEditor(wrong as never, name, { documents, author: 'ada' });
+    expect(made).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
+    expect(made).toThrow('accepted: a Client');
+  }
   await client.close();
 });

@@ -100,12 +100,17 @@ async function underProposal(
   throw new QuorateError('conflict', message, { details: { proposal: id, revision } });
 }
 
+/** What another program has named otherwise than we do can be withdrawn, but a lone surrogate stands in no key. */
+function isWritten(name: unknown): boolean {
+  return typeof name === 'string' && !/\p{Cs}/u.test(name);
+}
+
 /** Refuses with `invalid-argument` what is no proposal. */
 export function checkProposal(proposal: unknown): asserts proposal is ConfigProposal {
   const { author, id, revision, layers } = (proposal ?? {}) as Partial<ConfigProposal>;
   const isOne =
-    typeof author === 'string' &&
-    typeof id === 'string' &&
+    isWritten(author) &&
+    isWritten(id) &&
     Number.isSafeInteger(revision) &&
     Array.isArray(layers) &&
     layers.length > 0 &&
