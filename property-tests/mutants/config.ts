@@ -251,8 +251,9 @@ export const configMutants: readonly Mutant[] = [
     find: 'this.#freshness = new Freshness(runtime, readStamp(store, keys.stamp));',
     replace: `this.#freshness = new Freshness(runtime, async (options) => {
       await readStamp(store, keys.stamp)(options);
-      const { kvs } = await store.range({ key: keys.live, rangeEnd: \`\${keys.prefix}live0\` }, options);
-      return Math.max(0, ...kvs.filter(({ key }) => key !== keys.stamp).map(({ modRevision }) => modRevision));
+      const { kvs, revision: storeRevision } = await store.range({ key: keys.live, rangeEnd: \`\${keys.prefix}live0\` }, options);
+      const revision = Math.max(0, ...kvs.filter(({ key }) => key !== keys.stamp).map(({ modRevision }) => modRevision));
+      return { revision, storeRevision };
     });`,
     story:
       'the newest revision of the keys that are there as the proof of freshness: it knows of no deletion',
@@ -261,8 +262,8 @@ export const configMutants: readonly Mutant[] = [
   {
     name: 'config-stamp-of-any-member',
     file: 'src/mirror/stamp.ts',
-    find: 'const { kvs } = await store.range({ key }, options);',
-    replace: 'const { kvs } = await store.range({ key, serializable: true }, options);',
+    find: 'await store.range({ key }, options);',
+    replace: 'await store.range({ key, serializable: true }, options);',
     story: 'the proof is read from a member that is behind: it proves what was',
     ...{ killedBy, invariant: 'CONFIG-9' },
   },
@@ -270,8 +271,8 @@ export const configMutants: readonly Mutant[] = [
     name: 'config-fresh-since-the-answer',
     file: 'src/config/reading/freshness.ts',
     find: `    const sentAt = this.#clock.now();
-    const revision = await this.#read(options);`,
-    replace: `    const revision = await this.#read(options);
+    const answer = await this.#read(options);`,
+    replace: `    const answer = await this.#read(options);
     const sentAt = this.#clock.now();`,
     story: 'the age counts from the answer: what was committed while that was on its way is forgotten',
     ...{ killedBy, invariant: 'CONFIG-9' },

@@ -170,8 +170,8 @@ const fresh: readonly Mutant[] = [
   {
     name: 'replica-proof-as-of-its-answer',
     file: proofs,
-    find: 'proved({ revision, sentAt });',
-    replace: 'proved({ revision, sentAt: clock.now() });',
+    find: 'proved({ revision, storeRevision, sentAt });',
+    replace: 'proved({ revision, storeRevision, sentAt: clock.now() });',
     story: 'the same of a proof: all that happened while the answer was on its way is taken to be there',
     ...{ killedBy, invariant: 'REPLICA-3' },
   },
@@ -203,10 +203,10 @@ const fresh: readonly Mutant[] = [
   {
     name: 'replica-newest-of-what-is-there',
     file: 'src/mirror/stamp.ts',
-    find: 'const { kvs } = await store.range({ key }, options);',
+    find: 'const { kvs, revision: storeRevision } = await store.range({ key }, options);',
     replace: `const entries = key.slice(0, -1);
     const sort = { target: 'mod', order: 'descend' } as const;
-    const { kvs } = await store.range({ key: \`\${entries}e/\`, rangeEnd: \`\${entries}e0\`, sort, limit: 1 }, options);`,
+    const { kvs, revision: storeRevision } = await store.range({ key: \`\${entries}e/\`, rangeEnd: \`\${entries}e0\`, sort, limit: 1 }, options);`,
     story: 'the newest revision among the keys that are there as the proof: it misses deletions',
     ...{ killedBy, invariant: 'REPLICA-3, REPLICA-5' },
   },

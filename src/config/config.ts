@@ -132,7 +132,9 @@ export class Config implements AsyncDisposable {
     const { proveEveryMs, documents, scope, instance } = options;
     this.#mirror = new PrefixMirror({
       ...{ store, runtime, prefix: keys.live, proveEveryMs, closed: client.closed },
+      uncounted: keys.stamp,
       proof: this.#freshness.prove,
+      onProof: () => this.#freshness.proved(),
     });
     this.#publisher = new Publisher({
       ...{ runtime, keys, documents, standpoint: { scope, instance } },

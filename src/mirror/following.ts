@@ -16,6 +16,8 @@ export interface FollowingOptions<Entry> {
   /** The memory has changed. `readAt`: it was read, by a request that was sent then. */
   readonly advanced: (batch: MirrorBatch<Entry>, readAt?: Instant) => void;
   readonly told: (state: MirrorState) => void;
+  /** The store was put back, and what is told next was read from it since. */
+  readonly readAnotherHistory: () => void;
 }
 
 const retryDelay = { firstMs: 50, longestMs: 10_000 };
@@ -32,6 +34,8 @@ export class Following<Entry> {
   #isLoaded = false;
   /** The events since `revision` are not to be had, or were not to be taken in. */
   #mustLoad = true;
+  /** The store was put back: what is in memory is of a history that it does not have, and is to be read anew. */
+  #isAnotherHistory = false;
   /** What it has seen of the prefix, taken in or not, goes up to here. */
   #seenAt = 0;
   /** How long it took to read the prefix, or to find that it is too much. */
@@ -55,6 +59,11 @@ export class Following<Entry> {
     return this.#revision;
   }
 
+  /** What is in memory is of a history that the store does not have any more. */
+  get isPutBack(): boolean {
+    return this.#isAnotherHistory;
+  }
+
   /** How long the watch has stood and brought nothing, in ms; 0 while it is cut, or something is being taken in. */
   get silentMs(): number {
     const since = this.#silentSinceMs;
@@ -73,7 +82,10 @@ export class Following<Entry> {
     };
     while (!signal.aborted) {
       try {
-        if (this.#mustLoad) await this.#load();
+        if (this.#mustLoad || this.#isAnotherHistory) await this.#load();
+        if (signal.aborted) return;
+        // Found out while it was read.
+        if (this.#isAnotherHistory) continue;
         await this.#follow(goesWell);
       } catch (thrown) {
         if (signal.aborted) return;
@@ -96,6 +108,14 @@ export class Following<Entry> {
   /** The prefix has changed, up to this revision at least: what was too much may be less. */
   changedAt(revision: number): void {
     if (revision > this.#seenAt) this.#lookAgain?.();
+  }
+
+  /** The store was put back. What is in memory stays, behind, until the store has passed its revision; then it is read anew. */
+  wentBack(error: QuorateError): void {
+    if (this.#isAnotherHistory || !this.#isLoaded) return;
+    this.#isAnotherHistory = true;
+    this.#options.memory.distrust();
+    this.reopen(error);
   }
 
   /** The watch is not believed any more: another goes on from where the memory stands. */
@@ -138,6 +158,7 @@ export class Following<Entry> {
   async #read(): Promise<void> {
     const { store, runtime, clock, range, memory, ended: signal } = this.#options;
     const slots = new Map<Key, Slot<Entry>>();
+    const isAnotherHistory = this.#isAnotherHistory;
     let bytes = 0;
     const { revision, sentAt } = await readPrefix({
       ...{ store, runtime, clock, range, limit: this.#pageLimit, notBefore: this.#revision, signal },
@@ -153,9 +174,13 @@ export class Following<Entry> {
       troubled: (error) => this.#troubled(error),
     });
     if (signal.aborted) return;
+    // It may have been found out meanwhile, and some of what was read taken from memory.
+    if (this.#isAnotherHistory !== isAnotherHistory) return;
     const changes = memory.replace(slots);
     this.#mustLoad = false;
+    this.#isAnotherHistory = false;
     this.#isLoaded = true;
+    if (isAnotherHistory) this.#options.readAnotherHistory();
     this.#advance({ type: 'reset', revision, changes }, sentAt);
   }
 
@@ -181,6 +206,7 @@ export class Following<Entry> {
           return;
         }
         if (item.type === 'events') await this.#take(item.events);
+        if (ended.aborted || this.#watch !== watch) return;
         goesWell();
         this.#options.told({ status: 'live' });
         this.#silentSinceMs = runtime.monotonicMs();
@@ -197,8 +223,13 @@ export class Following<Entry> {
     for (const ofOne of revisionsOf(events)) {
       const revision = (ofOne[0] as KeyEvent).kv.modRevision;
       if (revision <= this.#revision) continue;
+      if (!memory.isContinuedBy(ofOne)) {
+        const message = `revision ${revision} does not go on from ${this.#revision}: the store was put back, from a backup say`;
+        this.wentBack(new QuorateError('unavailable', message, { details: { revision } }));
+        return;
+      }
       const staged = await memory.stage(ofOne);
-      if (ended.aborted) return;
+      if (ended.aborted || this.#isAnotherHistory) return;
       this.#seenAt = revision;
       // If they are too many, what follows is not to be taken in without them.
       this.#mustLoad = true;

@@ -6,4 +6,5 @@ export type {
   MirrorChange,
   MirrorState,
   PrefixMirrorOptions,
+  ProofAnswer,
 } from './types.js';

@@ -7,6 +7,7 @@ export interface Slot<Entry> {
   readonly entry: Entry;
   readonly createRevision: number;
   readonly modRevision: number;
+  readonly version: number;
   /** Of the key and its value in the store. */
   readonly bytes: number;
 }
@@ -64,6 +65,33 @@ export class MirrorMemory<Entry> {
     // Of another life of the key nothing is kept.
     const isSameLife = known?.createRevision === kv.createRevision;
     return this.#make(kv, isSameLife ? known?.entry : undefined);
+  }
+
+  /**
+   * Whether the events of one revision go on from what is in memory. A store counts the writes of a key, and a watch leaves none out:
+   * where the count does not go on by one, the store was put back, and has come by other writes to where the memory stands.
+   */
+  isContinuedBy(events: readonly KeyEvent[]): boolean {
+    const lives = new Map<Key, Pick<KeyValue, 'createRevision' | 'version'> | undefined>();
+    for (const { type, kv } of events) {
+      const before = lives.has(kv.key) ? lives.get(kv.key) : this.#slots.get(kv.key);
+      if (type === 'delete') {
+        if (before === undefined) return false;
+        lives.set(kv.key, undefined);
+        continue;
+      }
+      const createRevision = before?.createRevision ?? kv.modRevision;
+      if (kv.version !== (before?.version ?? 0) + 1 || kv.createRevision !== createRevision) return false;
+      lives.set(kv.key, kv);
+    }
+    return true;
+  }
+
+  /** What is kept is of writes that the store does not know any more: none that is read is one of them. */
+  distrust(): void {
+    for (const [key, slot] of this.#slots) {
+      this.#slots.set(key, { ...slot, createRevision: -1, modRevision: -1, version: -1 });
+    }
   }
 
   /** What the events of one revision make of the keys that they are about. Changes nothing yet. */
@@ -166,8 +194,9 @@ function countedIn(slots: ReadonlyMap<Key, unknown>, { uncounted }: MemoryLimits
   return slots.size - (uncounted !== undefined && slots.has(uncounted) ? 1 : 0);
 }
 
-function slotWith<Entry>(entry: Entry, { key, value, createRevision, modRevision }: KeyValue): Slot<Entry> {
-  return { entry, createRevision, modRevision, bytes: key.length + value.length };
+function slotWith<Entry>(entry: Entry, kv: KeyValue): Slot<Entry> {
+  const { key, value, createRevision, modRevision, version } = kv;
+  return { entry, createRevision, modRevision, version, bytes: key.length + value.length };
 }
 
 function overLimit(what: string, limit: number, details: Readonly<Record<string, number>>): QuorateError {

@@ -19,6 +19,10 @@
  * when it is asked for; no timer is trusted. A prefix that outgrows the limits is not taken in any further; it is looked at again ever more seldom,
  * or when a proof, or a revision that somebody waits for, shows that it has changed. Nothing in memory goes
  * back: a state that is read is taken in only if its revision is not below that of the memory.
+ * The store is put back to an older state, and goes on from there by other writes: the memory stays, and nothing is proved, until the
+ * store has passed it; then all is read anew. It shows in a proof that is answered from below what was seen, and in events that do not
+ * count on from the versions in memory; a store that has passed the memory between two proofs, with as many writes of each key that
+ * comes then as there had been, is not told from the old one.
  *
  * **Wrong:** pages at different revisions (a key that moves from a page not read yet to one that was is seen twice, or never); a watch
  * from the revision of the last page; applying event by event; a watch "from now" after a cut, or the revision of a header as the
@@ -47,7 +51,7 @@ import { Freshness } from './freshness.js';
 import { MirrorMemory } from './memory.js';
 import { Proofs } from './proofs.js';
 import { RevisionWaits } from './revision-waits.js';
-import type { MirrorBatch, MirrorState, PrefixMirrorOptions } from './types.js';
+import type { MirrorBatch, MirrorState, PrefixMirrorOptions, ProofAnswer } from './types.js';
 
 const defaultMaxEntries = 100_000;
 const defaultMaxBytes = 256 * 1024 * 1024;
@@ -107,15 +111,20 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
       range: prefixRange(options.prefix),
       advanced: (batch, readAt) => this.#advanced(batch, readAt),
       told: (state) => this.#setState(state),
+      readAnotherHistory: () => this.#proofs?.forget(),
     });
     if (proof === undefined) return;
-    const proved = (answer: { readonly revision: number; readonly sentAt: Instant }) => {
+    const proved = (answer: ProofAnswer & { readonly sentAt: Instant }) => {
+      options.onProof?.(answer);
       this.#freshness.proved(answer);
       this.#following.changedAt(answer.revision);
       this.#armStall();
     };
     const seen = () => this.#memory.revisionOf(options.uncounted ?? '');
-    this.#proofs = new Proofs({ proof, runtime, clock, seen, ended, proved });
+    const stands = () => this.#following.revision;
+    const wentBack = (error: QuorateError) => this.#following.wentBack(error);
+    const isPutBack = () => this.#following.isPutBack;
+    this.#proofs = new Proofs({ proof, runtime, clock, seen, stands, isPutBack, ended, proved, wentBack });
   }
 
   get state(): MirrorState {

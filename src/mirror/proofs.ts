@@ -1,6 +1,6 @@
 import { isPermanent, QuorateError } from '../errors.js';
 import { type AgeClock, Backoff, type Instant, linkedSignal, type Runtime, sleep } from '../runtime/index.js';
-import type { FreshnessProof } from './types.js';
+import type { FreshnessProof, ProofAnswer } from './types.js';
 
 export interface ProofsOptions {
   readonly proof: FreshnessProof;
@@ -8,10 +8,16 @@ export interface ProofsOptions {
   readonly clock: AgeClock;
   /** No answer to a request that is sent now can be less, unless the stamp was deleted. */
   readonly seen: () => number;
+  /** The store cannot stand below this, unless it was put back. */
+  readonly stands: () => number;
+  /** It was put back, and what is in memory was not read since: whatever it answers is no proof. */
+  readonly isPutBack: () => boolean;
   /** Fires when no more are wanted at all. */
   readonly ended: AbortSignal;
   /** Of each that is answered. */
-  readonly proved: (proof: { readonly revision: number; readonly sentAt: Instant }) => void;
+  readonly proved: (proof: ProofAnswer & { readonly sentAt: Instant }) => void;
+  /** The store was put back: what was seen of it is of a history that is gone. May be told several times. */
+  readonly wentBack: (error: QuorateError) => void;
 }
 
 interface Asking {
@@ -29,6 +35,10 @@ export class Proofs {
   readonly #options: ProofsOptions;
   /** The last answer. */
   #highest = 0;
+  /** Where the store stood then. */
+  #highestOfStore = 0;
+  /** How often what was answered was forgotten. */
+  #histories = 0;
   #current: Asking | undefined;
   /** To be sent when the current one has been answered, which may have been evaluated before this one was asked for. */
   #next: Asking | undefined;
@@ -69,6 +79,13 @@ export class Proofs {
     };
   }
 
+  /** The store was put back, and what is in memory was read from it since: what it answered before says nothing of it now. */
+  forget(): void {
+    this.#highest = 0;
+    this.#highestOfStore = 0;
+    this.#histories += 1;
+  }
+
   #begin(before?: Asking): Asking {
     const abandoned = new AbortController();
     const run = async () => {
@@ -93,18 +110,26 @@ export class Proofs {
   }
 
   async #untilAnswered(signal: AbortSignal): Promise<number> {
-    const { proof, runtime, clock, seen, proved } = this.#options;
+    const { proof, runtime, clock, seen, stands, proved } = this.#options;
     const backoff = new Backoff(runtime, retryDelay);
     for (;;) {
       signal.throwIfAborted();
       const sentAt = clock.now();
       const least = Math.max(seen(), this.#highest);
+      const leastOfStore = Math.max(stands(), this.#highestOfStore);
+      const history = this.#histories;
       try {
-        const revision = await proof({ signal, timeoutMs: attemptMs });
+        const { revision, storeRevision } = await proof({ signal, timeoutMs: attemptMs });
         signal.throwIfAborted();
+        if (history !== this.#histories) continue;
+        if (this.#options.isPutBack()) throw putBack(storeRevision);
+        this.#mustNotBePutBack(storeRevision, leastOfStore);
+        // Of a stamp that is there.
+        if (revision > 0) this.#mustNotBePutBack(revision, least);
         mustNotGoBack(revision, least);
         this.#highest = revision;
-        proved({ revision, sentAt });
+        this.#highestOfStore = storeRevision;
+        proved({ revision, storeRevision, sentAt });
         return revision;
       } catch (error) {
         if (signal.aborted || isPermanent(error)) throw error;
@@ -112,14 +137,25 @@ export class Proofs {
       }
     }
   }
+
+  /** The revisions of a store only ever grow, and those of a key that is there: where they do not, its history is another. */
+  #mustNotBePutBack(revision: number, least: number): void {
+    if (revision >= least) return;
+    const error = putBack(revision, least);
+    this.#options.wentBack(error);
+    throw error;
+  }
 }
 
-/**
- * One stamp's revisions only ever grow. Where they do not, somebody has deleted it, with what else nobody can say, or the store was
- * restored from a backup: it proves nothing until it is put again.
- */
+function putBack(revision: number, least?: number): QuorateError {
+  const after = least === undefined ? '' : `, after ${least}`;
+  const message = `a proof answered revision ${revision}${after}: the store was put back, from a backup say`;
+  return new QuorateError('unavailable', message, { details: { revision, least } });
+}
+
+/** Where a stamp that was seen is not there, somebody has deleted it, with what else nobody can say: nothing is proved until it is put again. */
 function mustNotGoBack(revision: number, least: number): void {
   if (revision >= least) return;
-  const message = `a proof answered revision ${revision}, after ${least}: the stamp was deleted, or the store went back`;
+  const message = `a proof found no stamp, after one of revision ${least}: it was deleted`;
   throw new QuorateError('unavailable', message, { details: { revision, least } });
 }

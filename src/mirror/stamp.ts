@@ -4,8 +4,8 @@ import type { FreshnessProof } from './types.js';
 /** Where every change puts the stamp in its own transaction: one read of one key. A stamp that was never put is revision 0. */
 export function readStamp(store: Pick<Store, 'range'>, key: Key): FreshnessProof {
   return async (options) => {
-    const { kvs } = await store.range({ key }, options);
-    return kvs[0]?.modRevision ?? 0;
+    const { kvs, revision: storeRevision } = await store.range({ key }, options);
+    return { revision: kvs[0]?.modRevision ?? 0, storeRevision };
   };
 }
 
@@ -15,5 +15,8 @@ export function readStamp(store: Pick<Store, 'range'>, key: Key): FreshnessProof
  */
 export function putStamp(store: Pick<Store, 'txn'>, key: Key): FreshnessProof {
   const request = txnOf({ success: [{ type: 'put', key, value: bytesOf('') }] });
-  return async (options) => (await store.txn(request, options)).revision;
+  return async (options) => {
+    const { revision } = await store.txn(request, options);
+    return { revision, storeRevision: revision };
+  };
 }

@@ -2,10 +2,16 @@ import type { QuorateError } from '../errors.js';
 import type { Runtime } from '../runtime/index.js';
 import type { CallOptions, Key, KeyValue, Store } from '../store/index.js';
 
+export interface ProofAnswer {
+  /** A mirror that stands there, or beyond, shows everything that had been committed before the request was sent. */
+  readonly revision: number;
+  /** Where the store stood when it answered. One that stands below what was seen of it was put back. */
+  readonly storeRevision: number;
+}
+
 /**
- * What shows how far a mirror must be. One linearizable request, sent when it is called; it answers a revision: a mirror that
- * stands there, or beyond, shows everything that had been committed before the request was sent. It may reject; what passes is
- * tried again. One that answers less than the one before it proves nothing.
+ * What shows how far a mirror must be. One linearizable request, sent when it is called. It may reject; what passes is tried again.
+ * One that answers less than the one before it proves nothing.
  *
  * - {@link readStamp} of a key that every change puts in its own transaction. Read-only, one key.
  * - {@link putStamp}: whoever wants the proof puts the key. It holds whatever others write, and however.
@@ -16,7 +22,7 @@ import type { CallOptions, Key, KeyValue, Store } from '../store/index.js';
  * watch tells of; the revision in the header of some reply, which the mirror never reaches as long as others write elsewhere; a
  * request for the progress of the watch, which before etcd 3.4.25 and 3.5.8 is answered ahead of events.
  */
-export type FreshnessProof = (options: CallOptions) => Promise<number>;
+export type FreshnessProof = (options: CallOptions) => Promise<ProofAnswer>;
 
 export interface PrefixMirrorOptions<Entry> {
   readonly store: Pick<Store, 'range' | 'watch'>;
@@ -36,6 +42,8 @@ export interface PrefixMirrorOptions<Entry> {
   readonly maxBytes?: number | undefined;
   /** Ends the mirror with its reason, a `QuorateError`, as `close` does: for whoever has the store. */
   readonly closed?: AbortSignal | undefined;
+  /** Called with the answer of each proof that proves something, before it counts. */
+  readonly onProof?: ((answer: ProofAnswer) => void) | undefined;
   /** Without it `sync` rejects, and the staleness counts from the last time that the whole prefix was read. */
   readonly proof?: FreshnessProof | undefined;
   /** The pause between a proof and the next, in ms, a quarter more or less. Default 1,000; `Infinity`: only those for `sync`. */
@@ -70,7 +78,7 @@ export interface MirrorBatch<Entry> {
    * - `revision`: what one revision changed in the prefix; the batches of this type miss none.
    * - `reset`: the difference between what was in memory and the state as of `revision`, read anew: the first load, from
    *   nothing, and after history was compacted, or the limits were exceeded, before it was seen. What came and went
-   *   meanwhile is not told. It may be empty.
+   *   meanwhile is not told. It may be empty. After the store was put back all that is there is told, also what is as it was.
    */
   readonly type: 'revision' | 'reset';
   readonly revision: number;

@@ -1,13 +1,20 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../src/errors.js';
-import { type MirrorBatch, PrefixMirror, type PrefixMirrorOptions } from '../../src/mirror/index.js';
+import {
+  type MirrorBatch,
+  PrefixMirror,
+  type PrefixMirrorOptions,
+  type ProofAnswer,
+} from '../../src/mirror/index.js';
 import { sleep } from '../../src/runtime/index.js';
 import type {
   CallOptions,
+  KeyEvent,
   KeyValue,
   RangeRequest,
   RangeResult,
   Store,
+  Watch,
   WatchItem,
 } from '../../src/store/index.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
@@ -19,6 +26,46 @@ function kv(key: string, revision: number): KeyValue {
   return { ...putAt(revision, key).kv };
 }
 
+function answerOf(revision: number): ProofAnswer {
+  return { revision, storeRevision: revision };
+}
+
+/** The writes of each key, counted as a store counts them. */
+class Counted {
+  readonly #lives = new Map<string, KeyValue>();
+  #revision = 0;
+
+  read(kvs: readonly KeyValue[], revision: number): void {
+    this.#revision = revision + 1;
+    this.#lives.clear();
+    for (const each of kvs) this.#lives.set(each.key, each);
+  }
+
+  watch(inner: Watch): Watch {
+    const lives = this.#lives;
+    const count = ({ type, kv: written }: KeyEvent): KeyEvent => {
+      // What comes twice is no other write.
+      if (written.modRevision < this.#revision) return { type, kv: written };
+      this.#revision = written.modRevision;
+      const before = lives.get(written.key);
+      lives.delete(written.key);
+      if (type === 'delete') return { type, kv: written };
+      const { createRevision, version } = before ?? { createRevision: written.modRevision, version: 0 };
+      const counted = { ...written, createRevision, version: version + 1 };
+      lives.set(written.key, counted);
+      return { type, kv: counted };
+    };
+    return {
+      close: () => inner.close(),
+      async *[Symbol.asyncIterator]() {
+        for await (const item of inner) {
+          yield item.type === 'events' ? { ...item, events: item.events.map(count) } : item;
+        }
+      },
+    };
+  }
+}
+
 /** A mirror over a store whose reads are answered from a list, or not at all, and whose watches are fed by hand. */
 function scripted(options: Partial<PrefixMirrorOptions<KeyValue>> = {}) {
   const runtime = new ManualRuntime();
@@ -26,6 +73,7 @@ function scripted(options: Partial<PrefixMirrorOptions<KeyValue>> = {}) {
   const reads: RangeRequest[] = [];
   const answers: (Answer | QuorateError)[] = [];
   const timeouts: unknown[] = [];
+  const counted = new Counted();
   const range = async (request: RangeRequest, { timeoutMs }: CallOptions = {}): Promise<RangeResult> => {
     reads.push(request);
     timeouts.push(timeoutMs);
@@ -33,10 +81,15 @@ function scripted(options: Partial<PrefixMirrorOptions<KeyValue>> = {}) {
     if (answer === undefined) return new Promise(() => {});
     if (answer instanceof QuorateError) throw answer;
     const { revision, kvs = [] } = answer;
+    counted.read(kvs, revision);
     return { revision, kvs, count: answer.count ?? kvs.length, more: false };
   };
   const mirror = new PrefixMirror({
-    ...{ store: { range, watch: (request) => store.watch(request) } as Store, runtime, prefix: 'k' },
+    ...{
+      store: { range, watch: (request) => counted.watch(store.watch(request)) } as Store,
+      runtime,
+      prefix: 'k',
+    },
     ...{ proveEveryMs: Number.POSITIVE_INFINITY, ...options },
   });
   onTestFinished(() => mirror.close());
@@ -180,7 +233,7 @@ it('goes on through what passes, and ends with what stays while nothing is loade
 
 it('REPLICA-3 a watch that does not bring what there is is opened anew', async () => {
   let stamp = 5;
-  const proof = async () => stamp;
+  const proof = async () => answerOf(stamp);
   const { runtime, mirror, watch, watches, states } = await loaded({ proof });
   await runtime.advance(20_000);
   // Silence is no stall as long as there is nothing to tell.
@@ -203,7 +256,7 @@ it('REPLICA-3 a watch that does not bring what there is is opened anew', async (
 });
 
 it('a watch that is cut is left to its store, however long that takes', async () => {
-  const { runtime, mirror, watch, watches } = await loaded({ proof: async () => 7 });
+  const { runtime, mirror, watch, watches } = await loaded({ proof: async () => answerOf(7) });
   await watch(0).push(cut);
   const syncing = mirror.sync();
   await runtime.advance(60_000);
@@ -213,8 +266,8 @@ it('a watch that is cut is left to its store, however long that takes', async ()
 });
 
 it('REPLICA-3 the staleness counts from the moment at which a proof was sent, by the clock that counts most', async () => {
-  const answers: ((revision: number) => void)[] = [];
-  const proof = () => new Promise<number>((resolve) => answers.push(resolve));
+  const answers: ((answer: ProofAnswer) => void)[] = [];
+  const proof = () => new Promise<ProofAnswer>((resolve) => answers.push(resolve));
   const { runtime, mirror, watch } = await loaded({ proof, proveEveryMs: 1_000 });
   const bare = scripted();
   expect(bare.mirror.stalenessMs).toBe(Number.POSITIVE_INFINITY);
@@ -222,7 +275,7 @@ it('REPLICA-3 the staleness counts from the moment at which a proof was sent, by
   await runtime.advance(1_300);
   expect(mirror.stalenessMs).toBeCloseTo(1_300, 6);
   expect(answers).toHaveLength(1);
-  answers.shift()?.(7);
+  answers.shift()?.(answerOf(7));
   await settle();
   // It is not there yet.
   expect(mirror.stalenessMs).toBeCloseTo(1_300, 6);
@@ -242,7 +295,7 @@ it('a refused proof is told to who asks, and asked again', async () => {
   let refuse = true;
   const proof = async () => {
     if (refuse) throw denied;
-    return 5;
+    return answerOf(5);
   };
   const { runtime, mirror } = await loaded({ proof, proveEveryMs: 1_000 });
   await expect(mirror.sync()).rejects.toBe(denied);
@@ -255,7 +308,7 @@ it('a refused proof is told to who asks, and asked again', async () => {
 
 it('REPLICA-7 what is too much is looked at ever more seldom, and at once when there is a sign that it is less', async () => {
   let stamp = 7;
-  const options = { maxEntries: 1, proof: async () => stamp, proveEveryMs: 1_000 };
+  const options = { maxEntries: 1, proof: async () => answerOf(stamp), proveEveryMs: 1_000 };
   const { runtime, mirror, reads, answers, watch, states } = await loaded(options);
   const full = { revision: 7, kvs: [kv('k', 5), kv('ka', 7)] };
   answers.push(...Array.from({ length: 30 }, () => full));

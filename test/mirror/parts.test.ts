@@ -128,23 +128,28 @@ describe('Proofs', () => {
   function proofs() {
     const runtime = new ManualRuntime();
     const asked: {
-      answer: (revision: number) => void;
+      answer: (revision: number, storeRevision?: number) => void;
       fail: (error: unknown) => void;
       signal: AbortSignal;
     }[] = [];
     const ended = new AbortController();
     const proved: number[] = [];
-    const seen = { revision: 0 };
+    const seen = { revision: 0, store: 0 };
+    const wentBack: unknown[] = [];
     const all = new Proofs({
       ...{ runtime, clock: new AgeClock(runtime), ended: ended.signal, seen: () => seen.revision },
+      stands: () => seen.store,
+      isPutBack: () => false,
+      wentBack: ({ details }) => wentBack.push(details),
       proof: ({ signal }) =>
-        new Promise((answer, fail) => {
+        new Promise((resolve, fail) => {
+          const answer = (revision: number, storeRevision = 9) => resolve({ revision, storeRevision });
           asked.push({ answer, fail, signal: signal as AbortSignal });
           signal?.addEventListener('abort', () => fail(new QuorateError('aborted', 'given up')));
         }),
       proved: ({ revision }) => proved.push(revision),
     });
-    return { runtime, all, asked, ended, proved, seen };
+    return { runtime, all, asked, ended, proved, seen, wentBack };
   }
 
   it('REPLICA-3 sends one after the call, for all who call meanwhile', async () => {
@@ -187,7 +192,7 @@ describe('Proofs', () => {
   });
 
   it('REPLICA-3 believes none that goes back: the stamp was deleted, or the store restored', async () => {
-    const { all, asked, runtime, proved } = proofs();
+    const { all, asked, runtime, proved, wentBack } = proofs();
     const first = all.ask();
     asked[0]?.answer(5);
     await first.answer;
@@ -198,9 +203,37 @@ describe('Proofs', () => {
     asked[2]?.answer(4);
     await runtime.advance(100);
     expect(proved).toEqual([5]);
+    // Of a stamp that is there it is not to be explained by a deletion.
+    expect(wentBack).toEqual([{ revision: 4, least: 5 }]);
     asked[3]?.answer(5);
     expect(await second.answer).toBe(5);
     expect(proved).toEqual([5, 5]);
+  });
+
+  it('REPLICA-3 believes no store that stands below what was seen of it, until that is forgotten', async () => {
+    const { all, asked, runtime, proved, seen, wentBack } = proofs();
+    seen.store = 12;
+    const first = all.ask();
+    asked[0]?.answer(11, 11);
+    await runtime.advance(50);
+    asked[1]?.answer(11, 20);
+    await first.answer;
+    await settle();
+    const second = all.ask();
+    asked[2]?.answer(11, 19);
+    await runtime.advance(50);
+    expect(wentBack).toEqual([
+      { revision: 11, least: 12 },
+      { revision: 19, least: 20 },
+    ]);
+    // It is read anew while one is under way, which says nothing then.
+    all.forget();
+    asked[3]?.answer(3, 25);
+    await settle();
+    expect(proved).toEqual([11]);
+    asked[4]?.answer(3, 13);
+    expect(await second.answer).toBe(3);
+    expect(proved).toEqual([11, 3]);
   });
 
   it('REPLICA-3 believes none that is less than what had been seen of the stamp when it was sent', async () => {

@@ -244,7 +244,9 @@ describeStores('PrefixMirror', (server) => {
 
   it('ends when its store is closed', async () => {
     const store = await server.connect();
-    const mirror = await mirrorOf(store, `${uniqueName('mirror')}/`, { proof: async () => 0 });
+    const mirror = await mirrorOf(store, `${uniqueName('mirror')}/`, {
+      proof: async () => ({ revision: 0, storeRevision: Number.MAX_SAFE_INTEGER }),
+    });
     await expect.poll(() => mirror.state.status).toBe('live');
     await store.close();
     await expect.poll(() => mirror.state.status).toBe('ended');

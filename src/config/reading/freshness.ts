@@ -21,6 +21,8 @@ export class Freshness {
   readonly #read: FreshnessProof;
   #sent = 0;
   #given = -1;
+  /** The last that was answered. */
+  #answered: Shown | undefined;
   #ahead: Shown[] = [];
   #fresh: Shown | undefined;
   /** Readers were known to be no older than `oldMs` at this moment. */
@@ -53,10 +55,16 @@ export class Freshness {
     this.#sent += 1;
     const order = this.#sent;
     const sentAt = this.#clock.now();
-    const revision = await this.#read(options);
-    this.#show({ order, sentAt, revision });
-    return revision;
+    const answer = await this.#read(options);
+    this.#answered = { order, sentAt, revision: answer.revision };
+    return answer;
   };
+
+  /** The last that was answered proves something: the store was not put back, nor the stamp deleted. */
+  proved(): void {
+    if (this.#answered !== undefined) this.#show(this.#answered);
+    this.#answered = undefined;
+  }
 
   /** Readers are given this revision of the store now. `mirroredMs`: how old that may be, where nothing newer is mirrored. */
   given(revision: number, mirroredMs: number | undefined): void {
