@@ -166,10 +166,12 @@ export class Following<Entry> {
         this.#seenAt = asOf;
         for (const { key, value } of kvs) bytes += key.length + value.length;
         memory.checkRead(count, bytes);
-        for (const kv of kvs) {
-          const slot = memory.slotOf(kv);
-          slots.set(kv.key, slot instanceof Promise ? await slot : slot);
-        }
+        // All of a page at a time: those that do not answer hold it up once.
+        const made = kvs.map((kv) => memory.slotOf(kv));
+        const page = made.some((slot) => slot instanceof Promise)
+          ? await Promise.all(made)
+          : (made as Slot<Entry>[]);
+        for (const [index, { key }] of kvs.entries()) slots.set(key, page[index] as Slot<Entry>);
       },
       troubled: (error) => this.#troubled(error),
     });

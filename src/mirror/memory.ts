@@ -96,16 +96,19 @@ export class MirrorMemory<Entry> {
 
   /** What the events of one revision make of the keys that they are about. Changes nothing yet. */
   async stage(events: readonly KeyEvent[]): Promise<Map<Key, Slot<Entry> | undefined>> {
-    const staged = new Map<Key, Slot<Entry> | undefined>();
+    const staging = new Map<Key, Slot<Entry> | Promise<Slot<Entry>> | undefined>();
     for (const { type, kv } of events) {
       if (type === 'delete') {
-        staged.set(kv.key, undefined);
+        staging.set(kv.key, undefined);
         continue;
       }
-      const before = staged.has(kv.key) ? staged.get(kv.key) : this.#slots.get(kv.key);
-      const slot = this.#make(kv, before?.entry);
-      staged.set(kv.key, slot instanceof Promise ? await slot : slot);
+      const before = staging.has(kv.key) ? await staging.get(kv.key) : this.#slots.get(kv.key);
+      staging.set(kv.key, this.#make(kv, before?.entry));
     }
+    // All at a time: those that do not answer hold it up once.
+    const staged = new Map<Key, Slot<Entry> | undefined>();
+    await Promise.all(staging.values());
+    for (const [key, slot] of staging) staged.set(key, await slot);
     return staged;
   }
 

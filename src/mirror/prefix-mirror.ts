@@ -102,10 +102,11 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
     this.#runtime = runtime;
     this.#closed = options.closed;
     this.#proveEveryMs = proveEveryMs;
-    this.#memory = new MirrorMemory(entryOf, { maxEntries, maxBytes, uncounted: options.uncounted });
+    const ended = this.#ended.signal;
+    const made = (kv: KeyValue, before: Entry | undefined) => entryOf(kv, before, ended);
+    this.#memory = new MirrorMemory(made, { maxEntries, maxBytes, uncounted: options.uncounted });
     const clock = new AgeClock(runtime);
     this.#freshness = new Freshness(clock);
-    const ended = this.#ended.signal;
     this.#following = new Following({
       ...{ store, runtime, clock, memory: this.#memory, ended },
       range: prefixRange(options.prefix),

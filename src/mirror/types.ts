@@ -31,9 +31,10 @@ export interface PrefixMirrorOptions<Entry> {
   readonly prefix: Key;
   /**
    * What is kept of a key, made once, when a write of it arrives; by default the KeyValue itself. `before` is what is kept of it
-   * so far. Where it takes its time, the whole revision waits for it, and those behind. Must not throw or reject.
+   * so far. Where it takes its time, the whole revision waits for it, and those behind; the keys of a revision, and of a page that is
+   * read, at the same time. Nobody waits for it once `ended` has fired. Must not throw or reject.
    */
-  readonly entryOf?: (kv: KeyValue, before: Entry | undefined) => Entry | Promise<Entry>;
+  readonly entryOf?: (kv: KeyValue, before: Entry | undefined, ended: AbortSignal) => Entry | Promise<Entry>;
   /** More keys than so many are not taken in. Default 100,000. */
   readonly maxEntries?: number | undefined;
   /** A key of the prefix that does not count among them: the stamp that the proof reads or puts. */

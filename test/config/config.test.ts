@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest';
-import { Config, ConfigDocument, type ConfigReaderClient, type ConfigView } from '../../src/config/index.js';
+import {
+  Config,
+  ConfigDocument,
+  ConfigEditor,
+  type ConfigReaderClient,
+  type ConfigView,
+} from '../../src/config/index.js';
 import { ConfigKeys } from '../../src/config/keys.js';
 import { QuorateError } from '../../src/errors.js';
 import { put, type Store, txnOf } from '../../src/store/index.js';
@@ -45,6 +51,17 @@ describeStores('Config', (server) => {
     expect(config.get(limits)).toBe(given);
     const other = new ConfigDocument<number>('other');
     expect(() => config.get(other)).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
+  });
+
+  it('what a schema has frozen on its outside alone is frozen all the way down', async () => {
+    const client = await testClients(server).open();
+    const validate = (value: unknown) => ({ value: Object.freeze(value as { inner: object }) });
+    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
+    const outside = new ConfigDocument<{ inner: object }>('outside', { schema });
+    const editor = new ConfigEditor(client, name, { documents: [outside], author: 'ada' });
+    await editor.change(outside.set({ inner: { a: 1 } }), why);
+    const config = await openConfig(client, { documents: [outside] });
+    expect(Object.isFrozen(config.get(outside)?.inner)).toBe(true);
   });
 
   it('merges the layers of its scope, the base first, and leaves those of others alone', async () => {

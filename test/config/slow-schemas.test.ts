@@ -238,3 +238,49 @@ it('REPLICA-6 an entry whose schema never answers is unreadable after a while, a
   expect([map.get('a'), map.get('b')]).toEqual([1, 3]);
   expect(map.unreadable.get('a')).toMatchObject({ error: { code: 'timeout' } });
 });
+
+it('REPLICA-6 entries of one revision whose schema never answers hold up a map for its limit once', async () => {
+  const { client, server } = await scene();
+  const runtime = new ManualRuntime();
+  const { schema, hold } = heldSchema<number>();
+  const plain = await ReplicatedMap.open<string, number>(client, 'm');
+  onTestFinished(() => plain.close());
+  hold(false);
+  const source = await Client.open({ store: server.connect(), closeStore: true, runtime });
+  onTestFinished(() => source.close());
+  const map = await ReplicatedMap.open<string, number>(source, 'm', { schema });
+  onTestFinished(() => map.close());
+  hold(true);
+  const { revision } = await plain.update((draft) => {
+    for (const name of ['a', 'b', 'c']) draft.set(name, 1);
+  });
+  await runtime.advance(4_000);
+  expect(map.revision).toBeLessThan(revision);
+  await runtime.advance(1_100);
+  expect([map.revision, map.unreadable.size]).toEqual([revision, 3]);
+  // And those of one page.
+  const opening = ReplicatedMap.open<string, number>(source, 'm', { schema });
+  await settle();
+  await runtime.advance(5_100);
+  const other = await opening;
+  expect(other.unreadable.size).toBe(3);
+  await other.close();
+});
+
+it('a map that is closed while a schema is asked leaves no timer', async () => {
+  const { client, server } = await scene();
+  const runtime = new ManualRuntime();
+  const { schema } = heldSchema<number>();
+  const plain = await ReplicatedMap.open<string, number>(client, 'm');
+  onTestFinished(() => plain.close());
+  await plain.set('a', 1);
+  const source = await Client.open({ store: server.connect(), closeStore: true, runtime });
+  const opening = ReplicatedMap.open<string, number>(source, 'm', { schema, timeoutMs: 500 });
+  const expected = expect(opening).rejects.toMatchObject({ code: 'timeout' });
+  await settle();
+  await runtime.advance(600);
+  await expected;
+  await source.close();
+  await settle();
+  expect(runtime.timerCount).toBe(0);
+});

@@ -20,13 +20,14 @@ export interface KeptParts<V> {
   readonly keys: MapKeys;
   readonly payloads: Payloads<V>;
   readonly runtime: Runtime;
+  readonly ended: AbortSignal;
 }
 
 const noEntry: Kept<never, never> = { name: undefined, entry: undefined, unreadable: undefined };
 
 /** Decodes what was written, once. A schema that does not answer holds up what comes later for no longer than its limit. Never throws or rejects. */
 export function keptOf<K extends string, V>(
-  { keys, payloads, runtime }: KeptParts<V>,
+  { keys, payloads, runtime, ended }: KeptParts<V>,
   kv: KeyValue,
   before: Kept<K, V> | undefined,
 ): Kept<K, V> | Promise<Kept<K, V>> {
@@ -45,7 +46,7 @@ export function keptOf<K extends string, V>(
   try {
     const value = payloads.decode(kv.value);
     if (!(value instanceof Promise)) return read(value);
-    const limits = { timeoutMs: schemaAnswersWithinMs };
+    const limits = { timeoutMs: schemaAnswersWithinMs, signal: ended };
     return waitFor(runtime, value, limits, 'asking the schema of an entry').then(read, refused);
   } catch (error) {
     return refused(error);

@@ -142,7 +142,7 @@ export class ReplicatedMap<K extends string = string, V = unknown>
     this.#mirror = new PrefixMirror<Kept<K, V>>({
       ...{ store: client.store, runtime, prefix: keys.prefix, maxBytes, proveEveryMs },
       closed: client.closed,
-      entryOf: (kv, before) => keptOf({ keys, payloads, runtime }, kv, before),
+      entryOf: (kv, before, ended) => keptOf({ keys, payloads, runtime, ended }, kv, before),
       ...{ maxEntries, uncounted: keys.stamp },
       proof: stampedBy === 'writers' ? readStamp(client.store, keys.stamp) : putStamp(plainStore, keys.stamp),
     });
