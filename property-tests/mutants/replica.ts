@@ -208,7 +208,7 @@ const fresh: readonly Mutant[] = [
     const sort = { target: 'mod', order: 'descend' } as const;
     const { kvs, revision: storeRevision } = await store.range({ key: \`\${entries}e/\`, rangeEnd: \`\${entries}e0\`, sort, limit: 1 }, options);`,
     story: 'the newest revision among the keys that are there as the proof: it misses deletions',
-    ...{ killedBy, invariant: 'REPLICA-3, REPLICA-5' },
+    ...{ killedBy, invariant: 'REPLICA-3, REPLICA-5, REPLICA-6' },
   },
   {
     name: 'replica-stamp-forgotten-by-deletions',
