@@ -148,7 +148,7 @@ export class Config implements AsyncDisposable {
 
   /**
    * Opens it, and waits until there is something to read: the first revision, or the `seed`. A seed of which any document fails its
-   * schema is left aside (`seedProblem`), and the store waited for. Default time limit 10 s.
+   * schema, or whose schemas have not answered for 5 s, is left aside (`seedProblem`), and the store waited for. Default time limit 10 s.
    *
    * Errors: `invalid-argument`; `codec`, where a document does not pass its schema and there is nothing older (`details.documents`);
    * `unreachable`, where the seed does not, and the store does not answer in time (`details.documents`); `aborted`; `timeout`, of a schema
@@ -180,14 +180,7 @@ export class Config implements AsyncDisposable {
 
   /** With what was handed in. If any document of it fails, with nothing of it: what is left would not be of one revision. */
   async #begin(seed: ConfigPicture, left: TimeLeft): Promise<void> {
-    const limits = left.all();
-    const seeding = this.#publisher.seed(seed.contents, seed.revision);
-    this.#seedProblem = await waitFor(
-      this.#client.runtime,
-      seeding,
-      limits,
-      'asking the schemas about the seed',
-    );
+    this.#seedProblem = await this.#publisher.seed(seed.contents, seed.revision, left.all());
     if (this.#seedProblem === undefined) this.#seed = seed;
   }
 

@@ -97,6 +97,27 @@ it('no seed whose schema never answers outlasts the time and the signal of an op
   await expect(opening).rejects.toMatchObject({ code: 'aborted' });
 });
 
+it('CONFIG-3 a seed whose schema does not answer in its time is left aside for good, and the store read', async () => {
+  const { client, held, free, others, plain, hold, answers } = await scene();
+  await others.change([plain.set(1), free.set(1)], why);
+  const { clusterId } = await client.store.status();
+  const seed = { clusterId, revision: 1, contents: new Map([['held', Buffer.from('7')]]) };
+  const runtime = new ManualRuntime();
+  const source = { keys: client.keys, store: client.store, runtime, label: 'r' };
+  const opening = Config.open(source, 'shop', { documents: [held, free], seed, timeoutMs: 20_000 });
+  await runtime.advance(4_900);
+  hold(false);
+  await runtime.advance(200);
+  const config = await opening;
+  onTestFinished(() => config.close());
+  expect([config.get(held), config.get(free), config.snapshot.isOffline]).toEqual([1, 1, false]);
+  const failures = [{ document: 'held', error: { code: 'timeout' } }];
+  expect(config.seedProblem).toMatchObject({ revision: 1, failures });
+  for (const answer of answers) answer();
+  await settle();
+  expect(config.get(held)).toBe(1);
+});
+
 it('no write to a replicated map outlasts its time and its signal for a schema that never answers', async () => {
   const { client } = await scene();
   const { schema } = heldSchema<number>();

@@ -20,7 +20,7 @@ export type LastKnownGoodEvent =
   | { readonly type: 'other-cluster'; readonly expected: string; readonly found: string }
   /**
    * The cluster of the file that was begun with stands at the revision `found`, below that of the file: it was put back, from a backup
-   * say. Nothing of it is given before it has passed the file's revision. To have what it holds, remove the file and start anew.
+   * say. Nothing of it is given before a change of it is of a later revision than the file. To have what it holds, remove the file and start anew.
    */
   | {
       readonly type: 'cluster-behind';

@@ -9,7 +9,10 @@ import { baseScope, checkScope, type Scope } from '../scope.js';
 export interface ConfigPicture {
   readonly clusterId: string;
   readonly revision: number;
-  /** The content that this reader was given: layers merged, rollouts taken. Absent: there was no such document. */
+  /**
+   * The content that this reader was given: layers merged, rollouts taken. Absent: there was no such document, or that reader did not read it; so
+   * hand a picture only to readers of documents that are among those of the reader that made it.
+   */
   readonly contents: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -25,7 +28,7 @@ export interface ConfigOptions extends WaitOptions {
   /**
    * What to begin with, until the store has been read: `open` then does not wait for that. Readers are told that it is offline.
    * Once the same cluster is read, nothing below its revision is given: where that cluster stands there, since it was restored from a
-   * backup say, `problem` has code `future-revision`, and readers keep the seed until the cluster has passed it, or are opened without it.
+   * backup say, `problem` has code `future-revision`, and readers keep the seed until a change of this configuration is of a later revision, or are opened without it.
    * A seed of which a document fails its schema is left aside as a whole: see `Config.open`.
    */
   seed?: ConfigPicture | undefined;

@@ -7,16 +7,23 @@ import { schemaAnswersWithinMs } from '../schema-time.js';
  * - `codec`: it is not what its schema asks for, or cannot be decoded.
  * - `timeout`: its schema has not answered for 5 s. Should it still answer, the revision is given.
  * - `future-revision`: what readers were begun with is of a later revision than the store is at, which was put back, from a backup say.
- *   Told of all documents. Readers stay where they are until the store has passed that revision, or are opened without the seed.
+ *   Told of all documents. Readers stay where they are until a change of this configuration is of a later revision, or they are opened without
+ *   the seed.
  */
 export interface ConfigProblem {
   readonly revision: number;
   readonly failures: readonly { readonly document: string; readonly error: QuorateError }[];
 }
 
-export function unanswered(document: string): QuorateError {
+function unanswered(document: string): QuorateError {
   const message = `the schema of document "${document}" has not answered within ${schemaAnswersWithinMs} ms`;
   return new QuorateError('timeout', message, { details: { document } });
+}
+
+/** The schemas of these documents have not answered. */
+export function unansweredOf(documents: Iterable<ConfigDocument<unknown>>, revision: number): ConfigProblem {
+  const failures = [...documents].map(({ name }) => ({ document: name, error: unanswered(name) }));
+  return { revision, failures };
 }
 
 /** Readers were given what is of revision `given`, and the same cluster stands at `revision`. */
@@ -25,7 +32,7 @@ export function wentBack(
   revision: number,
   given: number,
 ): ConfigProblem {
-  const message = `the store stands at revision ${revision}, below ${given}, which was begun with: it was put back. To have what it holds, begin without that`;
+  const message = `in the store this configuration stands at revision ${revision}, below ${given}, which was begun with: it was put back. To have what the store holds, change it there, or begin without that`;
   const error = new QuorateError('future-revision', message, { details: { revision, given } });
   return { revision, failures: documents.map(({ name }) => ({ document: name, error })) };
 }

@@ -1,12 +1,13 @@
+import { isQuorateError } from '../../errors.js';
 import type { MirrorBatch } from '../../mirror/index.js';
-import type { Runtime, Timer } from '../../runtime/index.js';
+import { type Runtime, type Timer, type WaitOptions, waitFor } from '../../runtime/index.js';
 import type { KeyValue } from '../../store/index.js';
 import type { ConfigDocument } from '../document.js';
 import type { ConfigKeys } from '../keys.js';
 import { schemaAnswersWithinMs } from '../schema-time.js';
 import { LiveRecords } from './live-records.js';
 import { type Made, made, problemIn } from './made.js';
-import { type ConfigProblem, unanswered, wentBack } from './problem.js';
+import { type ConfigProblem, unansweredOf, wentBack } from './problem.js';
 import { resolve, type Standpoint } from './resolve.js';
 import { ConfigSnapshot, type Given } from './snapshot.js';
 
@@ -62,18 +63,33 @@ export class Publisher {
     return this.#records.revision;
   }
 
-  /** Begins with contents from elsewhere, as of a revision; as a whole, or not at all: then it answers why. Never rejects. */
+  /**
+   * Begins with contents from elsewhere, as of a revision; as a whole, or not at all: then it answers why. A schema that has not
+   * answered in its time is a reason too. Rejects as `limits` end it.
+   */
   async seed(
     contents: ReadonlyMap<string, Uint8Array>,
     revision: number,
+    limits: WaitOptions,
   ): Promise<ConfigProblem | undefined> {
-    const all = await Promise.all(
-      this.#options.documents.map((document) => {
-        const content = contents.get(document.name);
-        const known = { content, revision: content === undefined ? 0 : revision, rollout: undefined };
-        return made(document, () => known);
-      }),
-    );
+    const pending = new Set(this.#options.documents);
+    const making = this.#options.documents.map(async (document) => {
+      const content = contents.get(document.name);
+      const known = { content, revision: content === undefined ? 0 : revision, rollout: undefined };
+      const one = await made(document, () => known);
+      pending.delete(document);
+      return one;
+    });
+    const { signal, timeoutMs = Number.POSITIVE_INFINITY } = limits;
+    const wait = { signal, timeoutMs: Math.min(timeoutMs, schemaAnswersWithinMs) };
+    let all: readonly Made[];
+    try {
+      const { runtime } = this.#options;
+      all = await waitFor(runtime, Promise.all(making), wait, 'asking the schemas about the seed');
+    } catch (error) {
+      if (timeoutMs <= schemaAnswersWithinMs || !isQuorateError(error, 'timeout')) throw error;
+      return unansweredOf(pending, revision);
+    }
     const problem = problemIn(all, revision);
     if (problem !== undefined || this.#isClosed) return problem;
     const given = new Map<ConfigDocument<unknown>, Given>();
@@ -143,10 +159,7 @@ export class Publisher {
       check.isOverdue = true;
       // The next revision is about them too.
       for (const document of asked) this.#touched.add(document);
-      this.#tell({
-        revision,
-        failures: [...pending].map(({ name }) => ({ document: name, error: unanswered(name) })),
-      });
+      this.#tell(unansweredOf(pending, revision));
       if (this.#records.revision > revision) this.#publish();
     };
     const timer = this.#options.runtime.setTimer(schemaAnswersWithinMs, overdue, { background: true });
