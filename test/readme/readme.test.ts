@@ -77,9 +77,36 @@ describe('the programs in the documentation', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
     const named = [...text.matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? '');
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
-    const files = [...text.matchAll(/\]\(([^):]+)\)/g)].map((match) =>
-      join(root, page, '..', match[1] ?? ''),
-    );
-    expect(files.filter((file) => !ts.sys.fileExists(file))).toEqual([]);
+    const links = [...text.matchAll(/\]\(([^):]+)\)/g)].map((match) => match[1] ?? '');
+    expect(links.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
+  });
+
+  test('a link to a file or a heading that is not there would be noticed', () => {
+    const links = [
+      'docs/config.md#review',
+      'docs/config.md',
+      'docs/config.md#nothing',
+      'docs/nothing.md#review',
+    ];
+    expect(links.filter((link) => leadsSomewhere('README.md', link))).toEqual(links.slice(0, 2));
   });
 });
+
+/** To a file, and, behind a `#`, to one of its headings. */
+function leadsSomewhere(page: string, link: string): boolean {
+  const [path = '', heading] = link.split('#');
+  const file = path === '' ? join(root, page) : join(root, page, '..', path);
+  if (!ts.sys.fileExists(file)) return false;
+  const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, text = '']) =>
+    anchorOf(text),
+  );
+  return heading === undefined || headings.includes(heading);
+}
+
+/** As it is made of a heading where pages are shown. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-');
+}
