@@ -235,7 +235,8 @@ it('a reader that is closed while a schema is asked leaves no timer', async () =
   expect([config.get(parts.held), problems]).toEqual([undefined, []]);
 });
 
-it('REPLICA-6 an entry whose schema never answers is unreadable after a while, and holds up no other', async () => {
+/** A map whose schema is held from when a test says so, on a clock of its own, and another whose schema never is. */
+async function heldMap() {
   const { client, server } = await scene();
   const runtime = new ManualRuntime();
   const { schema, hold } = heldSchema<number>();
@@ -246,6 +247,11 @@ it('REPLICA-6 an entry whose schema never answers is unreadable after a while, a
   onTestFinished(() => source.close());
   const map = await ReplicatedMap.open<string, number>(source, 'm', { schema });
   onTestFinished(() => map.close());
+  return { runtime, schema, hold, plain, source, map };
+}
+
+it('REPLICA-6 an entry whose schema never answers is unreadable after a while, and holds up no other', async () => {
+  const { runtime, schema, hold, plain, source, map } = await heldMap();
   await plain.set('a', 1);
   await runtime.advance(10);
   hold(true);
@@ -261,16 +267,7 @@ it('REPLICA-6 an entry whose schema never answers is unreadable after a while, a
 });
 
 it('REPLICA-6 entries of one revision whose schema never answers hold up a map for its limit once', async () => {
-  const { client, server } = await scene();
-  const runtime = new ManualRuntime();
-  const { schema, hold } = heldSchema<number>();
-  const plain = await ReplicatedMap.open<string, number>(client, 'm');
-  onTestFinished(() => plain.close());
-  hold(false);
-  const source = await Client.open({ store: server.connect(), closeStore: true, runtime });
-  onTestFinished(() => source.close());
-  const map = await ReplicatedMap.open<string, number>(source, 'm', { schema });
-  onTestFinished(() => map.close());
+  const { runtime, schema, hold, plain, source, map } = await heldMap();
   hold(true);
   const { revision } = await plain.update((draft) => {
     for (const name of ['a', 'b', 'c']) draft.set(name, 1);
