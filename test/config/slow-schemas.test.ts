@@ -251,7 +251,7 @@ async function heldMap() {
 }
 
 it('REPLICA-6 an entry whose schema never answers is unreadable after a while, and holds up no other', async () => {
-  const { runtime, schema, hold, plain, source, map } = await heldMap();
+  const { runtime, hold, plain, map } = await heldMap();
   await plain.set('a', 1);
   await runtime.advance(10);
   hold(true);
