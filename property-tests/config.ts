@@ -9,42 +9,19 @@ import { judge } from './config/judge.js';
 import { Scene } from './config/scene.js';
 import { situations } from './config/situations.js';
 import { type ConfigWorkload, configWorkload, withinMs } from './config/workload.js';
-import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
-import { bring } from './support/weather.js';
+import { runCallers } from './support/run-callers.js';
 import type { World } from './support/world.js';
 
-const safetyMs = 9_000;
 /** As long as a watch that fell silent takes to be noticed, and what waits behind it to be done. */
 const livenessMs = 60_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 9_000;
 
 async function run(world: World<ConfigWorkload>): Promise<void> {
-  const { workload } = world;
   const scene = new Scene(world);
-  for (const process of workload.processes) scene.start(process);
-  bring(world as World, workload.weather, workload.processes.length, safetyMs);
-  compactAtMoments(world as World, workload.compactEveryMs, safetyMs);
-  const isDone = () => scene.seats.processes.every(({ status }) => status === 'finished');
-  await world.safetyPhase(isDone, safetyMs);
-  world.heal();
-  scene.seats.isHealed = true;
-  try {
-    await world.livenessPhase(() => pending(scene), livenessMs);
-    // What was sent long ago may still arrive.
-    await world.run(afterlifeMs);
-    await world.livenessPhase(() => mending(scene), livenessMs);
-  } catch (error) {
-    // What was done wrong says more than what was not done.
-    judge(world, scene, { isOver: false });
-    throw error;
-  }
-  judge(world, scene, { isOver: true });
-}
-
-function pending({ seats }: Scene): string | undefined {
-  return seats.pending && `${seats.pending.name} has calls that are not answered`;
+  await runCallers(world, scene, {
+    ...{ atLast: () => mending(scene), livenessMs },
+    judge: (when) => judge(world, scene, when),
+  });
 }
 
 /** Every document is made right, and then every reader is given that. */

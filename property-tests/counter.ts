@@ -68,7 +68,6 @@ class Scene {
     const { ttlMs, initial, min, max } = world.workload;
     this.seats = new Seats({
       ...{ world: world, ttlMs },
-      store: ({ store }) => store,
       furnish: (seat) => ({ ...seat, counter: new Counter(seat.client, name, { initial, min, max }) }),
       round: (seat, plan) => this.#round(seat, plan),
       bury: ({ name: process }) => {

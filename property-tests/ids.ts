@@ -51,7 +51,6 @@ class Scene {
     const { ttlMs, first, atLeast, atMost } = world.workload;
     this.seats = new Seats({
       ...{ world: world, ttlMs },
-      store: ({ store }) => store,
       furnish: (seat) => ({
         ...seat,
         ids: new IdAllocator(seat.client, name, { first, blockSize: { atLeast, atMost } }),

@@ -5,37 +5,23 @@
  * every group has dealt with everything, and every reader was given it.
  */
 
-import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
-import { settle } from './support/settle.js';
-import { bring } from './support/weather.js';
+import { runCallers } from './support/run-callers.js';
 import type { World } from './support/world.js';
 import { behind, judge } from './topic/judge.js';
 import { Scene } from './topic/scene.js';
 import { situations } from './topic/situations.js';
 import { type TopicWorkload, topicWorkload, withinMs } from './topic/workload.js';
 
-const safetyMs = 9_000;
 /** As long as a session may take to be had again, and a watch that fell silent to be noticed; see the value. */
 const livenessMs = 8_000 + 20_000 + 9_000 + 15_000 + 16 * 5_000;
-/** Requests may arrive so late. */
-const afterlifeMs = 9_000;
 
 async function run(world: World<TopicWorkload>): Promise<void> {
-  const { workload } = world;
   const scene = new Scene(world);
-  for (const process of workload.processes) scene.start(process);
-  bring(world, workload.weather, workload.processes.length, safetyMs);
-  compactAtMoments(world, workload.compactEveryMs, safetyMs);
-  await scene.seats.safetyPhase(safetyMs);
-  await settle(world, {
-    pending: () => scene.seats.left('has calls that are not answered'),
-    atLast: () => behind(world, scene),
-    withinMs: livenessMs,
-    afterlifeMs,
-    judge: () => judge(world, scene, { isOver: false }),
+  await runCallers(world, scene, {
+    ...{ atLast: () => behind(world, scene), livenessMs },
+    judge: (when) => judge(world, scene, when),
   });
-  judge(world, scene, { isOver: true });
 }
 
 export const topicProperty: Property<TopicWorkload> = {

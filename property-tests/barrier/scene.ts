@@ -58,7 +58,6 @@ export class Scene {
       store: ({ store }, process) => this.#watched(store, process),
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
-      bury: () => {},
     });
     const clientOf = (target: number) => this.seats.clientOf(target);
     this.administrator = new Administrator({ world, line: this.gate, clientOf });

@@ -6,16 +6,15 @@ import { decodeProposal, encodeProposal, encodeVote } from '../../src/config/rec
 import { isQuorateError, type QuorateError } from '../../src/errors.js';
 import { sleep } from '../../src/runtime/index.js';
 import { bytesOf, compare, Keyspace, put, remove, type Store, txnOf } from '../../src/store/index.js';
-import { waitOptions } from '../support/holding.js';
 import { namespace } from '../support/open-client.js';
-import { type Seat, Seats } from '../support/seats.js';
+import { paced, type Seat, Seats, type WaitOf } from '../support/seats.js';
 import type { World } from '../support/world.js';
 import type { Writable } from '../support/writable.js';
 import { type Documents, documentNames, documentsOf } from './documents.js';
 import { type Deed, deeds } from './editing.js';
 import { type Reader, Reading } from './reading.js';
 import type { Situation } from './situations.js';
-import { type CallerPlan, type ConfigWorkload, type ProcessPlan, paced, reviewed } from './workload.js';
+import { type CallerPlan, type ConfigWorkload, type ProcessPlan, reviewed } from './workload.js';
 
 export interface ConfigSeat extends Seat {
   readonly editor: ConfigEditor;
@@ -52,17 +51,15 @@ export class Scene {
       reached: (situation) => this.reached(situation),
     });
     this.seats = new Seats({
-      ...{ world: world as World, ttlMs },
-      store: ({ store }) => store,
+      ...{ world, ttlMs },
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
-      bury: () => {},
     });
   }
 
   start({ callers }: ProcessPlan): void {
     const { workload } = this.#world;
-    this.seats.start(callers.map((plan) => paced(reviewed(plan, workload), workload)));
+    this.seats.start(callers.map((plan) => paced(reviewed(plan, workload), workload.inHurry)));
   }
 
   reached(situation: Situation, times = 1): void {
@@ -184,8 +181,7 @@ export class Scene {
   }
 
   async #round(seat: ConfigSeat, plan: CallerPlan): Promise<void> {
-    const isPatient = plan.patienceMs === 0 || this.seats.isHealed;
-    const { options, end } = waitOptions(isPatient ? { ...plan, patienceMs: 0 } : plan, seat.client);
+    const { isPatient, options, end } = this.seats.waitOf(seat, plan);
     try {
       if (plan.struckAs === 'calls') this.seats.strike(plan, seat.process);
       const done =
@@ -202,7 +198,7 @@ export class Scene {
     }
   }
 
-  #deed(deed: Deed, seat: ConfigSeat, plan: CallerPlan, options: ReturnType<typeof waitOptions>['options']) {
+  #deed(deed: Deed, seat: ConfigSeat, plan: CallerPlan, options: WaitOf['options']) {
     const pause = () => sleep(seat.client.runtime, this.seats.isHealed ? 0 : plan.thinkMs);
     return deed({ scene: this, seat, plan, options, pause, text: this.newId() });
   }

@@ -107,11 +107,6 @@ export const configWorkload: fc.Arbitrary<ConfigWorkload> = fc.record(
   plain,
 );
 
-/** The caller as it is in a hurry, if it is to be. */
-export function paced(plan: CallerPlan, { inHurry }: Pick<ConfigWorkload, 'inHurry'>): CallerPlan {
-  return inHurry ? { ...plan, startMs: 0, gapMs: 0, rounds: Math.max(plan.rounds, 8) } : plan;
-}
-
 const reviewing: Partial<Readonly<Record<CallerPlan['what'], CallerPlan['what']>>> = {
   ...{ 'change-both': 'propose', rollout: 'propose', rollback: 'propose', reuse: 'propose' },
   ...{ 'change-one': 'vote', swap: 'vote', overlay: 'vote', break: 'vote', abort: 'vote' },

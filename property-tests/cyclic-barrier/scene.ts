@@ -54,7 +54,6 @@ export class Scene {
     this.parties = 1 + (parties % processes.flat().length);
     this.seats = new Seats({
       ...{ world, ttlMs },
-      store: ({ store }) => store,
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
       bury: (process) => this.#bury(process),

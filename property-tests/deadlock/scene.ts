@@ -74,7 +74,6 @@ export class Scene {
         }),
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
-      bury: () => {},
     });
     const clientOf = (target: number) => this.seats.clientOf(target);
     this.administrator = new Administrator({ world, line: places, clientOf });

@@ -38,7 +38,6 @@ export class Scene {
     this.#world = world;
     this.seats = new Seats({
       ...{ world, ttlMs: world.workload.ttlMs },
-      store: ({ store }) => store,
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
       bury: (process) => this.#bury(process),

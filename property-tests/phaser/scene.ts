@@ -36,10 +36,8 @@ export class Scene {
     this.#world = world;
     this.seats = new Seats({
       ...{ world, ttlMs: world.workload.ttlMs },
-      store: ({ store }) => store,
       furnish: (seat) => ({ ...seat, phaser: new Phaser(seat.client, this.name) }),
       round: (seat, plan) => this.#round(seat, plan),
-      bury: () => {},
     });
     const clientOf = (target: number) => this.seats.clientOf(target);
     this.administrator = new Administrator({ world, line: `${this.prefix}m/`, clientOf });

@@ -71,7 +71,6 @@ export class Scene {
       store: ({ store }) => this.#watchful(store),
       furnish: (seat) => ({ ...seat, map: this.#open(seat) }),
       round: (seat, plan) => this.#round(seat, plan),
-      bury: () => {},
     });
   }
 

@@ -40,14 +40,14 @@ export interface WaitOf extends ReturnType<typeof waitOptions> {
 export interface SeatsOptions<P, S extends Seat> {
   readonly world: World;
   readonly ttlMs: number;
-  /** What the process sees of its store. */
-  readonly store: (context: ProcessContext, process: SimulatedProcess) => Store;
+  /** What the process sees of its store. Default all of it. */
+  readonly store?: (context: ProcessContext, process: SimulatedProcess) => Store;
   /** What it brings to its place, beside its client. */
   readonly furnish: (seat: Seat) => S;
   /** What one caller does once. */
   readonly round: (seat: S, plan: P) => Promise<void>;
   /** The process is about to start: what the one before it had is over. */
-  readonly bury: (process: SimulatedProcess) => void;
+  readonly bury?: (process: SimulatedProcess) => void;
 }
 
 /**
@@ -104,7 +104,7 @@ export class Seats<P extends CallerPace, S extends Seat> {
     const { world, bury, furnish, round } = this.#options;
     const roundsLeft = callers.map(({ rounds }) => rounds);
     const process = world.start(`process ${this.#processes.length}`, async (context) => {
-      bury(process);
+      bury?.(process);
       const seat = furnish(await this.#open(process, context));
       this.#seats.set(process, seat);
       const work = callers.map(async (plan, index) => {
@@ -156,7 +156,8 @@ export class Seats<P extends CallerPace, S extends Seat> {
   async #open(process: SimulatedProcess, context: ProcessContext): Promise<Seat> {
     const { world, ttlMs, store } = this.#options;
     const { knobs } = world.plan;
-    const client = await openClient(context, { store: store(context, process), ttlMs, knobs });
+    const seen = store?.(context, process) ?? context.store;
+    const client = await openClient(context, { store: seen, ttlMs, knobs });
     let session: Session | undefined;
     client.onSessionChange((change) => {
       if (change.previous === undefined) session = change.session;

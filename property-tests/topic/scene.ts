@@ -66,7 +66,6 @@ export class Scene {
       store: ({ store }) => this.#observed(store),
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
-      bury: () => {},
     });
   }
 

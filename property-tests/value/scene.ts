@@ -51,10 +51,8 @@ export class Scene {
     });
     this.seats = new Seats({
       ...{ world, ttlMs: world.workload.ttlMs },
-      store: ({ store }) => store,
       furnish: (seat) => this.#furnish(seat),
       round: (seat, plan) => this.#round(seat, plan),
-      bury: () => {},
     });
   }
 

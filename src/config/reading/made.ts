@@ -38,6 +38,19 @@ export function made(
   }
 }
 
+/** The documents whose schemas have not answered: fewer with every answer. What is being made never rejects. */
+export function unansweredIn(
+  making: ReadonlyMap<ConfigDocument<unknown>, Made | Promise<Made>>,
+): ReadonlySet<ConfigDocument<unknown>> {
+  const unanswered = new Set<ConfigDocument<unknown>>();
+  for (const [document, one] of making) {
+    if (!(one instanceof Promise)) continue;
+    unanswered.add(document);
+    void one.then(() => unanswered.delete(document));
+  }
+  return unanswered;
+}
+
 /** Why they are not given as of this revision; undefined: nothing hinders it. */
 export function problemIn(all: readonly Made[], revision: number): ConfigProblem | undefined {
   const failures = all.flatMap(({ document, error }) =>

@@ -6,7 +6,7 @@ import type { ConfigDocument } from '../document.js';
 import type { ConfigKeys } from '../keys.js';
 import { schemaAnswersWithinMs } from '../schema-time.js';
 import { LiveRecords } from './live-records.js';
-import { type Made, made, problemIn } from './made.js';
+import { type Made, made, problemIn, unansweredIn } from './made.js';
 import { type ConfigProblem, unansweredOf, wentBack } from './problem.js';
 import { resolve, type Standpoint } from './resolve.js';
 import { ConfigSnapshot, type Given } from './snapshot.js';
@@ -72,23 +72,23 @@ export class Publisher {
     revision: number,
     limits: WaitOptions,
   ): Promise<ConfigProblem | undefined> {
-    const pending = new Set(this.#options.documents);
-    const making = this.#options.documents.map(async (document) => {
-      const content = contents.get(document.name);
-      const known = { content, revision: content === undefined ? 0 : revision, rollout: undefined };
-      const one = await made(document, () => known);
-      pending.delete(document);
-      return one;
-    });
+    const making = new Map(
+      this.#options.documents.map((document) => {
+        const content = contents.get(document.name);
+        const known = { content, revision: content === undefined ? 0 : revision, rollout: undefined };
+        return [document, made(document, () => known)];
+      }),
+    );
+    const unanswered = unansweredIn(making);
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = limits;
     const wait = { signal, timeoutMs: Math.min(timeoutMs, schemaAnswersWithinMs) };
     let all: readonly Made[];
     try {
       const { runtime } = this.#options;
-      all = await waitFor(runtime, Promise.all(making), wait, 'asking the schemas about the seed');
+      all = await waitFor(runtime, Promise.all(making.values()), wait, 'asking the schemas about the seed');
     } catch (error) {
       if (timeoutMs <= schemaAnswersWithinMs || !isQuorateError(error, 'timeout')) throw error;
-      return unansweredOf(pending, revision);
+      return unansweredOf(unanswered, revision);
     }
     const problem = problemIn(all, revision);
     if (problem !== undefined || this.#isClosed) return problem;
@@ -133,39 +133,32 @@ export class Publisher {
       }
       const asked = [...this.#touched];
       this.#touched.clear();
-      const making = asked.map((document) => this.#make(document));
-      if (making.some((one) => one instanceof Promise)) {
-        this.#await(asked, making, revision);
+      const making = new Map(asked.map((document) => [document, this.#make(document)]));
+      const all = [...making.values()];
+      if (all.some((one) => one instanceof Promise)) {
+        this.#await(making, revision);
         return;
       }
-      this.#take(making as Made[], revision);
+      this.#take(all as Made[], revision);
       if (this.#records.revision === revision) return;
     }
   }
 
   /** Until the schemas have answered, or it is told that they do not. */
-  #await(
-    asked: readonly ConfigDocument<unknown>[],
-    making: readonly (Made | Promise<Made>)[],
-    revision: number,
-  ): void {
-    const pending = new Set(asked);
-    for (const one of making) {
-      if (one instanceof Promise) void one.then(({ document }) => pending.delete(document));
-      else pending.delete(one.document);
-    }
+  #await(making: ReadonlyMap<ConfigDocument<unknown>, Made | Promise<Made>>, revision: number): void {
+    const unanswered = unansweredIn(making);
     const overdue = () => {
       if (this.#check !== check) return;
       check.isOverdue = true;
       // The next revision is about them too.
-      for (const document of asked) this.#touched.add(document);
-      this.#tell(unansweredOf(pending, revision));
+      for (const document of making.keys()) this.#touched.add(document);
+      this.#tell(unansweredOf(unanswered, revision));
       if (this.#records.revision > revision) this.#publish();
     };
     const timer = this.#options.runtime.setTimer(schemaAnswersWithinMs, overdue, { background: true });
     const check: Check = { timer, isOverdue: false };
     this.#check = check;
-    void Promise.all(making).then((all) => {
+    void Promise.all(making.values()).then((all) => {
       timer.cancel();
       if (this.#isClosed || this.#check !== check) return;
       this.#check = undefined;
