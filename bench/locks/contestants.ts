@@ -25,6 +25,8 @@ export interface Contestant {
   readonly start: () => Promise<Server>;
   /** How many times the usual warm-up it gets, if so many processes contend. */
   readonly warmUps: (processes: number) => number;
+  /** Or else what a lock can come to at the most. */
+  readonly isLock: boolean;
   /** Without consensus a lock survives no failure of its server; shown for scale, without a goal. */
   readonly hasConsensus: boolean;
 }
@@ -45,7 +47,13 @@ const asNodeCompiles = (processes: number) => 10 * Math.max(1, processes / 4);
 const compiled = `ten times the warm-up, and more where many share the turns: Node compiles as it runs`;
 
 const etcdWriter = script('./writer.ts');
-const onEtcd = { writer: etcdWriter, start: etcdServer, warmUps: () => 1, hasConsensus: true } as const;
+const onEtcd = {
+  writer: etcdWriter,
+  start: etcdServer,
+  warmUps: () => 1,
+  isLock: true,
+  hasConsensus: true,
+} as const;
 
 export const quorate: Contestant = {
   name: 'quorate',
@@ -61,6 +69,7 @@ const barePuts: Contestant = {
   settings: `no lock: a ring that passes a token on, two puts and one event a hand-over; ${compiled}`,
   command: script('./bare-ring.ts'),
   ...onEtcd,
+  isLock: false,
   warmUps: asNodeCompiles,
 };
 
@@ -70,6 +79,7 @@ const byHand: Contestant = {
   settings: `no lock: the same ring, with the transactions of our mutex in a crowd; ${compiled}`,
   command: script('./ring-by-hand.ts'),
   ...onEtcd,
+  isLock: false,
   warmUps: asNodeCompiles,
 };
 
@@ -123,6 +133,7 @@ function curatorContestant(): Contestant | undefined {
     writer: java('Writer', flags),
     start: zookeeperServer,
     warmUps: () => 10,
+    isLock: true,
     hasConsensus: true,
   };
 }
@@ -141,6 +152,7 @@ function redisContestants(): Contestant[] | undefined {
       writer,
       start: () => redisServer(appendfsync),
       warmUps: () => 1,
+      isLock: true,
       hasConsensus: false,
     })),
   );
