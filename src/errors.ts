@@ -115,6 +115,11 @@ export function isPermanent(error: unknown): boolean {
   return !isQuorateError(error) || permanentCodes.includes(error.code);
 }
 
+/** True for what the store does not let this user do. */
+export function isForbidden(error: unknown): boolean {
+  return isQuorateError(error, 'permission-denied') || isQuorateError(error, 'unauthenticated');
+}
+
 /** True for a call that found the store away or too slow. Whether it arrived is another question, and does not matter to a read. */
 export function isPassingRead(error: unknown): boolean {
   return isQuorateError(error, 'unavailable') || isQuorateError(error, 'timeout');

@@ -30,6 +30,7 @@ export function judge(
     reached('a notification was passed on by one who gave up', counts.passedOn);
     reached('a notification was given up, and nobody waited', counts.leftOver);
     reached('a notification died with its waiter', counts.died);
+    reached('one who was notified was handed the lock', counts.handed);
   }
   const locks = [{ name: lockName, line }];
   const beliefs = checkBeliefs(world, { history, grants, locks, strokes: scene.strokes, tookAway });

@@ -22,6 +22,7 @@ import type { CallerPlan, ConditionWorkload } from './workload.js';
 /** Callers do not come more often once everything is healed. */
 const healedRounds = 2;
 const retryMs = 50;
+const handOffWithinMs = 2_000;
 
 export const lockName = 'm';
 
@@ -217,6 +218,7 @@ export class Scene {
       await this.#stay(seat, plan, hold);
       await write(hold, state.items + (plan.role === 'produce' ? 1 : -1));
       await this.#notify(seat, plan, hold);
+      await this.#handOff(plan, hold);
     } catch (error) {
       await this.#release(hold);
       await this.#passOver(seat, error);
@@ -282,6 +284,18 @@ export class Scene {
         this.reached('nobody knew what became of a notification');
       }
       throw error;
+    }
+  }
+
+  /** To one who waits for the lock in another process, be it since it was notified. What was to be done is done. */
+  async #handOff({ handsTo }: CallerPlan, hold: Hold): Promise<void> {
+    const process = handsTo < 0 ? undefined : this.#processes[handsTo % this.#processes.length];
+    if (process === undefined) return;
+    this.#grantOf(hold)?.belief.end();
+    try {
+      await hold.handOff(`${process.name}.${process.incarnation}`, { timeoutMs: handOffWithinMs });
+    } catch (error) {
+      if (!isQuorateError(error) || error.code === 'internal') throw error;
     }
   }
 

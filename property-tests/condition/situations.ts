@@ -7,6 +7,7 @@ export const situations = [
   'a notification was passed on by one who gave up',
   'a notification was given up, and nobody waited',
   'a notification died with its waiter',
+  'one who was notified was handed the lock',
   'a wait was lost with its session',
   'a process crashed while it waited',
   'nobody knew what became of a notification',

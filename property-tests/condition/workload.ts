@@ -16,6 +16,8 @@ export interface CallerPlan {
   readonly notifies: 'one' | 'all';
   /** How long it waits to know that it has notified; 0: as long as it takes. */
   readonly notifyWithinMs: number;
+  /** The process to which it hands the lock in the end, modulo their count; -1: whoever is next has it. */
+  readonly handsTo: number;
   /** What befalls its process, the first time that it holds the lock or begins to wait. */
   readonly stroke: 'none' | 'pause' | 'crash';
   readonly struckAs: 'holds' | 'waits';
@@ -49,6 +51,7 @@ const caller: fc.Arbitrary<CallerPlan> = fc.record(
     givesUpBy: pickFrom<CallerPlan['givesUpBy']>(['timeout', 'signal']),
     notifies: pickFrom<CallerPlan['notifies']>(['one', 'one', 'one', 'all']),
     notifyWithinMs: pickFrom([0, 0, 0, 60]),
+    handsTo: pickFrom([-1, -1, -1, 0, 1, 2]),
     stroke: pickFrom<CallerPlan['stroke']>(['none', 'none', 'none', 'none', 'pause', 'crash']),
     struckAs: pickFrom<CallerPlan['struckAs']>(['holds', 'waits', 'waits']),
     strokeMs: pickFrom([20, 600, 3_500]),

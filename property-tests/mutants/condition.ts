@@ -87,6 +87,15 @@ export const conditionMutants: readonly Mutant[] = [
     ...{ killedBy, invariant: 'not live, LOCK-4, CONDITION-2' },
   },
   {
+    name: 'condition-passed-on-beside-a-hand-over',
+    file: 'src/locks/condition/pass-on.ts',
+    find: 'const isAnother = () => place.claims !== claims;',
+    replace: 'const isAnother = () => claims.length === 0;',
+    story:
+      'our own, found by a review: who gave up as it was handed the lock took the others for gone, and kept its notification',
+    ...{ killedBy, invariant: 'CONDITION-2' },
+  },
+  {
     name: 'condition-place-left-to-others',
     file: 'src/locks/hold.ts',
     find: 'if (this.#undecided !== undefined) await this.#undecided;',

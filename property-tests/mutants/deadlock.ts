@@ -45,9 +45,9 @@ export const deadlockMutants: readonly Mutant[] = [
   {
     name: 'deadlock-place-stays',
     file: standInLine,
-    find: 'if (place !== undefined) await leave(place);',
+    find: 'const left = place && leave(place);',
     replace:
-      "if (place !== undefined && (failure as { code?: string })?.code !== 'deadlock') await leave(place);",
+      "const left = (failure as { code?: string })?.code === 'deadlock' ? undefined : place && leave(place);",
     story: 'who was told gives up, and its place stays in the line and keeps everybody behind it waiting',
     ...{ killedBy, invariant: 'not live, LOCK-4, DEADLOCK-2' },
   },

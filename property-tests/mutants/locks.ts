@@ -156,7 +156,8 @@ const holding: readonly Mutant[] = [
   {
     name: 'lock-granted-whatever-the-clock',
     file: mutex,
-    find: "if (place.state.status !== 'admitted' || !place.isLive) return;",
+    find: `if (!place.isLive) await place.settled();
+        if (place.state.status !== 'admitted' || !place.isLive) return;`,
     replace: "if (place.state.status !== 'admitted') return;",
     story: 'Redisson: a pause between the acquisition and the work',
     ...{ killedBy, invariant: 'LOCK-9' },
@@ -189,7 +190,7 @@ const holding: readonly Mutant[] = [
   {
     name: 'lock-hold-unwatched',
     file: line,
-    find: "if (place.state.status === 'admitted') this.#watch.followFromNow(place);",
+    find: "if (place.state.status === 'admitted' && !place.isDisregarded) this.#watch.followFromNow(place);",
     replace: '',
     story: 'etcdctl lock #7983: while the command runs nobody looks after the lock',
     ...{ killedBy, invariant: 'LOCK-6' },

@@ -9,11 +9,10 @@ export const multiLockMutants: readonly Mutant[] = [
   {
     name: 'multi-one-by-one',
     file: placeSet,
-    find: 'const places = await sendJoinings({ client, session, joinings, compare: [session.guard(), ...empty] });',
-    replace: `const compares = [session.guard(), ...empty];
-    const places: Place[] = [];
+    find: 'const places = await sendJoinings({ ...request, joinings });',
+    replace: `const places: Place[] = [];
     for (const joining of joinings) {
-      const [one] = (await sendJoinings({ client, session, joinings: [joining], compare: compares })) ?? [];
+      const [one] = (await sendJoinings({ ...request, joinings: [joining] })) ?? [];
       if (one === undefined) return undefined;
       places.push(one);
     }`,
@@ -65,7 +64,7 @@ export const multiLockMutants: readonly Mutant[] = [
   {
     name: 'multi-keeps-a-part-handed-over',
     file: placeSet,
-    find: 'if (place.revision !== rank && !this.isAdmitted) end();',
+    find: 'if (place.key !== joining.keys[0] && !this.isAdmitted) end();',
     replace: '',
     story: 'a turn that is handed past others closes a circle between sets: our own, as it was drawn up',
     ...{ killedBy, invariant: 'not live' },

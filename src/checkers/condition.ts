@@ -7,7 +7,7 @@ import { type Key, prefixRange } from '../store/index.js';
 import { describeLife } from './evidence.js';
 import type { History, Life } from './history.js';
 import { checkMutex, type Grant, type MutexCounts } from './mutex.js';
-import { oldestInTurn, placesOf, proofOf } from './place-order.js';
+import { oldestInTurn, placesOf, proofOf, tenureAt, tenuresOf } from './place-order.js';
 import { broken } from './sentences.js';
 
 /** A wait that came back with the lock. */
@@ -59,12 +59,17 @@ export interface ConditionCounts extends MutexCounts {
   readonly leftOver: number;
   /** Notifications that died with their waiter. */
   readonly died: number;
+  /** Those who were notified and then handed the lock by who had it. */
+  readonly handed: number;
 }
 
-/** A notification as the history shows it: a waiter, and the place that it was given. */
+/** A notification as the history shows it. */
 interface Moved {
   readonly waiter: Life;
+  /** That it was given. */
   readonly place: Life;
+  /** What stood for it in the end: the place, or, once it was handed the turn of another, the key of that one from then on. */
+  readonly last: Life;
 }
 
 /**
@@ -117,10 +122,18 @@ function checkBeginnings(
 }
 
 function movesOf({ history, line, waiters }: ConditionCheck, places: readonly Life[]): readonly Moved[] {
+  const handed = new Map<string, Life>();
+  for (const place of places) {
+    for (const { tenure, handedTo } of tenuresOf(history, place)) {
+      if (handedTo !== undefined) handed.set(`${handedTo} ${tenure.from}`, tenure);
+    }
+  }
   return places.flatMap((place) => {
     const key = `${waiters}${place.key.slice(line.length)}`;
     const waiter = history.livesOf(key).find(({ to }) => to === place.from);
-    return waiter === undefined ? [] : [{ waiter, place }];
+    return waiter === undefined
+      ? []
+      : [{ waiter, place, last: handed.get(`${place.key} ${place.to}`) ?? place }];
   });
 }
 
@@ -132,14 +145,15 @@ function checkMove(
   moved: readonly Moved[],
 ): void {
   const revision = place.from;
-  if (waiter.lease !== place.lease) {
+  // Whoever has the turn by it later may hand that to another.
+  if (waiter.lease !== tenureAt(history, place, revision).lease) {
     broken('CONDITION-2', `${describeLife(waiter)} was given ${describeLife(place)}`);
   }
   const older = waiting.find(({ from, to }) => from < waiter.from && to > revision);
   if (older !== undefined) {
     broken('CONDITION-2', `${describeLife(waiter)} was notified past ${describeLife(older)}`);
   }
-  if (calls === undefined || moved.some((other) => other.place.to === revision)) return;
+  if (calls === undefined || moved.some(({ last }) => last.to === revision)) return;
   const atMs = history.timeOf(revision);
   const isBy = (call: NotifyCall) => {
     const life = history.lifeAt(call.place, proofOf(call.token));
@@ -156,17 +170,26 @@ function checkEnds(
   { history, grants, takenAway = () => false }: ConditionCheck,
   moved: readonly Moved[],
   waiting: readonly Life[],
-): Pick<ConditionCounts, 'passedOn' | 'leftOver' | 'died'> {
+): Pick<ConditionCounts, 'passedOn' | 'leftOver' | 'died' | 'handed'> {
   const granted = new Set(grants.map(({ place, token }) => history.lifeAt(place, proofOf(token))));
+  const isGranted = ({ place, last }: Moved) =>
+    last === place
+      ? granted.has(place)
+      : grants.some(
+          ({ place: key, token }) =>
+            key === last.key && last.from <= proofOf(token) && proofOf(token) < last.to,
+        );
   const starts = new Set(moved.map(({ place }) => place.from));
   const leaseEnds = endsOfLeases(history);
-  const counts = { passedOn: 0, leftOver: 0, died: 0 };
-  for (const { place } of moved) {
-    if (granted.has(place) || !Number.isFinite(place.to) || takenAway(place)) continue;
-    if (starts.has(place.to)) counts.passedOn += 1;
-    else if ((leaseEnds.get(place.lease) ?? 0) <= place.to) counts.died += 1;
+  const counts = { passedOn: 0, leftOver: 0, died: 0, handed: 0 };
+  for (const one of moved) {
+    const { place, last } = one;
+    if (last !== place) counts.handed += 1;
+    if (isGranted(one) || !Number.isFinite(last.to) || takenAway(last)) continue;
+    if (starts.has(last.to)) counts.passedOn += 1;
+    else if ((leaseEnds.get(last.lease) ?? 0) <= last.to) counts.died += 1;
     else {
-      const waiter = waiting.find(({ from, to }) => from < place.from && to > place.to);
+      const waiter = waiting.find(({ from, to }) => from < place.from && to > last.to);
       if (waiter === undefined) counts.leftOver += 1;
       else {
         broken(

@@ -95,8 +95,9 @@ export class Leadership implements AsyncDisposable {
   }
 
   /**
-   * A transaction that is applied only within the term. One request. Errors: `fenced` (refused by the store),
-   * `hold-lost` and `session-lost` (refused here, never sent), and the store's own.
+   * A transaction that is applied only within the term. One request. Errors: `fenced` (refused by the store), `hold-lost`
+   * (refused here, never sent), `session-lost` (so too, or under way when the session ended, as its outcome says), and the
+   * store's own.
    */
   async txn(request: Partial<TxnRequest>, options: CallOptions = {}): Promise<TxnReply> {
     if (this.#controller.signal.aborted) throw this.#controller.signal.reason;

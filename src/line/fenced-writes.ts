@@ -50,6 +50,13 @@ export class FencedWrites {
     const link = linkedSignal(options.signal, session.signal);
     const reply = await this.#client.store
       .txn(guarded, { signal: link.signal, timeoutMs: options.timeoutMs })
+      .catch((error: unknown) => {
+        if (options.signal?.aborted || !isQuorateError(error, 'aborted')) throw error;
+        const { outcome } = error;
+        throw new QuorateError('session-lost', 'the session ended while the write was under way', {
+          ...{ outcome, cause: session.signal.reason },
+        });
+      })
       .finally(link.unlink);
     const [inner] = reply.replies;
     if (inner?.type === 'txn') {

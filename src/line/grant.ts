@@ -11,7 +11,8 @@
  *   so the first of it that still stands, which the compare shows, is the oldest once the holder is gone: the put is its
  *   proof, as good as the deletion itself. Refused, the next one has gone, and the range shows who is there.
  * - `s`, the sentinel, goes with whoever has the turn. Waiters watch for its deletion, which nothing but the end of a holder
- *   that named nobody brings about: its death, or its leaving with nobody known behind it. Then they look at the line.
+ *   that named nobody brings about: its death, its leaving with nobody known behind it, or that it finds its own place deleted
+ *   by somebody. Then they look at the line.
  *
  * **When.** A place that is taken while there is a sentinel waits so; else it watches the whole line. The next place of the
  * same object then asks for the sentinel and for the number of places, and not for the places: see look.ts. Who had to wait for

@@ -13,10 +13,13 @@ import {
   type TxnRequest,
 } from '../store/index.js';
 import { encodeGrant, followersOf, mailboxOf, mailboxOfStem } from './grant.js';
-import type { Place } from './place.js';
+import { type Place, wasDeletedInTurn } from './place.js';
 
 /** A look that takes longer serves nobody: who leaves meanwhile waits for it. */
 const lookWithinMs = 250;
+
+/** So long it is tried to wake those who wait for a place that was deleted. */
+const wakeWithinMs = 5_000;
 
 /** What is known to be going on where a place had to wait for so many: others are behind it. */
 const crowd = 2;
@@ -45,6 +48,7 @@ export class Granting {
 
   /** Once it has its turn, a place that waited in a crowd looks who is behind it, if nobody told it. */
   prepare(place: Place): void {
+    this.attend(place);
     if (place.aheadAtFirst < crowd) return;
     place.turn.then(
       () => {
@@ -52,6 +56,14 @@ export class Granting {
       },
       () => {},
     );
+  }
+
+  /** Once a place that has its turn is deleted by somebody, it is nobody's turn, and those who wait are to find out. */
+  attend(place: Place): void {
+    if (place.aheadAtFirst === 0 && !place.sawSentinel) return;
+    place.onGone((error) => {
+      if (wasDeletedInTurn(error)) this.#wakeAll(place.session);
+    });
   }
 
   /** Resolves when it is known who is behind a place, as far as that is looked for. */
@@ -107,14 +119,27 @@ export class Granting {
     const { key: place, createRevision: created, lease } = to;
     const mailbox = this.#mailboxOf(place);
     const mayStandGuard = from.aheadAtFirst > 0 || from.sawSentinel;
+    // Who was told its own turn there goes; the other may be of the same object, and be told there.
+    const own = from.aheadAtFirst > 0 && mailbox !== this.mailbox ? [remove(this.mailbox)] : [];
     // It does not know of the sentinel, and would leave it standing.
-    if (mailbox === undefined) return mayStandGuard ? [remove(this.#sentinel)] : [];
+    if (mailbox === undefined) return mayStandGuard ? [remove(this.#sentinel), ...own] : own;
     const guard = mayStandGuard ? [put(this.#sentinel, '', { lease })] : [];
-    return [put(mailbox, encodeGrant({ place, created, isHandOver: true, behind: [] }), { lease }), ...guard];
+    const grant = encodeGrant({ place, created, isHandOver: true, behind: [] });
+    return [put(mailbox, grant, { lease }), ...guard, ...own];
   }
 
   #mailboxOf(key: Key): Key | undefined {
     return mailboxOfStem(this.#base, key.slice(this.#prefix.length));
+  }
+
+  /**
+   * Takes the sentinel away if it is the session's own: another who has the turn has it on another lease. Tried once; those who
+   * wait look at the line once a TTL in any case.
+   */
+  #wakeAll({ leaseId, signal }: Session): void {
+    const own = compare.lease(this.#sentinel, 'equal', leaseId);
+    const request = { compare: [own], success: [remove(this.#sentinel)], failure: [] };
+    this.#client.store.txn(request, { repeatable: true, signal, timeoutMs: wakeWithinMs }).catch(() => {});
   }
 
   async #look(place: Place): Promise<void> {

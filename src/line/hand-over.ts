@@ -47,7 +47,7 @@ export async function handToWaiting(options: HandToWaiting): Promise<boolean> {
       try {
         if (await handOver({ client, from, to, alongside: more })) return true;
       } finally {
-        line.guardAgainstDeletion(from);
+        line.regard(from);
       }
     }
   } catch (error) {
@@ -119,7 +119,10 @@ function handed(from: Place): true {
 function judge(from: Place, kv: KeyValue | undefined): boolean {
   const own = from.claims[0];
   if (kv?.createRevision !== own?.created) {
-    from.end(new QuorateError('hold-lost', 'the place was deleted before it could be handed over'));
+    const details = { wasDeletedInTurn: true };
+    from.end(
+      new QuorateError('hold-lost', 'the place was deleted before it could be handed over', { details }),
+    );
     assertStands(from);
   }
   return kv?.modRevision === own?.revision ? false : handed(from);

@@ -11,6 +11,7 @@ export {
 export { type Joining, type JoinRequest, type PlaceShape, sendJoinings } from './joining.js';
 export { type JoinOptions, Line, type LineOptions } from './line.js';
 export { type Claimant, type LineView, viewLine } from './line-view.js';
-export { type Admission, type Claim, Place, type PlaceOptions, type PlaceState } from './place.js';
+export { Place } from './place.js';
+export type { Admission, Claim, PlaceOptions, PlaceState } from './place-options.js';
 export { decodePlace, encodePlace, type PlaceRecord } from './place-record.js';
 export { readLine } from './read-line.js';

@@ -1,10 +1,20 @@
 import { isQuorateError, QuorateError } from '../errors.js';
 import { invariant } from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
-import type { Compare, Key, KeyRange, KeyValue, NestedTxnReply, Op, OpReply } from '../store/index.js';
+import {
+  type Compare,
+  get,
+  type Key,
+  type KeyRange,
+  type KeyValue,
+  type NestedTxnReply,
+  type Op,
+  type OpReply,
+} from '../store/index.js';
 import type { PlaceWatch } from './granted-watch.js';
 import type { Look, Seen } from './look.js';
-import { type Admission, Place } from './place.js';
+import { Place } from './place.js';
+import type { Admission } from './place-options.js';
 import { decodePlace } from './place-record.js';
 import { readLine } from './read-line.js';
 
@@ -171,11 +181,14 @@ export interface JoinRequest {
   readonly before?: readonly Op[];
   /** Whether places that wait are followed, which opens the line's watch. Default true. */
   readonly follow?: boolean;
+  /** `compare` asks for more than the session, so that a refusal must tell which of the two it was. Default false. */
+  readonly mayBeRefused?: boolean | undefined;
 }
 
 /**
  * Sends a transaction that takes places, and follows those that wait. Undefined if it was refused. Goes on until the
- * outcome is known, as long as the session lives.
+ * outcome is known, as long as the session lives. Where it may be refused for what it compares, and it was the session whose
+ * anchor is gone, that ends the session, and this throws `session-lost`.
  */
 export async function sendJoinings(request: JoinRequest): Promise<readonly Place[] | undefined> {
   const missed = request.joinings.map(({ watch }) => watch.beginJoin());
@@ -202,12 +215,13 @@ async function send(request: JoinRequest): Promise<readonly Place[] | undefined>
           ...before,
           ...joinings.flatMap(({ puts, look }, at) => (looks(joinings, at) ? [...puts, ...look.ops] : puts)),
         ],
-        failure: [],
+        failure: request.mayBeRefused ? [get(session.anchor, { keysOnly: true })] : [],
       },
       { signal: session.signal, timeoutMs: Number.POSITIVE_INFINITY },
     );
     if (!succeeded) {
       for (const joining of joinings) joining.refused();
+      if (request.mayBeRefused) await assertAnchored(session, replies[0]);
       return undefined;
     }
     return placesOf(joinings, revision, replies.slice(before.length));
@@ -216,6 +230,17 @@ async function send(request: JoinRequest): Promise<readonly Place[] | undefined>
     if (!isQuorateError(error) || error.outcome !== 'unknown' || error.code === 'closed') throw error;
     return Promise.all(joinings.map((joining) => joining.find()));
   }
+}
+
+/**
+ * `reply` is a look at the anchor, of when a join was refused: if that was not what refused it, all is well. Throws what the
+ * session ended with otherwise.
+ */
+async function assertAnchored(session: Session, reply: OpReply | undefined): Promise<void> {
+  const anchor = reply?.type === 'range' ? reply.kvs[0] : undefined;
+  if (anchor?.createRevision === session.anchorRevision) return;
+  await session.verify({ signal: session.signal }).catch(() => {});
+  session.signal.throwIfAborted();
 }
 
 /** Whether this one looks at its line: the last of those that take places in it. */

@@ -126,7 +126,8 @@ export class Leaving {
         if (this.#granting?.isRefusedForNext(place, reply)) continue;
         // Who waited may have been handed the hold at the very moment, and must give that up.
         if (place.state.status === 'waiting' && (await this.#takeOver(place))) continue;
-        place.end(new QuorateError('hold-lost', 'the place had gone before it was given up'));
+        const details = { wasDeletedInTurn: place.state.status === 'admitted' };
+        place.end(new QuorateError('hold-lost', 'the place had gone before it was given up', { details }));
       } catch (error) {
         isFull ||= isQuorateError(error, 'no-space');
         if (isQuorateError(error, 'closed')) place.end(error);

@@ -55,7 +55,7 @@ import {
 import { grantedStem, sentinelOf } from './grant.js';
 import { GrantedWatch, type PlaceWatch, WholeLineWatch } from './granted-watch.js';
 import { Granting } from './granting.js';
-import { Joining, type PlaceShape, sendJoinings } from './joining.js';
+import { Joining, type JoinRequest, type PlaceShape, sendJoinings } from './joining.js';
 import { Leaving } from './leaving.js';
 import type { LineWatchOptions } from './line-watch.js';
 import { type Look, lookInACrowd, wholeLook } from './look.js';
@@ -141,11 +141,14 @@ export class Line {
     throw new QuorateError('session-lost', 'the session had ended when the place was to be taken');
   }
 
-  /** Takes a place only if the line is empty. One request, and it leaves nothing behind otherwise. */
+  /**
+   * Takes a place only if the line is empty. One request, and it leaves nothing behind otherwise. Throws `session-lost` where
+   * that was what refused it.
+   */
   async joinIfEmpty(session: Session, options: JoinOptions = {}): Promise<Place | undefined> {
     const empty = compare.create(this.range, 'equal', 0);
-    const { delay } = options;
-    const taken = await this.#take(session, this.joining(session, options), { delay, compare: [empty] });
+    const more = { delay: options.delay, compare: [empty], mayBeRefused: true };
+    const taken = await this.#take(session, this.joining(session, options), more);
     const [place] = taken ?? [];
     return place?.state.status === 'gone' ? undefined : place;
   }
@@ -195,22 +198,36 @@ export class Line {
     return this.#leaving.answered(place, reply);
   }
 
-  /** Has the line watched for this place although it does not wait: its deletion by somebody else will end it. */
+  /**
+   * Has the line watched for this place although it does not wait: its deletion by somebody else will end it. Not while it is
+   * disregarded.
+   */
   guardAgainstDeletion(place: Place): void {
-    if (place.state.status === 'admitted') this.#watch.followFromNow(place);
-  }
-
-  /** What the watch tells of the place counts no more, until it is guarded again. */
-  disregard(place: Place): void {
-    this.#watch.forget(place);
+    if (place.state.status === 'admitted' && !place.isDisregarded) this.#watch.followFromNow(place);
   }
 
   /**
-   * Has the line watched for a place that was not taken by a join, and looks if something has happened since the state that
-   * it knows.
+   * What the watch tells of the place counts no more, whoever asks for it to be guarded, until it is regarded again: another may
+   * have it, and be done with it, before the reply that says so is here.
+   */
+  disregard(place: Place): void {
+    place.isDisregarded = true;
+    this.#watch.forget(place);
+  }
+
+  /** It stands after all: it counts again, and is guarded. */
+  regard(place: Place): void {
+    place.isDisregarded = false;
+    this.guardAgainstDeletion(place);
+  }
+
+  /**
+   * For a place that was not taken by a join, what a join does for those that it takes: while it waits the line is watched for
+   * it, and looked at if something has happened since the state that it knows.
    */
   follow(place: Place): void {
-    this.#watch.followFromNow(place);
+    this.#granting?.attend(place);
+    if (place.state.status === 'waiting') this.#watch.followFromNow(place);
   }
 
   /** A name for the keys of one place. */
@@ -292,10 +309,12 @@ export class Line {
   #take(
     session: Session,
     joining: Joining,
-    more: Partial<Pick<TxnRequest, 'compare' | 'success'>> & Pick<JoinOptions, 'delay'>,
+    more: Partial<Pick<TxnRequest, 'compare' | 'success'>> &
+      Pick<JoinOptions, 'delay'> &
+      Pick<JoinRequest, 'mayBeRefused'>,
   ): Promise<readonly Place[] | undefined> {
-    const { compare: compares = [], success: before = [], delay } = more;
-    const request = { client: this.#client, session, joinings: [joining] };
+    const { compare: compares = [], success: before = [], delay, mayBeRefused } = more;
+    const request = { client: this.#client, session, joinings: [joining], mayBeRefused };
     const send = () =>
       sendJoinings({ ...request, compare: [session.guard(), ...compares], before }).then((places) => {
         for (const place of places ?? []) {

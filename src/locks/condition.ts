@@ -29,6 +29,7 @@ import { Wait } from './condition/wait.js';
 import { lookAtWaiters, moveFirst, moveOf } from './condition/waiters.js';
 import type { Hold, HoldInternals } from './hold.js';
 import { internalsOf, internalsOfHold } from './mutex/internals.js';
+import type { LockReport } from './mutex/lock-report.js';
 import type { Mutex } from './mutex.js';
 
 /** Waiters wait for no other waiter, and never have their turn: they are notified, by the deletion of their keys. */
@@ -44,6 +45,7 @@ export class Condition {
   readonly #line: Line;
   readonly #waiters: Line;
   readonly #watchHoldAfterMs: number;
+  readonly #report: LockReport;
   /** Who was the oldest waiter after the last notification: nobody who waits now is older. */
   #next: KeyValue | undefined;
 
@@ -52,7 +54,7 @@ export class Condition {
    * one `Mutex`, among the callers of a process. Making one sends nothing.
    */
   constructor(mutex: Mutex, name: string) {
-    const { client, line, options } = internalsOf(mutex);
+    const { client, line, options, report } = internalsOf(mutex);
     checkName(name, 'condition name');
     const prefix = `${client.keys.prefix('condition', mutex.name)}${segmentOf(name)}/`;
     this.name = name;
@@ -61,6 +63,7 @@ export class Condition {
     this.#line = line;
     this.#waiters = new Line(client, prefix, { suffix: 'w/', shape: untilDeleted });
     this.#watchHoldAfterMs = options.watchHoldAfterMs;
+    this.#report = report;
   }
 
   /**
@@ -79,7 +82,8 @@ export class Condition {
    * }
    * ```
    *
-   * **Whatever it rejects with, the lock is not held then**, save `invalid-argument`, for which nothing was done. Not within
+   * **Whatever it rejects with, the lock is not held then**, save `invalid-argument`, for which nothing was done, and `hold-lost`
+   * where a `handOff` of the same hold was under way, whose answer says what became of it. Not within
    * `runExclusive`, which releases the hold that it gave and knows of no other.
    *
    * - Order: waiters are notified first come, first served, and queue for the lock among all others.
@@ -97,8 +101,13 @@ export class Condition {
     const held = this.#internalsOf(hold);
     this.#checkOptions(hold, options, doing);
     await this.#checkHeld(hold, held);
-    const parts = { client: this.#client, line: this.#line, waiters: this.#waiters };
-    const wait = new Wait({ ...parts, watchHoldAfterMs: this.#watchHoldAfterMs }, held);
+    const parts = {
+      ...{ client: this.#client, line: this.#line, waiters: this.#waiters },
+      ...{ watchHoldAfterMs: this.#watchHoldAfterMs, report: this.#report },
+    };
+    // Another call may have begun to give it up in the same breath.
+    if (!hold.isHeld) throw givenUpBefore();
+    const wait = new Wait(parts, held);
     const givenUp = sharedController();
     const attempt = wait.run(hold, held, givenUp.signal);
     try {
@@ -213,8 +222,12 @@ export class Condition {
     if (hold.isHeld) return;
     if (place.state.status === 'gone') throw place.state.error;
     place.session.assertLive();
-    throw new QuorateError('hold-lost', 'the hold was released before the wait began');
+    throw givenUpBefore();
   }
+}
+
+function givenUpBefore(): QuorateError {
+  return new QuorateError('hold-lost', 'the hold was released before the wait began');
 }
 
 function lastRange({ replies }: TxnReply): readonly KeyValue[] {

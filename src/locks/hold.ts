@@ -1,4 +1,4 @@
-import { QuorateError } from '../errors.js';
+import { isQuorateError, QuorateError } from '../errors.js';
 import {
   type Claimant,
   FencedWrites,
@@ -8,7 +8,13 @@ import {
   wasGivenUp,
   wasHandedOver,
 } from '../line/index.js';
-import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
+import {
+  checkWaitOptions,
+  invariant,
+  sharedController,
+  type WaitOptions,
+  waitFor,
+} from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import type { CallOptions, Compare, TxnReply, TxnRequest } from '../store/index.js';
 import type { Owner } from './waiting/owner.js';
@@ -35,8 +41,9 @@ export interface Hold extends AsyncDisposable {
   /**
    * A transaction that is applied only while the hold stands. One request.
    *
-   * Errors: `fenced` (the store refused it, since the hold had ended), `hold-lost` and `session-lost` (refused here,
-   * never sent), and the store's own. On outcome `unknown` the lock is not passed on before the guard has died.
+   * Errors: `fenced` (the store refused it, since the hold had ended), `hold-lost` (refused here, never sent), `session-lost`
+   * (so too, or under way when the session ended, as its outcome says), and the store's own. On outcome `unknown`
+   * the lock is not passed on before the guard has died.
    */
   txn(request: Partial<TxnRequest>, options?: CallOptions): Promise<TxnReply>;
   /**
@@ -88,7 +95,7 @@ export interface HoldInternals {
   readonly owner: Owner | undefined;
   /**
    * From here on it is not held and takes no more writes; who waits for its release still waits. Its place is given to
-   * nobody else before `until` has settled.
+   * nobody else before `until` has settled. Only of one that is held.
    */
   readonly stop: (until: Promise<unknown>) => void;
 }
@@ -143,6 +150,7 @@ export class PlaceHold implements Hold {
   get #internals(): HoldInternals {
     const { line, place, owner } = this.#parts;
     const stop = (until: Promise<unknown>) => {
+      invariant(this.#phase === 'taking', 'a hold is given up once');
       this.#phase = 'ending';
       this.#undecided = until.catch(() => {});
     };
@@ -184,7 +192,13 @@ export class PlaceHold implements Hold {
 
   async handOff(to: string | Claimant, options: WaitOptions = {}): Promise<boolean> {
     const doing = 'handing a lock over';
-    checkWaitOptions(options, doing);
+    try {
+      checkWaitOptions(options, doing);
+    } catch (error) {
+      // Who says from the start that it waits for nothing gives the lock up too, as it would a moment later.
+      if (isQuorateError(error, 'aborted')) void this.release();
+      throw error;
+    }
     if (this.#lost !== undefined) throw this.#lost;
     if (this.#phase !== 'taking') throw new QuorateError('hold-lost', 'the hold was released');
     this.#phase = 'ending';

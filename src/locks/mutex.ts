@@ -27,7 +27,15 @@
  */
 import { invalidArgument, isPermanent } from '../errors.js';
 import { fencingToken, grantsPerRevision, Line, type LineView, type Place, viewLine } from '../line/index.js';
-import { Backoff, checkWaitOptions, Reminder, sleep, type WaitOptions, waitFor } from '../runtime/index.js';
+import {
+  Backoff,
+  checkWaitOptions,
+  Reminder,
+  sharedController,
+  sleep,
+  type WaitOptions,
+  waitFor,
+} from '../runtime/index.js';
 import type { Client, Session } from '../session/index.js';
 import { type Hold, PlaceHold } from './hold.js';
 import { registerMutex } from './mutex/internals.js';
@@ -74,7 +82,7 @@ export class Mutex {
     const { watchHoldAfterMs, lockDelayMs } = this.#options;
     this.#delay = lockDelayMs > 0 ? new LockDelay(client, this.#line, lockDelayMs) : undefined;
     this.#own = { client, line: this.#line, watchHoldAfterMs, report: this.#report, delay: this.#delay };
-    registerMutex(this, { client, line: this.#line, options: this.#options });
+    registerMutex(this, { client, line: this.#line, options: this.#options, report: this.#report });
   }
 
   /**
@@ -101,8 +109,9 @@ export class Mutex {
   }
 
   /**
-   * Takes the lock if nobody holds it or waits for it; undefined otherwise. One request, none if this process
-   * holds it or waits. Leaves nothing behind and disturbs no waiter.
+   * Takes the lock if nobody holds it or waits for it; undefined otherwise, also where what it had taken was lost before it
+   * could be given out. It never waits for others. One request, none if this process holds it or waits. Leaves nothing behind
+   * and disturbs no waiter.
    *
    * Errors: `aborted` and `timeout` as asked for; what `client.session()` rejects with; `session-lost`; the store's own.
    */
@@ -134,10 +143,23 @@ export class Mutex {
     const session = await this.#client.session();
     if (this.#serving !== undefined || !wanted.yes) return undefined;
     const joining = this.#joinIfEmpty(session).then((place) => {
-      return { place, hold: place && wanted.yes ? this.#callers.wait({}, doing, true) : undefined };
+      return { place, hold: place && wanted.yes ? this.#serveOnly(place, doing) : undefined };
     });
     this.#serve(() => joining.then(({ place }) => place).catch(() => undefined));
     return (await joining).hold;
+  }
+
+  /** Waits to be served, before everybody else, by this place and no other: undefined once that has gone. */
+  async #serveOnly(place: Place, doing: string): Promise<Hold | undefined> {
+    if (place.state.status === 'gone') return undefined;
+    const gone = sharedController();
+    place.onGone((error) => gone.abort(error));
+    try {
+      return await this.#callers.wait({ signal: gone.signal }, doing, true);
+    } catch (error) {
+      if (gone.signal.aborted) return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -162,12 +184,15 @@ export class Mutex {
     return (await viewLine(this.#client.store, this.#line.prefix, options)).view;
   }
 
-  /** Why callers of this object wait, as far as this process knows; asks nobody. */
+  /** Why callers of this object wait, as far as this process knows; asks nobody. Those with an `owner` are not counted. */
   status(): LockStatus {
     return this.#report.status(this.#callers.size);
   }
 
-  /** Runs `listener` at each event of this object's callers, in order. Returns its removal. */
+  /**
+   * Runs `listener` at each event of this object's callers, in order. Of those with an `owner`, and of those who come back from
+   * a `Condition`, it is told that they have the lock and how that ended, and not how they wait. Returns its removal.
+   */
   onEvent(listener: (event: LockEvent) => void): () => void {
     return this.#report.onEvent(listener);
   }
@@ -197,9 +222,11 @@ export class Mutex {
         if (proof !== undefined) await this.#grantSlice(place, proof);
         place = await this.#giveUp(place);
       } catch (error) {
-        if (place !== undefined) await this.#line.leave(place);
+        const left = place && this.#line.leave(place);
         place = undefined;
+        // Who is refused is told so: what forbids to join may forbid to leave, and then the place goes with the session.
         if (isPermanent(error)) throw error;
+        await left;
         this.#report.now('retrying', error);
         await sleep(this.#client.runtime, backoff.nextMs());
       } finally {
@@ -249,6 +276,8 @@ export class Mutex {
     this.#watchHold.setIn(this.#options.watchHoldAfterMs);
     try {
       for (let grant = 0; grant < this.#sliceGrants; grant += 1) {
+        // After a pause the clock is asked first, and what stood still may go on.
+        if (!place.isLive) await place.settled();
         if (place.state.status !== 'admitted' || !place.isLive) return;
         const token = fencingToken(proof, grant);
         const hold = this.#callers.serve(() => new PlaceHold({ ...parts, token }));

@@ -126,8 +126,9 @@ export class Semaphore {
   }
 
   /**
-   * Makes it the limit: 0 refuses everybody. A smaller one takes nothing from those who hold, and admits nobody until what
-   * is held is within it; a larger one admits who waits, in order. One request, applied once. Errors: the store's own.
+   * Makes it the limit: 0 refuses everybody. A smaller one takes nothing from those who hold, and admits no place until what
+   * is held is within it; a place that was admitted before goes on serving callers of its process, new ones too, for the rest
+   * of its slice. A larger one admits who waits, in order. One request, applied once. Errors: the store's own.
    */
   async setLimit(limit: number, options: WaitOptions = {}): Promise<void> {
     checkLimit(limit);

@@ -76,6 +76,13 @@ export function checkClientOptions(options: ClientOptions): ClientSettings {
   if (typeof closeStore !== 'boolean') {
     throw invalidArgument(`closeStore is ${String(closeStore)}`, 'true or false');
   }
+  const beside = store.leaseRenewer?.runtime;
+  if (beside !== undefined && beside !== runtime) {
+    throw invalidArgument(
+      'runtime is another than that by which the store renews its leases',
+      "none with renewal: 'worker'",
+    );
+  }
   const bounds = { clockRateError: options.clockRateError ?? 0.01, abortMs: options.abortMs ?? 300 };
   checkClockBounds(bounds);
   const ttlSeconds = checkTtl(options.ttlMs ?? 10_000, bounds);

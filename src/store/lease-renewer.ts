@@ -3,7 +3,7 @@
  * (loop-renewer.ts), or somebody beside it whom a blocked event loop does not hold up. Nobody is trusted further than
  * the store has acknowledged: what counts is when the newest acknowledged keep-alive was *sent*.
  */
-import type { AgeClock, Instant } from '../runtime/index.js';
+import type { AgeClock, Instant, Runtime } from '../runtime/index.js';
 import type { LeaseId } from './types.js';
 
 /** An acknowledged grant or keep-alive. */
@@ -45,6 +45,8 @@ export interface LeaseRenewal {
 }
 
 export interface LeaseRenewer {
+  /** The clock that it needs, which is then that of all clients of its store. Default: any. */
+  readonly runtime?: Runtime;
   /** Renews a lease until it is gone or `stop` is called: each third of the TTL, and each tenth while none is acknowledged. */
   start(lease: LeaseToRenew): LeaseRenewal;
 }

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { type Hold, Mutex } from '../../src/locks/index.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
 import type { Client } from '../../src/session/index.js';
-import { prefixRange } from '../../src/store/index.js';
+import { prefixRange, remove } from '../../src/store/index.js';
 import { testClients } from '../support/clients.js';
 import type { CallCounts } from '../support/counting-store.js';
 import { describeStores } from '../support/stores.js';
@@ -18,11 +18,11 @@ function placeOf(hold: Hold): number {
 }
 
 describeStores('turns granted by name', (server) => {
-  async function contenders(count = crowd) {
+  async function contenders(count = crowd, ttlMs = 2_000) {
     const clients = testClients(server);
     const opened: { client: Client; counts: CallCounts; mutex: Mutex }[] = [];
     for (let index = 0; index < count; index += 1) {
-      const { client, counts } = await clients.openCounted({ label: `c${index}`, ttlMs: 2_000 });
+      const { client, counts } = await clients.openCounted({ label: `c${index}`, ttlMs });
       opened.push({ client, counts, mutex: new Mutex(client, 'm') });
     }
     const [first] = opened as [(typeof opened)[number]];
@@ -97,6 +97,32 @@ describeStores('turns granted by name', (server) => {
     expect(fourth.token).toBeGreaterThan(third.token);
     await fourth.release();
     await (await again).release();
+  });
+
+  it('LOCK-6 go on long before a TTL where somebody deletes the place of a holder that was granted its turn', async () => {
+    const { opened, first, sentinel, waitFor } = await contenders(4, 60_000);
+    const turns: Promise<Hold>[] = [];
+    const hold = await first.mutex.acquire();
+    for (const [at, { mutex }] of opened.slice(1).entries()) {
+      turns.push(mutex.acquire());
+      await waitFor(at + 1);
+    }
+    await hold.release();
+    for (const turn of turns.slice(0, -1)) await (await turn).release();
+    const granted = await (turns.at(-1) as Promise<Hold>);
+    expect((await first.client.store.range({ key: sentinel })).kvs).toHaveLength(1);
+    // From now on who comes is told of nothing but its turn, and the end of the guard.
+    const waiting = first.mutex.acquire({ timeoutMs: 15_000 });
+    await waitFor(1);
+    // The reads that stand by for a fresh watch are over then.
+    await delay(150);
+    const { key } = granted.guard();
+    await first.client.store.txn({ compare: [], success: [remove(key)], failure: [] });
+    const next = await waiting;
+    expect(next.token).toBeGreaterThan(granted.token);
+    expect(granted.signal.reason).toMatchObject({ code: 'hold-lost' });
+    await Promise.all([granted.release(), next.release()]);
+    expect((await first.client.store.range({ key: sentinel })).kvs).toEqual([]);
   });
 
   it('pass over one who has given up, and end with who is not of such a line', async () => {

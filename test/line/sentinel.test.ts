@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { handOver, Line, type Place } from '../../src/line/index.js';
+import { FencedWrites, handOver, Line, type Place } from '../../src/line/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
-import { compare, prefixRange, put, remove, type Store } from '../../src/store/index.js';
+import { compare, type KeyValue, prefixRange, put, remove, type Store } from '../../src/store/index.js';
 import { gatedReads } from '../support/gated-reads.js';
 import { hookedStore } from '../support/hooked-store.js';
 
@@ -19,6 +19,70 @@ async function memberOf(store: Store) {
   const line = new Line(client, prefix, { grants: true });
   return { client, line, session: await client.session(), sentinel: `${prefix}s` };
 }
+
+type Member = Awaited<ReturnType<typeof memberOf>>;
+
+async function keyOf({ client }: Member, key: string): Promise<KeyValue | undefined> {
+  return (await client.store.range({ key })).kvs[0];
+}
+
+/** What stands of the lock: places, mailboxes, and the sentinel. */
+async function keysOf({ client }: Member): Promise<readonly string[]> {
+  const { kvs } = await client.store.range(prefixRange(client.keys.prefix('lock', 'm')));
+  return kvs.map(({ key }) => key);
+}
+
+/** One who has the turn since it was told so by name, and one behind it, who is told of nothing but its own. */
+async function aGrantedTurn(storeOf = (server: MemoryServer): Store => server.connect()) {
+  const server = new MemoryServer();
+  const [before, holder, waiter] = [
+    await memberOf(server.connect()),
+    await memberOf(storeOf(server)),
+    await memberOf(server.connect()),
+  ];
+  const { sentinel, session } = before;
+  await before.client.store.txn({
+    compare: [],
+    success: [put(sentinel, '', { lease: session.leaseId })],
+    failure: [],
+  });
+  const first = await before.line.join(session);
+  const turn = await holder.line.join(holder.session);
+  const waiting = await waiter.line.join(waiter.session);
+  // The reads that stand by for a fresh watch are over then.
+  await delay(150);
+  first.behind = [turn, waiting].map(({ key, revision, session: { leaseId } }) => {
+    return { key, created: revision, lease: leaseId };
+  });
+  await before.line.leave(first);
+  await turn.turn;
+  expect(waiting.state.status).toBe('waiting');
+  expect((await keyOf(before, sentinel))?.lease).toBe(holder.session.leaseId);
+  /** As an administrator does. */
+  const takeAway = async () => {
+    await before.client.store.txn({ compare: [], success: [remove(turn.key)], failure: [] });
+  };
+  return { server, before, holder, waiter, turn, waiting, takeAway };
+}
+
+type GrantedTurn = Awaited<ReturnType<typeof aGrantedTurn>>;
+
+/** How the one who has it comes to know that its place was deleted. */
+const noticing: readonly (readonly [string, (turn: GrantedTurn) => Promise<unknown>])[] = [
+  ['its watch', async ({ holder, turn }) => holder.line.guardAgainstDeletion(turn)],
+  ['its release, which is refused', ({ holder, turn }) => holder.line.leave(turn)],
+  [
+    'a write, which is refused',
+    ({ holder, turn }) => new FencedWrites(holder.client, turn).txn({ success: [put('x', '1')] }),
+  ],
+  [
+    'a hand-over, which is refused',
+    async ({ holder, waiter, turn, waiting }) => {
+      const to = await keyOf(waiter, waiting.key);
+      return to && handOver({ client: holder.client, from: turn, to });
+    },
+  ],
+];
 
 /** Far less than a TTL, after which a waiter would look by itself. */
 async function soon(place: Place): Promise<string> {
@@ -118,5 +182,98 @@ describe('the sentinel of a line', () => {
     expect(await waiter.line.leave(waiting)).toBe(true);
     const base = holder.client.keys.prefix('lock', 'm');
     expect((await holder.client.store.range(prefixRange(base))).kvs).toEqual([]);
+  });
+
+  it.each(noticing)(
+    'goes where somebody deleted the place that has the turn, as soon as that is noticed by %s',
+    async (_by, notice) => {
+      const scene = await aGrantedTurn();
+      await scene.takeAway();
+      await notice(scene).catch(() => {});
+      expect(await soon(scene.waiting)).toBe('has its turn');
+      expect(scene.turn.state).toMatchObject({ status: 'gone', error: { code: 'hold-lost' } });
+    },
+  );
+
+  it('goes with the place of one who came back to the lock by a notification, too', async () => {
+    const server = new MemoryServer();
+    const [first, moved, last] = [
+      await memberOf(server.connect()),
+      await memberOf(server.connect()),
+      await memberOf(server.connect()),
+    ];
+    const { sentinel, session } = first;
+    await first.client.store.txn({
+      compare: [],
+      success: [put(sentinel, '', { lease: session.leaseId })],
+      failure: [],
+    });
+    const before = await first.line.join(session);
+    // Put by who notifies it.
+    const coming = moved.line.joining(moved.session);
+    await first.client.store.txn({ compare: [], success: coming.puts, failure: [] });
+    const place = await coming.find();
+    moved.line.follow(place);
+    const waiting = await last.line.join(last.session);
+    await delay(150);
+    before.behind = [{ key: place.key, created: place.revision, lease: moved.session.leaseId }];
+    await first.line.leave(before);
+    await place.turn;
+    await first.client.store.txn({ compare: [], success: [remove(place.key)], failure: [] });
+    expect(await moved.line.leave(place)).toBe(false);
+    expect(await soon(waiting)).toBe('has its turn');
+  });
+
+  it('stays where another has the turn by the time that a deletion is noticed', async () => {
+    let hooked: ReturnType<typeof hookedStore> | undefined;
+    const { before, holder, waiter, turn, takeAway } = await aGrantedTurn((server) => {
+      hooked = hookedStore(server.connect());
+      return hooked.store;
+    });
+    await takeAway();
+    const { sentinel, session } = waiter;
+    await waiter.client.store.txn({
+      compare: [],
+      success: [put(sentinel, '', { lease: session.leaseId })],
+      failure: [],
+    });
+    let asked = false;
+    if (hooked !== undefined) {
+      hooked.hook = async (request, send) => {
+        const reply = await send();
+        asked ||= request.compare.some(({ target, key }) => target === 'lease' && key === sentinel);
+        return reply;
+      };
+    }
+    expect(await holder.line.leave(turn)).toBe(false);
+    await expect.poll(() => asked).toBe(true);
+    expect((await keyOf(before, sentinel))?.lease).toBe(session.leaseId);
+  });
+
+  it('LOCK-10 and the mailbox of one who was granted its turn are left to nobody when it hands that on', async () => {
+    const { holder, waiter, turn, waiting } = await aGrantedTurn();
+    const to = await keyOf(waiter, waiting.key);
+    if (to === undefined) throw new Error('it stands in the line');
+    const alongside = holder.line.handingTo(turn, to);
+    expect(await handOver({ client: holder.client, from: turn, to, alongside })).toBe(true);
+    expect(await soon(waiting)).toBe('has its turn');
+    expect((await keysOf(holder)).filter((key) => key.includes('/g/'))).toHaveLength(1);
+    expect(await waiter.line.leave(waiting)).toBe(true);
+    expect(await keysOf(holder)).toEqual([]);
+  });
+
+  it('LOCK-10 nor when it hands that on to one who is told nothing by name, as of a set of locks', async () => {
+    const { before, holder, waiter, turn, waiting } = await aGrantedTurn();
+    await waiter.line.leave(waiting);
+    const plain = new Line(before.client, before.client.keys.prefix('lock', 'm'));
+    const last = await plain.join(before.session);
+    const to = await keyOf(before, last.key);
+    if (to === undefined) throw new Error('it stands in the line');
+    const alongside = holder.line.handingTo(turn, to);
+    expect(await handOver({ client: holder.client, from: turn, to, alongside })).toBe(true);
+    expect(await soon(last)).toBe('has its turn');
+    expect(await keysOf(holder)).toEqual([last.key]);
+    await plain.leave(last);
+    expect(await keysOf(holder)).toEqual([]);
   });
 });

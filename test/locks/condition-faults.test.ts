@@ -36,6 +36,10 @@ function touchesWaiters(request: TxnRequest, type: 'put' | 'delete'): boolean {
   return ops(request).some((op) => op.type === type && op.key.startsWith('n/condition/'));
 }
 
+function putsInto(request: TxnRequest, prefix: string): boolean {
+  return ops(request).some((op) => op.type === 'put' && op.key.startsWith(prefix));
+}
+
 function count(server: MemoryServer, prefix: string): number {
   return server.engine.range({ ...prefixRange(prefix), countOnly: true }).count;
 }
@@ -65,6 +69,70 @@ describe('Condition, when things go wrong', () => {
     await next.txn({ success: [put('x', '1')] });
     await next.release();
   });
+
+  it('CONDITION-1 of two waits by one hold in the same breath the second is refused, and harms nobody', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const { mutex, condition } = await openMember(hooked.store);
+    const arrive = gate();
+    hooked.hook = async (request, send) => {
+      if (touchesWaiters(request, 'put')) await arrive.opened;
+      return send();
+    };
+    const hold = await mutex.acquire();
+    const controller = new AbortController();
+    const first = condition.wait(hold, { timeoutMs: 5_000 });
+    const second = condition.wait(hold, { signal: controller.signal });
+    controller.abort();
+    const local = mutex.acquire({ timeoutMs: 5_000 });
+    await expect(second).rejects.toMatchObject({ code: 'hold-lost' });
+    // What becomes of the first is not decided yet.
+    expect(await Promise.race([local.then(() => 'held'), delay(50, 'waits')])).toBe('waits');
+    arrive.open();
+    const next = await local;
+    expect(next.guard().operand).not.toBe(hold.guard().operand);
+    expect(count(server, 'n/condition/')).toBe(1);
+    expect(await condition.notify(next)).toBe(1);
+    await next.release();
+    const back = await first;
+    expect(back.isHeld).toBe(true);
+    await back.release();
+    await expect.poll(() => count(server, 'n/lock/')).toBe(0);
+  });
+
+  it.each(['wait', 'hand-off'])(
+    'LOCK-10 a wait and a hand-off by one hold in the same breath pass the lock on once, after the %s',
+    async (begun) => {
+      const server = new MemoryServer();
+      const hooked = hookedStore(server.connect());
+      const { mutex, condition } = await openMember(hooked.store);
+      const other = await openMember(server.connect(), { label: 'other' });
+      const hold = await mutex.acquire();
+      const waiting = other.mutex.acquire({ timeoutMs: 5_000 });
+      await expect.poll(() => count(server, 'n/lock/')).toBe(2);
+      const arrive = gate();
+      hooked.hook = async (request, send) => {
+        if (putsInto(request, 'n/lock/')) await arrive.opened;
+        return send();
+      };
+      const early = begun === 'hand-off' ? hold.handOff('other') : undefined;
+      const wait = condition.wait(hold, { timeoutMs: 5_000 });
+      const refused = expect(wait).rejects.toMatchObject({ code: 'hold-lost' });
+      const handing = early ?? hold.handOff('other');
+      await refused;
+      arrive.open();
+      expect(await handing).toBe(true);
+      const handed = await waiting;
+      const local = mutex.acquire({ timeoutMs: 5_000 });
+      expect(await Promise.race([local.then(() => 'held'), delay(50, 'waits')])).toBe('waits');
+      expect(handed.isHeld).toBe(true);
+      await handed.txn({ success: [put('x', '1')] });
+      expect(count(server, 'n/condition/')).toBe(0);
+      await handed.release();
+      await (await local).release();
+      await expect.poll(() => count(server, 'n/lock/')).toBe(0);
+    },
+  );
 
   it('a turn that is being handed over is not left to another caller of the process', async () => {
     const server = new MemoryServer();
@@ -111,6 +179,44 @@ describe('Condition, when things go wrong', () => {
     await notifier.mutex.runExclusive((hold) => notifier.condition.notify(hold));
     withdraw.open();
     await (await other).release();
+    await expect.poll(() => count(server, 'n/lock/')).toBe(0);
+  });
+
+  it('CONDITION-2 who gives up and is handed the lock meanwhile passes its notification on to who waits longest', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const leaving = await openMember(hooked.store, { label: 'leaving' });
+    const [oldest, younger] = [await openMember(server.connect()), await openMember(server.connect())];
+    const notifier = await openMember(server.connect());
+    const controller = new AbortController();
+    const given = leaving.condition.wait(await leaving.mutex.acquire(), { signal: controller.signal });
+    await expect.poll(() => count(server, 'n/condition/')).toBe(1);
+    const first = oldest.condition.wait(await oldest.mutex.acquire(), { timeoutMs: 5_000 });
+    await expect.poll(() => count(server, 'n/condition/')).toBe(2);
+    const second = younger.condition.wait(await younger.mutex.acquire(), { timeoutMs: 5_000 });
+    await expect.poll(() => count(server, 'n/condition/')).toBe(3);
+    const hold = await notifier.mutex.acquire();
+    expect(await notifier.condition.notify(hold)).toBe(1);
+    const [reached, arrive] = [gate(), gate()];
+    hooked.hook = async (request, send) => {
+      if (touchesWaiters(request, 'delete') && putsInto(request, 'n/lock/')) {
+        reached.open();
+        await arrive.opened;
+      }
+      return send();
+    };
+    controller.abort();
+    await expect(given).rejects.toMatchObject({ code: 'aborted' });
+    await reached.opened;
+    expect(await hold.handOff('leaving')).toBe(true);
+    arrive.open();
+    const woken = Promise.race([first.then(() => 'the oldest'), second.then(() => 'the younger')]);
+    expect(await woken).toBe('the oldest');
+    expect(count(server, 'n/condition/')).toBe(1);
+    const next = await first;
+    expect(await oldest.condition.notify(next)).toBe(1);
+    await next.release();
+    await (await second).release();
     await expect.poll(() => count(server, 'n/lock/')).toBe(0);
   });
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Condition } from '../../src/locks/condition.js';
-import { type Hold, Mutex } from '../../src/locks/index.js';
+import { type Hold, type LockEvent, Mutex } from '../../src/locks/index.js';
 import type { Client } from '../../src/session/index.js';
 import { prefixRange, put, remove, textOf } from '../../src/store/index.js';
 import { type TestClients, testClients } from '../support/clients.js';
@@ -347,6 +347,26 @@ describeStores('Condition', (server) => {
     expect(taken.toSorted()).toEqual(
       ['a', 'b'].flatMap((name) => Array.from({ length: rounds }, (_, round) => `${name}${round}`)),
     );
+  });
+
+  it('has its mutex tell of the hold that it comes back with, as of every other', async () => {
+    const [one, notifier] = (await members(testClients(server), 2)) as [Member, Member];
+    const events: LockEvent[] = [];
+    one.mutex.onEvent((event) => events.push(event));
+    const before = await one.mutex.acquire();
+    const waiting = one.condition.wait(before);
+    await untilWaiting(notifier.client, 1);
+    await notifier.mutex.runExclusive((hold) => notifier.condition.notify(hold));
+    const after = await waiting;
+    expect(one.mutex.status()).toEqual({ reason: 'held-here', callers: 0, token: after.token });
+    await after.release();
+    expect(events).toEqual([
+      { type: 'acquired', token: before.token },
+      { type: 'released', token: before.token },
+      { type: 'acquired', token: after.token },
+      { type: 'released', token: after.token },
+    ]);
+    expect(one.mutex.status()).toEqual({ reason: 'nobody-waits', callers: 0 });
   });
 
   it('refuses what is not its own, or is held no more', async () => {

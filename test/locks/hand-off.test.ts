@@ -110,6 +110,16 @@ describeStores('hand-off of a mutex', (server) => {
     }
   });
 
+  it('gives the lock up where its signal is aborted already, as it would a moment later', async () => {
+    const { hold, waits } = await scene();
+    await expect(hold.handOff('c', { timeoutMs: -1 })).rejects.toMatchObject({ code: 'invalid-argument' });
+    expect(hold.isHeld).toBe(true);
+    const aborted = hold.handOff('c', { signal: AbortSignal.abort() });
+    await expect(aborted).rejects.toMatchObject({ code: 'aborted' });
+    expect([hold.isHeld, hold.signal.aborted]).toEqual([false, false]);
+    for (const wait of waits) await (await wait).release();
+  });
+
   it('refuses what names nobody', async () => {
     const client = await testClients(server).open();
     await using hold = await new Mutex(client, 'm').acquire();

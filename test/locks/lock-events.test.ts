@@ -57,6 +57,33 @@ it('tells a holder that its hold is at risk while renewals fail, and again at th
   expect(events.at(-1)).toMatchObject({ type: 'lost', token, error: { code: 'session-lost' } });
 });
 
+it('tells a holder at once that what it stands by was in doubt already', async () => {
+  const { client, runtime, renewals } = await openFrail(new MemoryServer());
+  await client.session();
+  renewals.fail = true;
+  await runtime.advance(4_000);
+  const mutex = new Mutex(client, 'm');
+  const events = recorded(mutex);
+  const { token } = await mutex.acquire();
+  expect(events).toEqual([
+    { type: 'acquired', token },
+    { type: 'at-risk', token, reason: 'renewal-failed', remainingMs: expect.any(Number) },
+  ]);
+});
+
+it('says from the first moment that somebody waits, and for what', async () => {
+  const { client } = await openFrail(new MemoryServer());
+  const mutex = new Mutex(client, 'm');
+  expect(mutex.status()).toEqual({ reason: 'nobody-waits', callers: 0 });
+  for (let round = 0; round < 2; round += 1) {
+    const acquiring = mutex.acquire();
+    expect(mutex.status()).toEqual({ reason: 'opening-session', callers: 1 });
+    await (await acquiring).release();
+    await settle();
+    expect(mutex.status()).toEqual({ reason: 'nobody-waits', callers: 0 });
+  }
+});
+
 it('tells nobody of a risk who does not hold', async () => {
   const { client, runtime, renewals } = await openFrail(new MemoryServer());
   const mutex = new Mutex(client, 'm');

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { QuorateError } from '../../src/errors.js';
 import { Mutex } from '../../src/locks/index.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
@@ -79,6 +79,32 @@ describe('MultiLock, when things go wrong', () => {
     expect(hold.isHeld).toBe(true);
     lost = 0;
     await hold.release();
+    expect(places(server)).toBe(0);
+  });
+
+  it('MULTI-2 does not keep a turn that was handed to a part of it before it was known that it stands', async () => {
+    const server = new MemoryServer();
+    const client = await openClient(server.connect(), { label: 'set' });
+    const [holder, other] = [await openClient(server.connect()), await openClient(server.connect())];
+    const held = await new Mutex(holder, 'a').acquire();
+    const beside = await new Mutex(other, 'b').acquire();
+    const txn = client.store.txn.bind(client.store);
+    const lost = gate();
+    vi.spyOn(client.store, 'txn').mockImplementationOnce(async (request, options) => {
+      await txn(request, options);
+      await lost.opened;
+      throw new QuorateError('compacted', 'what became of it was compacted', { outcome: 'unknown' });
+    });
+    const waiting = new MultiLock(client, ['a', 'b']).acquire({ timeoutMs: 10_000 });
+    await expect.poll(() => places(server)).toBe(4);
+    const behind = new MultiLock(holder, ['a']).acquire({ timeoutMs: 5_000 });
+    await expect.poll(() => places(server)).toBe(5);
+    expect(await held.handOff('set')).toBe(true);
+    lost.open();
+    // It goes on although the other lock is held still.
+    await (await behind).release();
+    await beside.release();
+    await (await waiting).release();
     expect(places(server)).toBe(0);
   });
 

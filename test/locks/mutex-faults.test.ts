@@ -6,9 +6,10 @@ import { Mutex } from '../../src/locks/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { hooksOn } from '../../src/runtime/abort-hooks.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
-import { put, type Store, type TxnRequest } from '../../src/store/index.js';
+import { prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
 import { hookedStore } from '../support/hooked-store.js';
-import { ManualRuntime } from '../support/manual-runtime.js';
+import { ManualRuntime, settle } from '../support/manual-runtime.js';
+import { storeWith } from '../support/store-with.js';
 
 async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ...options });
@@ -22,6 +23,10 @@ function puts(request: TxnRequest): boolean {
   return [...request.success, ...request.failure].some(
     (op) => op.type === 'put' || (op.type === 'txn' && puts(op)),
   );
+}
+
+function places(server: MemoryServer): number {
+  return server.engine.range({ ...prefixRange('n/lock/m/l/'), countOnly: true }).count;
 }
 
 function gate() {
@@ -128,6 +133,99 @@ describe('Mutex, when things go wrong', () => {
     hooked.hook = undefined;
     const other = new Mutex(await openClient(server.connect()), 'm');
     await (await other.acquire({ timeoutMs: 5_000 })).release();
+  });
+
+  it('a write under way when the session is lost says that, and that it may be applied; one that is given up says so', async () => {
+    const hooked = hookedStore(new MemoryServer().connect());
+    const client = await openClient(hooked.store);
+    const hold = await new Mutex(client, 'm').acquire();
+    const [sent, arrive] = [gate(), gate()];
+    hooked.hook = async (_request, send) => {
+      sent.open();
+      await arrive.opened;
+      return send();
+    };
+    const lost = expect(hold.txn({ success: [put('x', '1')] })).rejects.toMatchObject({
+      ...{ code: 'session-lost', outcome: 'unknown' },
+      cause: { code: 'session-lost', details: { reason: 'closed' } },
+    });
+    await sent.opened;
+    const controller = new AbortController();
+    const own = hold.txn({ success: [put('y', '1')] }, { signal: controller.signal });
+    controller.abort();
+    await expect(own).rejects.toMatchObject({ code: 'aborted' });
+    await (await client.session()).close();
+    await lost;
+    arrive.open();
+  });
+
+  it.each([
+    ['callers', {}],
+    ['an owner', { owner: 'a' }],
+  ])('tells %s at once that the store allows nothing any more, not even to leave', async (_who, options) => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const mutex = new Mutex(await openClient(hooked.store), 'm', { lockDelayMs: 1_000 });
+    const other = await new Mutex(await openClient(server.connect()), 'm', { lockDelayMs: 1_000 }).acquire();
+    const waiting = mutex.acquire({ ...options, timeoutMs: 5_000 });
+    await expect.poll(() => places(server)).toBe(2);
+    const refused = expect(waiting).rejects.toMatchObject({ code: 'permission-denied' });
+    hooked.hook = async () => {
+      throw new QuorateError('permission-denied', 'the role was taken away');
+    };
+    await other.release();
+    await refused;
+  });
+
+  it('tells callers at once who wait in the same process that it may neither queue again nor leave', async () => {
+    const hooked = hookedStore(new MemoryServer().connect());
+    const mutex = new Mutex(await openClient(hooked.store), 'm', { sliceGrants: 1 });
+    const hold = await mutex.acquire();
+    const refused = [1, 2].map(() =>
+      expect(mutex.acquire({ timeoutMs: 5_000 })).rejects.toMatchObject({ code: 'permission-denied' }),
+    );
+    hooked.hook = async () => {
+      throw new QuorateError('permission-denied', 'the role was taken away');
+    };
+    await hold.release();
+    await Promise.all(refused);
+    hooked.hook = undefined;
+    // The place goes as soon as that is allowed again.
+    await (await mutex.acquire({ timeoutMs: 5_000 })).release();
+  });
+
+  it('LOCK-7 a turn that comes while a stall is being decided waits for that, and is not lost to those behind', async () => {
+    const server = new MemoryServer();
+    const runtime = new ManualRuntime();
+    const [inner, answer] = [server.connect(), gate()];
+    const store = storeWith(inner, {
+      leaseKeepAlive: async (id, options) => {
+        const ttlSeconds = await inner.leaseKeepAlive(id, options);
+        await answer.opened;
+        return ttlSeconds;
+      },
+    });
+    const stalled = new Mutex(await openClient(store, { runtime, ttlMs: 10_000 }), 'm');
+    const first = await new Mutex(await openClient(server.connect()), 'm').acquire();
+    const waiting = stalled.acquire();
+    await expect.poll(() => places(server)).toBe(2);
+    const behind = new Mutex(await openClient(server.connect()), 'm').acquire();
+    await expect.poll(() => places(server)).toBe(3);
+    // A keep-alive is under way when the process stands still, past the deadline by the last that was acknowledged.
+    await runtime.advance(3_500);
+    runtime.pause();
+    runtime.pass(6_300);
+    runtime.nextTurn = async () => {
+      answer.open();
+      await settle();
+    };
+    await first.release();
+    const next = Promise.race([waiting.then(() => 'who stalled'), behind.then(() => 'who is behind')]);
+    expect(await next).toBe('who stalled');
+    const hold = await waiting;
+    expect(hold.isHeld).toBe(true);
+    await hold.release();
+    await (await behind).release();
   });
 
   it('leaves no listener behind, on the session nor on the caller, and no key in the line', async () => {

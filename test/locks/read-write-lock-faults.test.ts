@@ -189,6 +189,33 @@ describe('ReadWriteLock, when things go wrong', () => {
     expect(keysOf(server)).toEqual([]);
   });
 
+  it('RW-3 an upgrade that waits for the end of one that was given up says that the session was lost meanwhile', async () => {
+    const server = new MemoryServer();
+    const hooked = hookedStore(server.connect());
+    const [client, other] = [await openClient(hooked.store), await openClient(server.connect())];
+    const beside = await new ReadWriteLock(other, 'm').acquireRead();
+    const lock = new ReadWriteLock(client, 'm', { sliceMs: 60_000 });
+    const [first, second] = [await lock.acquireRead(), await lock.acquireRead()];
+    const controller = new AbortController();
+    const given = expect(first.upgrade({ signal: controller.signal })).rejects.toMatchObject({
+      code: 'aborted',
+    });
+    await expect.poll(() => keysOf(server)).toHaveLength(3);
+    const leave = gate();
+    hooked.hook = async (request, send) => {
+      if (touches(request, 'delete', '/w/')) await leave.opened;
+      return send();
+    };
+    controller.abort();
+    await given;
+    const lost = expect(second.upgrade()).rejects.toMatchObject({ code: 'session-lost' });
+    await delay(0);
+    await (await client.session()).close();
+    await lost;
+    leave.open();
+    await beside.release();
+  });
+
   it('puts the write key again that somebody deletes while its upgrade waits', async () => {
     const server = new MemoryServer();
     const [client, other] = [await openClient(server.connect()), await openClient(server.connect())];

@@ -54,6 +54,11 @@ export class WorkerRenewer implements LeaseRenewer {
     });
   }
 
+  /** What the thread tells of times is translated into those of this clock, which has to run with the machine's. */
+  get runtime(): Runtime {
+    return this.#options.runtime;
+  }
+
   /** False once the thread has ended, or was told to. */
   get isRunning(): boolean {
     return this.#thread !== undefined;

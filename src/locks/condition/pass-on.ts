@@ -27,6 +27,8 @@ export async function passOn({ client, line, waiters, place }: PassOn): Promise<
     stands() ? (await client.store.range(lookAtWaiters(waiters), { signal })).kvs : [];
   while (stands()) {
     try {
+      const { claims } = place;
+      const isAnother = () => place.claims !== claims;
       await moveFirst(look, async (waiter) => {
         const move = moveOf(waiter, waiters, line);
         const { succeeded } = await client.store.txn(
@@ -39,8 +41,10 @@ export async function passOn({ client, line, waiters, place }: PassOn): Promise<
         );
         if (succeeded) line.given(place);
         else await lookAfter(client, line, place);
-        return succeeded || !stands();
+        return succeeded || !stands() || isAnother();
       });
+      // It was handed the turn of another meanwhile, and refused for that: they are all tried again, in order.
+      if (isAnother()) continue;
       break;
     } catch (error) {
       if (isPermanent(error)) break;

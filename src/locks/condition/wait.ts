@@ -7,6 +7,7 @@ import { remove } from '../../store/index.js';
 import { orDeadlock } from '../deadlock/detector.js';
 import type { Hold, HoldInternals, PlaceHold } from '../hold.js';
 import { placeOf } from '../mutex/internals.js';
+import type { LockReport } from '../mutex/lock-report.js';
 import { holdOwnPlace } from '../mutex/own-place.js';
 import type { Owner } from '../waiting/owner.js';
 import { passOn } from './pass-on.js';
@@ -17,6 +18,8 @@ export interface WaitParts {
   readonly line: Line;
   readonly waiters: Line;
   readonly watchHoldAfterMs: number;
+  /** Of the mutex: told of the hold that it comes back with. */
+  readonly report: LockReport;
 }
 
 /**
@@ -77,7 +80,7 @@ export class Wait {
     try {
       await untilFired(givenUp, writes.settled());
       givenUp.throwIfAborted();
-      this.#coming.watch.forget(place);
+      line.disregard(place);
       keys = await sendJoinings({
         ...{ client, session, joinings: [this.#waiting] },
         compare: [...place.guards(), session.guard()],
@@ -85,7 +88,7 @@ export class Wait {
       });
     } catch (error) {
       // It may stand, and serve others.
-      line.guardAgainstDeletion(place);
+      line.regard(place);
       void hold.release();
       throw error;
     }
@@ -121,7 +124,7 @@ export class Wait {
     const place = await this.#coming.find();
     if (place.state.status === 'gone') return undefined;
     this.#wasNotified = true;
-    if (place.state.status === 'waiting') this.#parts.line.follow(place);
+    this.#parts.line.follow(place);
     return place;
   }
 

@@ -34,13 +34,14 @@ export class PlaceSet {
 
   /**
    * One request. Undefined if it was refused: by the anchor of a session that is over, or, with `ifEmpty`, since somebody
-   * stands there. Rejects as `sendJoinings` does, and nothing is left behind then.
+   * stands there and for nothing else. Rejects as `sendJoinings` does, and nothing is left behind then.
    */
   static async take({ client, session, lines, owner, ifEmpty }: TakeSet): Promise<PlaceSet | undefined> {
     const says = owner === undefined ? undefined : { owner };
     const joinings = lines.map((line) => line.joining(session, { says }));
     const empty = ifEmpty ? lines.map(({ range }) => compare.create(range, 'equal', 0)) : [];
-    const places = await sendJoinings({ client, session, joinings, compare: [session.guard(), ...empty] });
+    const request = { client, session, compare: [session.guard(), ...empty], mayBeRefused: ifEmpty };
+    const places = await sendJoinings({ ...request, joinings });
     if (places === undefined) return undefined;
     const stands = lines.map((line, index) => {
       const [joining, place] = [joinings[index], places[index]];
@@ -74,10 +75,10 @@ export class PlaceSet {
       if (signal.aborted) end();
       signal.addEventListener('abort', end, { once: true });
       offs.push(() => signal.removeEventListener('abort', end));
-      for (const { place } of this.#stands) {
-        const rank = place.revision;
+      for (const { joining, place } of this.#stands) {
         place.turn.then(() => {
-          if (place.revision !== rank && !this.isAdmitted) end();
+          // One that was handed a turn stands on the key of who had it, and may have done so from the first that is known of it.
+          if (place.key !== joining.keys[0] && !this.isAdmitted) end();
         }, end);
       }
     });

@@ -3,12 +3,14 @@ import { invalidArgument } from '../../errors.js';
 import type { Line, Place } from '../../line/index.js';
 import type { Client } from '../../session/index.js';
 import { type HoldInternals, PlaceHold } from '../hold.js';
+import type { LockReport } from './lock-report.js';
 import type { MutexOptions } from './mutex-options.js';
 
 export interface MutexInternals {
   readonly client: Client;
   readonly line: Line;
   readonly options: Required<MutexOptions>;
+  readonly report: LockReport;
 }
 
 const mutexes = new WeakMap<object, MutexInternals>();

@@ -3,7 +3,10 @@ import type { SuspectReason } from '../../session/index.js';
 
 /** What becomes of the callers of one lock object, as it happens. For logs and metrics; nothing depends on it. */
 export type LockEvent =
-  /** This process stands in line: so many places are before its own. Told again each time there are fewer. */
+  /**
+   * This process stands in line: so many places are before its own. Told again when it is known that there are fewer: at once
+   * between two, and where more contend, who are told of nothing but their turn, at a look, about once a TTL.
+   */
   | { readonly type: 'queued'; readonly ahead: number }
   /** A caller has the lock. */
   | { readonly type: 'acquired'; readonly token: number }
@@ -43,7 +46,7 @@ export interface LockStatus {
   readonly reason: WaitReason;
   /** Callers of this object that wait. */
   readonly callers: number;
-  /** Places before that of this process, if it stands in line. */
+  /** Places before that of this process, if it stands in line, as many as were told of last. */
   readonly ahead?: number;
   /** The token of the caller that has the lock. */
   readonly token?: number;

@@ -1,13 +1,14 @@
 import type { QuorateError } from '../../errors.js';
 import type { Place } from '../../line/index.js';
 import { Listeners } from '../../runtime/index.js';
+import type { Session } from '../../session/index.js';
 import type { Hold, HoldListener } from '../hold.js';
 import type { LockEvent, LockStatus, WaitReason } from './lock-events.js';
 
 /** What one lock object says of itself: as events, and when it is asked. Nothing depends on it. */
 export class LockReport implements HoldListener {
   readonly #listeners = new Listeners<LockEvent>();
-  #reason: WaitReason = 'nobody-waits';
+  #reason: WaitReason = 'opening-session';
   #error: unknown;
   #place: Place | undefined;
   #listenedTo: Place | undefined;
@@ -55,18 +56,22 @@ export class LockReport implements HoldListener {
     if (this.#listenedTo === place) return;
     this.#listenedTo = place;
     place.onFewer((ahead) => this.#listeners.emit({ type: 'queued', ahead }));
-    const off = place.session.onChange(({ state }) => {
-      const { token } = this.#hold ?? {};
-      if (state.status !== 'suspect' || token === undefined) return;
-      const { remainingMs } = place.session;
-      this.#listeners.emit({ type: 'at-risk', token, reason: state.reason, remainingMs });
+    const off = place.session.onChange(() => {
+      if (this.#hold !== undefined) this.#tellRisk(place.session, this.#hold.token);
     });
     place.onGone(off);
+  }
+
+  #tellRisk({ state, remainingMs }: Session, token: number): void {
+    if (state.status !== 'suspect') return;
+    this.#listeners.emit({ type: 'at-risk', token, reason: state.reason, remainingMs });
   }
 
   granted(hold: Hold): void {
     this.#hold = hold;
     this.#listeners.emit({ type: 'acquired', token: hold.token });
+    // What it stands by may be in doubt already.
+    if (this.#listenedTo !== undefined) this.#tellRisk(this.#listenedTo.session, hold.token);
   }
 
   released(hold: Hold): void {
@@ -85,6 +90,7 @@ export class LockReport implements HoldListener {
   left(): void {
     this.#place = undefined;
     this.#listenedTo = undefined;
+    this.now('opening-session');
   }
 
   #ended(hold: Hold, event: LockEvent): void {

@@ -15,15 +15,17 @@ export interface ReadWriteHold extends AsyncDisposable {
   readonly isHeld: boolean;
   /**
    * Compares for transactions of your own: all of them together are refused once the hold has left this *process*. For
-   * readers that share a place they name the place, not the single hold.
+   * readers that share a place they name the place, not the single hold. Ask for them anew after an upgrade that was given up: it
+   * may have had to write the key again.
    */
   guards(): readonly Compare[];
   /**
    * A transaction that is applied only while the hold stands. One request.
    *
-   * Errors: `fenced` (the store refused it, since the hold had ended), `hold-lost` and `session-lost` (refused here,
-   * never sent), and the store's own. What has the outcome `unknown` can be applied until the guards have died: those of
-   * readers that share a place when the last of them has released. No writer gets the lock before.
+   * Errors: `fenced` (the store refused it, since the hold had ended), `hold-lost` (refused here, never sent), `session-lost`
+   * (so too, or under way when the session ended, as its outcome says), and the store's own. What has the outcome
+   * `unknown` can be applied until the guards have died: those of readers that share a place when the last of them has
+   * released. No writer gets the lock before.
    */
   txn(request: Partial<TxnRequest>, options?: CallOptions): Promise<TxnReply>;
   /**

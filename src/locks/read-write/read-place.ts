@@ -84,6 +84,7 @@ export class ReadPlace {
     while (this.#upgrade !== undefined) {
       if (!this.#upgrade.isGivenUp) throw upgradeConflict(this.kit.name);
       await waitFor(this.kit.client.runtime, this.#upgrade.over, options, doing);
+      await hold.confirm();
     }
     hold.assertHeld();
     this.#isClosed = true;

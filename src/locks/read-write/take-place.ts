@@ -67,6 +67,7 @@ async function tryOnce(
     (await sendJoinings({
       ...{ client, session, joinings: [line.joining(session, join)] },
       compare: [session.guard(), free],
+      mayBeRefused: true,
     })) ?? [];
   if (place === undefined) return undefined;
   if (place.state.status === 'admitted' && session.isLive()) return place;

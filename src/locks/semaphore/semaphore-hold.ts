@@ -32,8 +32,9 @@ export interface SemaphoreHold extends AsyncDisposable {
   /**
    * A transaction that is applied only while the hold stands. One request.
    *
-   * Errors: `fenced` (the store refused it, since the hold had ended), `hold-lost` and `session-lost` (refused here,
-   * never sent), and the store's own. On outcome `unknown` the permits are not passed on before the guard has died.
+   * Errors: `fenced` (the store refused it, since the hold had ended), `hold-lost` (refused here, never sent), `session-lost`
+   * (so too, or under way when the session ended, as its outcome says), and the store's own. On outcome `unknown`
+   * the permits are not passed on before the guard has died.
    */
   txn(request: Partial<TxnRequest>, options?: CallOptions): Promise<TxnReply>;
   /**

@@ -1,4 +1,4 @@
-import { isPermanent } from '../../errors.js';
+import { isForbidden, isPermanent } from '../../errors.js';
 import type { Place } from '../../line/index.js';
 import { Backoff, sleep, waitFor } from '../../runtime/index.js';
 import type { Client, Session } from '../../session/index.js';
@@ -18,7 +18,7 @@ export interface StandInLine {
 
 /**
  * A place whose turn has come. Lost before, it stands again at the end of the line. Rejects with what `givenUp` fired with,
- * with `deadlock`, or with what trying again does not mend; nothing is left behind then.
+ * with `deadlock`, or with what trying again does not mend; nothing is left behind then, unless it is forbidden to take it away.
  */
 export async function standInLine(options: StandInLine, givenUp: AbortSignal): Promise<Place> {
   const { client, owner, join, leave, doing, secure } = options;
@@ -39,7 +39,10 @@ export async function standInLine(options: StandInLine, givenUp: AbortSignal): P
     } catch (error) {
       failure = error;
     }
-    if (place !== undefined) await leave(place);
+    const left = place && leave(place);
+    // What forbids to join may forbid to leave, and then the place goes with the session.
+    if (isForbidden(failure)) throw failure;
+    await left;
     if (failure !== undefined && isPermanent(failure)) throw failure;
     await sleep(runtime, backoff.nextMs(), { signal: givenUp }).catch(() => {});
   }

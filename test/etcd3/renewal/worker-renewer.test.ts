@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { QuorateError } from '../../../src/errors.js';
+import { MemoryServer } from '../../../src/memory/index.js';
 import { AgeClock } from '../../../src/runtime/index.js';
+import { Client } from '../../../src/session/index.js';
 import { Keeper } from '../../../src/session/keeper.js';
 import type { RenewalTrouble } from '../../../src/store/index.js';
 import { LoopRenewer } from '../../../src/store/loop-renewer.js';
-import { type ManualRuntime, settle } from '../../support/manual-runtime.js';
+import { ManualRuntime, settle } from '../../support/manual-runtime.js';
+import { storeWith } from '../../support/store-with.js';
 import { twoThreads } from './two-threads.js';
 
 const bounds = { clockRateError: 0.01, abortMs: 300 };
@@ -270,5 +273,19 @@ describe('trouble', () => {
     expect(troubles[0]?.sentAt.monotonicMs).toBeLessThanOrEqual(expected);
     expect(troubles[0]?.sentAt.monotonicMs).toBeGreaterThan(expected - 0.01);
     expect(troubles[0]?.cause).toMatchObject({ code: 'internal', message: 'no' });
+  });
+});
+
+describe('a client whose leases a thread renews', () => {
+  it('is refused with a clock that is not the one by which the times of the thread are told', async () => {
+    const { main, renewer } = await twoThreads();
+    const store = storeWith(new MemoryServer().connect(), { leaseRenewer: renewer });
+    const refused = {
+      code: 'invalid-argument',
+      message: expect.stringMatching(/^runtime .*accepted: none with renewal: 'worker'/),
+    };
+    await expect(Client.open({ store, runtime: new ManualRuntime() })).rejects.toMatchObject(refused);
+    await expect(Client.open({ store })).rejects.toMatchObject(refused);
+    await (await Client.open({ store, runtime: main })).close();
   });
 });
