@@ -1,4 +1,4 @@
-import { QuorateError } from '../errors.js';
+import { isQuorateError, QuorateError } from '../errors.js';
 import {
   type Claimant,
   decodePlace,
@@ -145,7 +145,13 @@ export class Leadership implements AsyncDisposable {
    */
   async handOff(to: string | Claimant, options: WaitOptions = {}): Promise<boolean> {
     const doing = 'handing the leadership on';
-    checkWaitOptions(options, doing);
+    try {
+      checkWaitOptions(options, doing);
+    } catch (error) {
+      // Who says from the start that it waits for nothing resigns too, as it would a moment later.
+      if (isQuorateError(error, 'aborted')) void this.resign();
+      throw error;
+    }
     if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
     if (this.#isOver()) throw new QuorateError('hold-lost', 'the leader has resigned, or hands its term on');
     this.#isEnding = true;

@@ -133,8 +133,8 @@ export class Granting {
   }
 
   /**
-   * Takes the sentinel away if it is the session's own: another who has the turn has it on another lease. Tried once; those who
-   * wait look at the line once a TTL in any case.
+   * Takes the sentinel away if it is on the lease of the session, so that all who wait look. Should another place of that session
+   * have the turn by then, they watch the line as a whole for once. Tried once; they look about once a TTL in any case.
    */
   #wakeAll({ leaseId, signal }: Session): void {
     const own = compare.lease(this.#sentinel, 'equal', leaseId);

@@ -241,6 +241,7 @@ async function assertAnchored(session: Session, reply: OpReply | undefined): Pro
   if (anchor?.createRevision === session.anchorRevision) return;
   await session.verify({ signal: session.signal }).catch(() => {});
   session.signal.throwIfAborted();
+  throw sessionLost(undefined);
 }
 
 /** Whether this one looks at its line: the last of those that take places in it. */

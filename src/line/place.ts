@@ -318,7 +318,7 @@ export class Place {
     const cause: unknown = this.#delay?.signal.reason;
     this.end(
       new QuorateError('session-lost', 'the lease that the place outlasts its session on was lost', {
-        cause,
+        ...{ cause, details: { wasDeletedInTurn: this.#state.status === 'admitted' } },
       }),
     );
   };

@@ -218,7 +218,7 @@ export class Condition {
   }
 
   async #checkHeld(hold: Hold, { place }: HoldInternals): Promise<void> {
-    if (!hold.isHeld) await place.session.settled();
+    if (!hold.isHeld) await place.settled();
     if (hold.isHeld) return;
     if (place.state.status === 'gone') throw place.state.error;
     place.session.assertLive();

@@ -58,6 +58,8 @@ export class Mutex {
   /** Undefined without a lock-delay. */
   readonly #delay: LockDelay | undefined;
   #serving: Promise<void> | undefined;
+  /** Resolves once it is known what a try has come to, and never rejects. */
+  #trying: Promise<void> | undefined;
   #granted: PlaceHold | undefined;
   /** What has its slice. */
   #held: Place | undefined;
@@ -138,13 +140,18 @@ export class Mutex {
   async #try(wanted: { readonly yes: boolean }, doing: string): Promise<Hold | undefined> {
     while (this.#serving !== undefined) {
       if (this.#granted !== undefined || this.#callers.size > 0) return undefined;
-      await this.#serving;
+      // Another try is not waited for longer than until it has the lock.
+      await (this.#trying ?? this.#serving);
     }
     const session = await this.#client.session();
     if (this.#serving !== undefined || !wanted.yes) return undefined;
     const joining = this.#joinIfEmpty(session).then((place) => {
       return { place, hold: place && wanted.yes ? this.#serveOnly(place, doing) : undefined };
     });
+    const tried = () => {
+      this.#trying = undefined;
+    };
+    this.#trying = joining.then(tried, tried);
     this.#serve(() => joining.then(({ place }) => place).catch(() => undefined));
     return (await joining).hold;
   }
@@ -191,7 +198,8 @@ export class Mutex {
 
   /**
    * Runs `listener` at each event of this object's callers, in order. Of those with an `owner`, and of those who come back from
-   * a `Condition`, it is told that they have the lock and how that ended, and not how they wait. Returns its removal.
+   * a `Condition`, it is told that they have the lock and how that ended, and neither how they wait nor that they are at risk.
+   * Returns its removal.
    */
   onEvent(listener: (event: LockEvent) => void): () => void {
     return this.#report.onEvent(listener);

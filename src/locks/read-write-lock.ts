@@ -101,7 +101,7 @@ export class ReadWriteLock {
 
   /**
    * Takes the lock to read if nobody writes or waits to; undefined otherwise. One request, none while readers of this process
-   * are coming in: for 20 ms at most it comes in with them, a writer that queued meanwhile or not. Leaves nothing behind.
+   * are coming in: for a slice at most it comes in with them, whether a writer has queued meanwhile or not. Leaves nothing behind.
    *
    * Errors: `aborted` and `timeout` as asked for; what `client.session()` rejects with; `session-lost`; the store's own.
    */

@@ -62,6 +62,16 @@ describeStores('hand-off of a leadership', (server) => {
     await expect(leader.handOff('b')).rejects.toMatchObject({ code: 'hold-lost' });
   });
 
+  it('resigns where its signal is aborted already, as it would a moment later', async () => {
+    const { leader, next, last } = await scene();
+    await expect(leader.handOff('c', { timeoutMs: -1 })).rejects.toMatchObject({ code: 'invalid-argument' });
+    expect(leader.isLeader).toBe(true);
+    const aborted = leader.handOff('c', { signal: AbortSignal.abort() });
+    await expect(aborted).rejects.toMatchObject({ code: 'aborted' });
+    expect([leader.isLeader, leader.signal.aborted]).toEqual([false, false]);
+    for (const candidate of [next, last]) await (await candidate).resign();
+  });
+
   it('ends the work of who hands it on, as if it had resigned', async () => {
     const clients = testClients(server);
     const [one, other] = [await clients.open({ label: 'one' }), await clients.open({ label: 'other' })];

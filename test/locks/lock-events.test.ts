@@ -94,3 +94,29 @@ it('tells nobody of a risk who does not hold', async () => {
   await settle();
   expect(events.map(({ type }) => type)).toEqual(['acquired', 'released']);
 });
+
+it('says why its callers wait whatever becomes of holds with places of their own', async () => {
+  const server = new MemoryServer();
+  const opened = async () => {
+    const client = await Client.open({ store: server.connect(), namespace: 'n' });
+    onTestFinished(() => client.close());
+    return new Mutex(client, 'm');
+  };
+  const [first, mutex, last] = [await opened(), await opened(), await opened()];
+  const waiting = async (count: number) => {
+    await expect.poll(async () => (await first.inspect()).waiting.length).toBe(count);
+  };
+  const held = await first.acquire();
+  const owned = mutex.acquire({ owner: 'a' });
+  await waiting(1);
+  const between = last.acquire();
+  await waiting(2);
+  const shared = mutex.acquire();
+  await waiting(3);
+  await held.release();
+  await (await owned).release();
+  expect((await between).isHeld).toBe(true);
+  expect(mutex.status()).toMatchObject({ reason: 'behind-others', callers: 1 });
+  await (await between).release();
+  await (await shared).release();
+});

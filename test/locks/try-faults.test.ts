@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { QuorateError } from '../../src/errors.js';
 import { type Hold, Mutex } from '../../src/locks/index.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
 import { ReadWriteLock } from '../../src/locks/read-write-lock.js';
@@ -9,6 +10,7 @@ import { prefixRange, remove, type Store } from '../../src/store/index.js';
 import { countingStore } from '../support/counting-store.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime } from '../support/manual-runtime.js';
+import { storeWith } from '../support/store-with.js';
 
 async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ...options });
@@ -82,6 +84,24 @@ describe('a try that takes the lock, and loses it before that could be given out
   });
 });
 
+it('of two tries one has the lock, and the other, which comes while that is not known, does not wait for it', async () => {
+  const server = new MemoryServer();
+  const hooked = hookedStore(server.connect());
+  const mutex = new Mutex(await openClient(hooked.store), 'm');
+  let second: Promise<Hold | undefined> | undefined;
+  hooked.hook = async (_request, send) => {
+    hooked.hook = undefined;
+    second = mutex.tryAcquire();
+    await delay(5);
+    return send();
+  };
+  const first = await mutex.tryAcquire();
+  expect(first?.isHeld).toBe(true);
+  expect(await Promise.race([second, delay(2_000, 'waits')])).toBeUndefined();
+  await first?.release();
+  expect(places(server)).toBe(0);
+});
+
 interface Held {
   readonly isHeld: boolean;
   release(): Promise<void>;
@@ -146,6 +166,25 @@ describe.each(ways)('a try that is refused: %s', (_name, triesOf) => {
     const hold = await tryIt();
     expect(hold?.isHeld).toBe(true);
     await hold?.release();
+  });
+
+  it('says so too where nobody can be asked once more', async () => {
+    const server = new MemoryServer();
+    const inner = server.connect();
+    let isAway = false;
+    const store = storeWith(inner, {
+      range: async (request, options) => {
+        if (isAway) throw new QuorateError('unavailable', 'no way through');
+        return inner.range(request, options);
+      },
+    });
+    const client = await openClient(store);
+    const tryIt = triesOf(client);
+    const { anchor } = await client.session();
+    await server.connect().txn({ compare: [], success: [remove(anchor)], failure: [] });
+    isAway = true;
+    await expect(tryIt()).rejects.toMatchObject({ code: 'session-lost' });
+    isAway = false;
   });
 
   it('answers undefined where somebody holds, by one request, and its session goes on', async () => {

@@ -57,7 +57,8 @@ export class LockReport implements HoldListener {
     this.#listenedTo = place;
     place.onFewer((ahead) => this.#listeners.emit({ type: 'queued', ahead }));
     const off = place.session.onChange(() => {
-      if (this.#hold !== undefined) this.#tellRisk(place.session, this.#hold.token);
+      const isOurs = this.#listenedTo === place;
+      if (isOurs && this.#hold !== undefined) this.#tellRisk(place.session, this.#hold.token);
     });
     place.onGone(off);
   }
@@ -96,7 +97,8 @@ export class LockReport implements HoldListener {
   #ended(hold: Hold, event: LockEvent): void {
     if (this.#hold === hold) {
       this.#hold = undefined;
-      this.now('passing-on');
+      // It may have been that of a place of its own, while the one that is shared waits.
+      if (this.#place?.state.status !== 'waiting') this.now('passing-on');
     }
     this.#listeners.emit(event);
   }
