@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../errors.js';
+import { QuorateError } from '../errors.js';
 import {
   type Claimant,
   decodePlace,
@@ -8,7 +8,7 @@ import {
   type Place,
   wasHandedOver,
 } from '../line/index.js';
-import { checkWaitOptions, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
+import { checkWaitOptionsOr, sharedController, type WaitOptions, waitFor } from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import {
   type CallOptions,
@@ -145,13 +145,7 @@ export class Leadership implements AsyncDisposable {
    */
   async handOff(to: string | Claimant, options: WaitOptions = {}): Promise<boolean> {
     const doing = 'handing the leadership on';
-    try {
-      checkWaitOptions(options, doing);
-    } catch (error) {
-      // Who says from the start that it waits for nothing resigns too, as it would a moment later.
-      if (isQuorateError(error, 'aborted')) void this.resign();
-      throw error;
-    }
+    checkWaitOptionsOr(() => this.resign(), options, doing);
     if (this.#controller.signal.aborted) throw this.#controller.signal.reason;
     if (this.#isOver()) throw new QuorateError('hold-lost', 'the leader has resigned, or hands its term on');
     this.#isEnding = true;

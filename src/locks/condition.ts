@@ -20,9 +20,16 @@
  * the lease, and a notification that had reached it dies with it. Key deleted by somebody: as if notified with all others.
  * Watch cut or silent: the keys are read, at the latest after about a TTL.
  */
-import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError } from '../errors.js';
 import { Line } from '../line/index.js';
-import { checkWaitOptions, sharedController, TimeLeft, type WaitOptions, waitFor } from '../runtime/index.js';
+import {
+  checkWaitOptions,
+  checkWaitOptionsOr,
+  sharedController,
+  TimeLeft,
+  type WaitOptions,
+  waitFor,
+} from '../runtime/index.js';
 import type { Client } from '../session/index.js';
 import { checkName, type KeyValue, removePrefix, segmentOf, type TxnReply } from '../store/index.js';
 import { Wait } from './condition/wait.js';
@@ -99,7 +106,7 @@ export class Condition {
   async wait(hold: Hold, options: WaitOptions = {}): Promise<Hold> {
     const doing = `waiting for the condition ${this.#described}`;
     const held = this.#internalsOf(hold);
-    this.#checkOptions(hold, options, doing);
+    checkWaitOptionsOr(() => hold.release(), options, doing);
     await this.#checkHeld(hold, held);
     const parts = {
       ...{ client: this.#client, line: this.#line, waiters: this.#waiters },
@@ -182,7 +189,7 @@ export class Condition {
     if (typeof predicate !== 'function') {
       throw invalidArgument(`predicate is of type ${typeof predicate}`, 'a function');
     }
-    this.#checkOptions(hold, options, doing);
+    checkWaitOptionsOr(() => hold.release(), options, doing);
     const left = new TimeLeft(this.#client.runtime, options, doing);
     let held = hold;
     try {
@@ -205,16 +212,6 @@ export class Condition {
       'what was given is no hold of its lock',
       'a hold of the Mutex that it was made with',
     );
-  }
-
-  /** Who says from the start that it waits no more gives the lock up too, as it would a moment later. */
-  #checkOptions(hold: Hold, options: WaitOptions, doing: string): void {
-    try {
-      checkWaitOptions(options, doing);
-    } catch (error) {
-      if (isQuorateError(error, 'aborted')) void hold.release();
-      throw error;
-    }
   }
 
   async #checkHeld(hold: Hold, { place }: HoldInternals): Promise<void> {

@@ -1,4 +1,4 @@
-import { isQuorateError, QuorateError } from '../errors.js';
+import { QuorateError } from '../errors.js';
 import {
   type Claimant,
   FencedWrites,
@@ -9,7 +9,7 @@ import {
   wasHandedOver,
 } from '../line/index.js';
 import {
-  checkWaitOptions,
+  checkWaitOptionsOr,
   invariant,
   sharedController,
   type WaitOptions,
@@ -192,13 +192,7 @@ export class PlaceHold implements Hold {
 
   async handOff(to: string | Claimant, options: WaitOptions = {}): Promise<boolean> {
     const doing = 'handing a lock over';
-    try {
-      checkWaitOptions(options, doing);
-    } catch (error) {
-      // Who says from the start that it waits for nothing gives the lock up too, as it would a moment later.
-      if (isQuorateError(error, 'aborted')) void this.release();
-      throw error;
-    }
+    checkWaitOptionsOr(() => this.release(), options, doing);
     if (this.#lost !== undefined) throw this.#lost;
     if (this.#phase !== 'taking') throw new QuorateError('hold-lost', 'the hold was released');
     this.#phase = 'ending';

@@ -16,4 +16,11 @@ export { stoppable } from './stoppable.js';
 export { systemRuntime } from './system.js';
 export { isThenable } from './thenable.js';
 export { defaultTimeoutMs, TimeLeft } from './time-left.js';
-export { abortedError, checkWaitOptions, sleep, type WaitOptions, waitFor } from './wait.js';
+export {
+  abortedError,
+  checkWaitOptions,
+  checkWaitOptionsOr,
+  sleep,
+  type WaitOptions,
+  waitFor,
+} from './wait.js';

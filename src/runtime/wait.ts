@@ -1,4 +1,4 @@
-import { invalidArgument, QuorateError, shown } from '../errors.js';
+import { invalidArgument, isQuorateError, QuorateError, shown } from '../errors.js';
 import { offAbort, onAbort } from './abort-hooks.js';
 import type { Runtime } from './runtime.js';
 
@@ -30,6 +30,19 @@ export function checkWaitOptions(options: WaitOptions, doing: string): void {
     throw invalidArgument('signal is not an AbortSignal', 'an AbortSignal, or none');
   }
   if (signal?.aborted) throw abortedError(signal, doing);
+}
+
+/**
+ * The same for a call that, aborted, gives up what its caller has: `giveUp` is called where the signal has fired already, as it
+ * would be a moment later.
+ */
+export function checkWaitOptionsOr(giveUp: () => unknown, options: WaitOptions, doing: string): void {
+  try {
+    checkWaitOptions(options, doing);
+  } catch (error) {
+    if (isQuorateError(error, 'aborted')) giveUp();
+    throw error;
+  }
 }
 
 /**

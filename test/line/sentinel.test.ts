@@ -22,6 +22,11 @@ async function memberOf(store: Store) {
 
 type Member = Awaited<ReturnType<typeof memberOf>>;
 
+/** It puts the sentinel, as who has its turn in a crowd does. */
+async function standGuard({ client, sentinel, session: { leaseId } }: Member): Promise<void> {
+  await client.store.txn({ compare: [], success: [put(sentinel, '', { lease: leaseId })], failure: [] });
+}
+
 async function keyOf({ client }: Member, key: string): Promise<KeyValue | undefined> {
   return (await client.store.range({ key })).kvs[0];
 }
@@ -41,11 +46,7 @@ async function aGrantedTurn(storeOf = (server: MemoryServer): Store => server.co
     await memberOf(server.connect()),
   ];
   const { sentinel, session } = before;
-  await before.client.store.txn({
-    compare: [],
-    success: [put(sentinel, '', { lease: session.leaseId })],
-    failure: [],
-  });
+  await standGuard(before);
   const first = await before.line.join(session);
   const turn = await holder.line.join(holder.session);
   const waiting = await waiter.line.join(waiter.session);
@@ -97,13 +98,8 @@ describe('the sentinel of a line', () => {
       await memberOf(server.connect()),
       await memberOf(server.connect()),
     ];
-    const { sentinel, session } = first;
-    await first.client.store.txn({
-      compare: [],
-      success: [put(sentinel, '', { lease: session.leaseId })],
-      failure: [],
-    });
-    const from = await first.line.join(session);
+    await standGuard(first);
+    const from = await first.line.join(first.session);
     // Put by somebody else, as by who notifies a waiter.
     const coming = moved.line.joining(moved.session);
     await first.client.store.txn({ compare: [], success: coming.puts, failure: [] });
@@ -127,11 +123,7 @@ describe('the sentinel of a line', () => {
     const { sentinel, session } = holder;
     const hold = await holder.line.join(session);
     const ahead = await waiter.line.join(waiter.session);
-    await holder.client.store.txn({
-      compare: [],
-      success: [put(sentinel, '', { lease: session.leaseId })],
-      failure: [],
-    });
+    await standGuard(holder);
     const waiting = await waiter.line.join(waiter.session);
     expect([ahead.sawSentinel, waiting.sawSentinel]).toEqual([false, true]);
     await holder.line.leave(hold);
@@ -202,13 +194,8 @@ describe('the sentinel of a line', () => {
       await memberOf(server.connect()),
       await memberOf(server.connect()),
     ];
-    const { sentinel, session } = first;
-    await first.client.store.txn({
-      compare: [],
-      success: [put(sentinel, '', { lease: session.leaseId })],
-      failure: [],
-    });
-    const before = await first.line.join(session);
+    await standGuard(first);
+    const before = await first.line.join(first.session);
     // Put by who notifies it.
     const coming = moved.line.joining(moved.session);
     await first.client.store.txn({ compare: [], success: coming.puts, failure: [] });
@@ -232,11 +219,7 @@ describe('the sentinel of a line', () => {
     });
     await takeAway();
     const { sentinel, session } = waiter;
-    await waiter.client.store.txn({
-      compare: [],
-      success: [put(sentinel, '', { lease: session.leaseId })],
-      failure: [],
-    });
+    await standGuard(waiter);
     let asked = false;
     if (hooked !== undefined) {
       hooked.hook = async (request, send) => {
