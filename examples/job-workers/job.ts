@@ -8,6 +8,15 @@ export interface Job {
   readonly section: Section;
 }
 
+/** That a job was put in, as its producer knows it. */
+export interface Put {
+  readonly id: string;
+  /** At which it was there. */
+  readonly revision: number;
+  /** At which the store was before the call. */
+  readonly calledAt: number;
+}
+
 /** What a job leaves behind, in a key of its own. */
 export interface Effect {
   readonly worker: string;

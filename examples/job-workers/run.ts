@@ -7,7 +7,7 @@ import { type Client, FifoQueue, getPrefix, textOf } from 'quorate';
 import { readSections } from '../support/corpus.js';
 import type { ExampleProcess, Message } from '../support/example-process.js';
 import type { Claim, Flow } from '../support/flow.js';
-import { type Effect, effectKey, type Job, jobsOf } from './job.js';
+import { type Effect, effectKey, type Job, jobsOf, type Put } from './job.js';
 import { examine } from './work.js';
 
 const producer = new URL('./producer.ts', import.meta.url);
@@ -43,7 +43,8 @@ export async function jobWorkers(flow: Flow): Promise<Claim[]> {
   const found = new Map(
     kvs.map((kv) => [kv.key, { writes: kv.version, ...(JSON.parse(textOf(kv.value)) as Effect) }]),
   );
-  return judge(jobs, found, (job) => effectKey(effects, job), left, workers);
+  const puts = producing.flatMap(putsOf);
+  return judge(jobs, found, (job) => effectKey(effects, job), left, workers, puts);
 }
 
 async function startedJobs(one: ExampleProcess, count: number): Promise<void> {
@@ -68,12 +69,18 @@ function startsOf(one: ExampleProcess): Message[] {
   return one.messages.filter((message) => message.type === 'start');
 }
 
+function putsOf(one: ExampleProcess): Put[] {
+  const parts = one.messages.filter((message) => message.type === 'enqueued');
+  return parts.flatMap(({ puts }) => puts as Put[]);
+}
+
 function judge(
   jobs: readonly Job[],
   found: ReadonlyMap<string, Effect & { readonly writes: number }>,
   keyOf: (job: Job) => string,
   left: number,
   workers: readonly ExampleProcess[],
+  puts: readonly Put[],
 ): Claim[] {
   const effects = [...found.values()];
   const right = jobs.filter((job) => {
@@ -89,7 +96,8 @@ function judge(
   const acknowledged = new Set(acknowledgements.map(({ id }) => id));
   const starts = workers.flatMap(startsOf);
   const redelivered = starts.filter(({ generation }) => generation !== 0);
-  const overtakings = workers.reduce((sum, one) => sum + overtakingsOf(startsOf(one)), 0);
+  const putOf = new Map(puts.map((one) => [one.id, one]));
+  const overtakings = workers.reduce((sum, one) => sum + overtakingsOf(startsOf(one), putOf), 0);
   return [
     {
       claim: 'nothing lost: every job has its result, the queue is empty',
@@ -119,16 +127,20 @@ function judge(
   ];
 }
 
-/** How often a worker got a job after a later one: of the whole queue, by id, or of one producer, by number. */
-function overtakingsOf(starts: readonly Message[]): number {
+/**
+ * How often a worker got a job after a later one: after one of its producer's with a larger number, or after one of whichever
+ * producer's that was only called for when this one was there. Calls of two producers that overlap have no order.
+ */
+function overtakingsOf(starts: readonly Message[], putOf: ReadonlyMap<string, Put>): number {
   const latest = new Map<string, number>();
-  let latestId = '';
+  let latestCall = 0;
   let overtakings = 0;
   for (const start of starts.filter(({ generation }) => generation === 0)) {
     const { producer: from, number } = start.job as Job;
-    const id = String(start.id);
-    if (id < latestId || number < (latest.get(from) ?? 0)) overtakings += 1;
-    latestId = id;
+    const put = putOf.get(String(start.id));
+    if (put === undefined) throw new Error(`job ${String(start.id)} was begun, and nobody has put it in`);
+    if (put.revision <= latestCall || number < (latest.get(from) ?? 0)) overtakings += 1;
+    latestCall = Math.max(latestCall, put.calledAt);
     latest.set(from, number);
   }
   return overtakings;
