@@ -10,6 +10,7 @@ import { Client, type ClientOptions } from '../../src/session/index.js';
 import { type Op, prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
+import { storeWith } from '../support/store-with.js';
 
 async function openMember(store: Store, options: Partial<ClientOptions> = {}) {
   const client = await Client.open({ store, namespace: 'n', ...options });
@@ -25,6 +26,44 @@ function gate() {
     open = resolve;
   });
   return { opened, open: () => open() };
+}
+
+/**
+ * One who holds a lock with a lock-delay, and stood still past the deadline of the delay lease, or of that of its session too. A
+ * keep-alive of whatever is past its deadline is on its way, and its reply in the socket, if it comes, as a turn is let pass.
+ */
+async function stoodStill({ past, isAcknowledged }: { past: 'the delay' | 'both'; isAcknowledged: boolean }) {
+  const server = new MemoryServer();
+  const runtime = new ManualRuntime();
+  const [inner, answer] = [server.connect(), gate()];
+  const late = new Set<string>();
+  const store = storeWith(inner, {
+    leaseKeepAlive: async (id, options) => {
+      const ttlSeconds = await inner.leaseKeepAlive(id, options);
+      if (late.has(id)) await answer.opened;
+      return ttlSeconds;
+    },
+  });
+  const client = await Client.open({ store, namespace: 'n', runtime, ttlMs: 10_000 });
+  onTestFinished(() => client.close());
+  const mutex = new Mutex(client, 'm', { lockDelayMs: 1_000 });
+  const hold = await mutex.acquire();
+  const session = await client.session();
+  const [place] = server.engine.range(prefixRange('n/lock/m/l/')).kvs;
+  late.add(place?.lease ?? '');
+  expect(place?.lease).not.toBe(session.leaseId);
+  // The session is believed in for 9.5 s since its last renewal, of each third of 10 s, and the delay lease, of 17 s, for 15.3 s.
+  await runtime.advance(12_000);
+  if (past === 'both') late.add(session.leaseId);
+  await runtime.advance(2_000);
+  expect(hold.isHeld).toBe(true);
+  runtime.pause();
+  runtime.pass(past === 'both' ? 7_000 : 3_000);
+  runtime.nextTurn = async () => {
+    if (isAcknowledged) answer.open();
+    await settle();
+  };
+  return { server, hold, session, condition: new Condition(mutex, 'ready') };
 }
 
 function ops({ success, failure }: TxnRequest): readonly Op[] {
@@ -304,6 +343,32 @@ describe('Condition, when things go wrong', () => {
     await expect(one.condition.wait(hold)).rejects.toMatchObject({ code: 'session-lost' });
     await settle();
   });
+
+  it.each(['the delay', 'both'] as const)(
+    'begins a wait after a standstill past the deadline of %s that turns out to have lost nothing',
+    async (past) => {
+      const { server, hold, session, condition } = await stoodStill({ past, isAcknowledged: true });
+      const notifier = await openMember(server.connect());
+      const wait = condition.wait(hold);
+      const begun = expect.poll(() => count(server, 'n/condition/')).toBe(1);
+      await Promise.race([begun, wait.then(() => {})]);
+      expect(session.isLive()).toBe(true);
+      await notifier.mutex.runExclusive((held) => notifier.condition.notify(held), { timeoutMs: 5_000 });
+      const back = await wait;
+      expect(back.token).toBeGreaterThan(hold.token);
+      await back.release();
+    },
+  );
+
+  it.each(['the delay', 'both'] as const)(
+    'CONDITION-3 comes back with session-lost after a standstill past the deadline of %s that was the end of it',
+    async (past) => {
+      const { hold, session, condition } = await stoodStill({ past, isAcknowledged: false });
+      await expect(condition.wait(hold)).rejects.toMatchObject({ code: 'session-lost' });
+      expect(hold.isHeld).toBe(false);
+      expect(session.isLive()).toBe(past === 'the delay');
+    },
+  );
 
   it('leaves no listener and no key behind, and uses the same few names', async () => {
     const server = new MemoryServer();
