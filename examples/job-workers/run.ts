@@ -28,6 +28,7 @@ export async function jobWorkers(flow: Flow): Promise<Claim[]> {
   const [killed] = workers;
   if (killed === undefined) throw new Error('no worker to kill');
   await startedJobs(killed, jobs.length / 20);
+  await killed.hold();
   await killed.crash();
   flow.say(`one worker was killed with kill -9 after it had begun ${startsOf(killed).length} jobs`);
   await Promise.all(producing.map((one) => one.finished()));

@@ -1,6 +1,6 @@
 /** One worker: takes sections from the queue, hashes and counts them, and leaves the effect with the acknowledgement. */
 import { FifoQueue, put, systemRuntime, Worker } from 'quorate';
-import { command, connect, main, report, settings } from '../support/inside-process.js';
+import { command, connect, holdable, main, report, settings } from '../support/inside-process.js';
 import { type Effect, effectKey, type Job } from './job.js';
 import { examine } from './work.js';
 
@@ -12,6 +12,7 @@ await main(async () => {
   const client = await connect();
   const queue = new FifoQueue<Job>(client, 'sections');
   const prefix = client.keys.prefix('app', 'effects');
+  const unlessHeld = holdable();
   const worker = new Worker(
     queue,
     async (job) => {
@@ -19,6 +20,7 @@ await main(async () => {
       report({ type: 'start', id, generation, job: payload });
       const effect: Effect = { worker: settings.label, ...examine(payload.section) };
       await new Promise<void>((resolve) => systemRuntime.setTimer(waitMs, resolve));
+      await unlessHeld();
       // One transaction: either the job is acknowledged and the effect is there, or neither.
       await job.complete({ txn: { success: [put(effectKey(prefix, payload), JSON.stringify(effect))] } });
       report({ type: 'acknowledged', id });

@@ -1,6 +1,6 @@
 /** One collector: follows the sources whose assignments it is handed, as a member of the group of all collectors. */
 import { isQuorateError, systemRuntime, Topic } from 'quorate';
-import { command, connect, main, report } from '../support/inside-process.js';
+import { command, connect, holdable, main, report } from '../support/inside-process.js';
 import { type Assignment, groupName, partitions, topicName } from './assignment.js';
 
 /** As long as it takes to follow a source in another way. */
@@ -9,11 +9,13 @@ const changeMs = 10;
 await main(async () => {
   const client = await connect();
   const topic = new Topic<Assignment>(client, topicName, { partitions });
+  const unlessHeld = holdable();
   const consumer = await topic.group(groupName).consume(
     async (message) => {
       const { source, version } = message.value;
       report({ type: 'begin', source, version });
       await new Promise<void>((resolve) => systemRuntime.setTimer(changeMs, resolve));
+      await unlessHeld();
       try {
         await message.ack();
         report({ type: 'acknowledged', source, version });

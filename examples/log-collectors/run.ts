@@ -39,6 +39,7 @@ export async function logCollectors(flow: Flow): Promise<Claim[]> {
   await topic.publishAll(all, { key: keyOf });
   flow.say(`${all.length} assignments of ${sources} sources in ${partitions} partitions, 3 collectors`);
   await heardOf(heard, all.length / 8);
+  await Promise.all([killed.hold(), stopped.hold()]);
   await killed.crash();
   flow.say(
     `one collector was killed with kill -9 after it had begun ${begunBy(heard, killed).length} assignments`,
@@ -48,6 +49,7 @@ export async function logCollectors(flow: Flow): Promise<Claim[]> {
   await late.next('ready');
   await new Promise((resolve) => setTimeout(resolve, stoppedMs));
   stopped.resume();
+  stopped.send({ type: 'go-on' });
   flow.say(`one was stopped for ${stoppedMs / 1_000} s, past its lease, and woke up; another came`);
   await caughtUp(flow, topic);
 

@@ -78,6 +78,12 @@ export class ExampleProcess {
     if (this.isRunning && this.#child.connected) this.#child.send(message, () => {});
   }
 
+  /** Resolves when it has a piece of work in hand and stands still with it, until it is sent `go-on`. */
+  async hold(): Promise<void> {
+    this.send({ type: 'hold' });
+    await this.next('held');
+  }
+
   /** `kill -9`: no handler runs, nothing is said to anybody. */
   async crash(): Promise<void> {
     this.#child.kill('SIGKILL');

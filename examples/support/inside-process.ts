@@ -45,6 +45,22 @@ export function command(type: string): Promise<Record<string, unknown>> {
   return new Promise((resolve) => onCommand(type, resolve));
 }
 
+/**
+ * What this returns is to be awaited by each piece of work: from the command `hold` to the command `go-on` it says `held` and
+ * stands still. Whoever is killed or stopped after that certainly has something in hand.
+ */
+export function holdable(): () => Promise<void> {
+  let held: Promise<unknown> | undefined;
+  onCommand('hold', () => {
+    held = command('go-on');
+  });
+  return async () => {
+    if (held === undefined) return;
+    report({ type: 'held' });
+    await held;
+  };
+}
+
 /** Runs a process of an example. It ends with its work, and at once if the runner is gone. */
 export async function main(work: () => Promise<void>): Promise<void> {
   process.once('disconnect', () => process.exit(1));
