@@ -60,7 +60,7 @@ export type ErrorCode =
 
 export interface QuorateErrorOptions {
   /** Default `'not-applied'`. */
-  outcome?: Outcome;
+  outcome?: Outcome | undefined;
   cause?: unknown;
   /** Plain data that helps to act on the error: endpoints, revisions, limits. */
   details?: Readonly<Record<string, unknown>>;
@@ -138,6 +138,13 @@ export function quorateErrorOf(
   outcome: Outcome = 'not-applied',
 ): QuorateError {
   return isQuorateError(error) ? error : new QuorateError('internal', unforeseen, { outcome, cause: error });
+}
+
+/** The same failure, but of something that may have been done in spite of it. */
+export function asUnknown(error: QuorateError): QuorateError {
+  if (error.outcome === 'unknown') return error;
+  const { code, message, cause, details } = error;
+  return new QuorateError(code, message, { outcome: 'unknown', cause, details });
 }
 
 /** What was given, for a message; of what has no text of its own, its type. */

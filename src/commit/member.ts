@@ -1,5 +1,5 @@
 import { QuorateError } from '../errors.js';
-import { abortedError, type Deadlines, offAbort, onAbort } from '../runtime/index.js';
+import { abortedError, type Deadlines, offAbort, onAbort, timeoutError } from '../runtime/index.js';
 import { type TxnReply, type TxnRequest, txnCost } from '../store/index.js';
 import type { Candidate } from './batch.js';
 import { type Footprint, footprintOf } from './footprint.js';
@@ -101,19 +101,13 @@ export class Member implements Candidate {
 
   expire(): void {
     const outcome = this.#state === 'sent' ? 'unknown' : 'not-applied';
-    this.reject(
-      new QuorateError('timeout', `no result within ${this.#timeoutMs} ms while ${doing}`, {
-        outcome,
-        cause: this.trouble,
-      }),
-    );
+    this.reject(timeoutError(this.#timeoutMs, doing, { outcome, cause: this.trouble }));
   }
 
   readonly #onAbort = (): void => {
     if (this.#signal === undefined) return;
-    const { message, cause } = abortedError(this.#signal, doing);
     const outcome = this.#state === 'sent' ? 'unknown' : 'not-applied';
-    this.reject(new QuorateError('aborted', message, { outcome, cause }));
+    this.reject(abortedError(this.#signal, doing, outcome));
   };
 
   #settle(): boolean {

@@ -5,6 +5,7 @@ import {
   offAbort,
   onAbort,
   type Runtime,
+  timeoutError,
   waitFor,
 } from '../runtime/index.js';
 import type { CallOptions } from '../store/index.js';
@@ -103,7 +104,7 @@ export class Connection {
         this.#auth.current ?? (await this.#within(this.#auth.get(), deadlineMs, manner, options));
       if (this.#closed) throw this.#closedError(manner, 'not-applied');
       const remainingMs = deadlineMs - this.runtime.monotonicMs();
-      if (remainingMs <= 0) throw timeoutError(manner, timeoutMs);
+      if (remainingMs <= 0) throw timeoutError(timeoutMs, manner.doing);
       const others = this.pool.endpoints.length - 1;
       const again = attempt <= Math.max(1, others);
       // A silent endpoint may use half of what is left, so that another can still answer.
@@ -217,9 +218,7 @@ export class Connection {
   #ended(error: CallError, manner: Manner, signal: AbortSignal | undefined): Error {
     const outcome = manner.kind === 'read' ? 'not-applied' : 'unknown';
     if (this.#closed) return this.#closedError(manner, outcome);
-    if (signal?.aborted) {
-      return new QuorateError('aborted', `aborted while ${manner.doing}`, { cause: signal.reason, outcome });
-    }
+    if (signal?.aborted) return abortedError(signal, manner.doing, outcome);
     return error;
   }
 
@@ -270,8 +269,4 @@ export class Connection {
 /** Whether another endpoint may do better. */
 function isEndpointsFault({ code }: QuorateError): boolean {
   return code === 'unavailable' || code === 'timeout';
-}
-
-function timeoutError(manner: Manner, timeoutMs: number): QuorateError {
-  return new QuorateError('timeout', `no result within ${timeoutMs} ms while ${manner.doing}`);
 }

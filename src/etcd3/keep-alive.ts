@@ -69,7 +69,7 @@ export class KeepAlives {
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
       const onAbort = () => {
-        if (signal) fail('aborted', `aborted while ${doing}`, signal.reason);
+        if (signal) waiter.settle?.(abortedError(signal, doing, 'unknown'));
       };
       const waiter: Waiter = {
         sentAfter: this.#replies,
@@ -81,11 +81,9 @@ export class KeepAlives {
           else reject(result);
         },
       };
-      const fail = (code: 'aborted' | 'timeout', message: string, cause?: unknown) => {
-        waiter.settle?.(new QuorateError(code, message, { outcome: 'unknown', cause }));
-      };
       timer = this.#connection.runtime.setTimer(timeoutMs, () => {
-        fail('timeout', `no reply within ${Math.ceil(timeoutMs)} ms while ${doing}`);
+        const message = `no reply within ${Math.ceil(timeoutMs)} ms while ${doing}`;
+        waiter.settle?.(new QuorateError('timeout', message, { outcome: 'unknown' }));
         if (this.#open === open && this.#replies === waiter.sentAfter) this.#silent(open);
       });
       signal?.addEventListener('abort', onAbort, { once: true });

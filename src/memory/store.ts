@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/index.js';
 import { invalidArgument, QuorateError } from '../errors.js';
-import { checkWaitOptions, type Runtime } from '../runtime/index.js';
+import { checkWaitOptions, type Runtime, timeoutError } from '../runtime/index.js';
 import {
   type CallOptions,
   type LeaseGrant,
@@ -135,7 +135,7 @@ export class MemoryStore implements Store {
     this.#assertOpen(doing);
     checkWaitOptions({ signal }, doing);
     if (timeoutMs !== undefined && this.#runtime.monotonicMs() - sentMs >= timeoutMs) {
-      throw new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`);
+      throw timeoutError(timeoutMs, doing);
     }
     this.#hooks.advance();
     const reply = apply();

@@ -4,10 +4,12 @@ export { Backoff, type BackoffOptions } from './backoff.js';
 export { Deadlines, type Expiring } from './deadlines.js';
 export { drained } from './drained.js';
 export { ElapsedClock } from './elapsed.js';
+export { abortedError, timeoutError } from './given-up.js';
 export { invariant } from './invariant.js';
 export { LazySignal } from './lazy-signal.js';
 export { type LinkedSignal, linkedSignal } from './linked-signal.js';
 export { Listeners, warnOfListener } from './listeners.js';
+export { Patience } from './patience.js';
 export { type ProgramRequest, type ProgramResult, type RunProgram, runProgram } from './program.js';
 export { Reminder } from './reminder.js';
 export type { Runtime, Timer } from './runtime.js';
@@ -16,11 +18,5 @@ export { stoppable } from './stoppable.js';
 export { systemRuntime } from './system.js';
 export { isThenable } from './thenable.js';
 export { defaultTimeoutMs, TimeLeft } from './time-left.js';
-export {
-  abortedError,
-  checkWaitOptions,
-  checkWaitOptionsOr,
-  sleep,
-  type WaitOptions,
-  waitFor,
-} from './wait.js';
+export { sleep, waitFor } from './wait.js';
+export { checkWaitOptions, checkWaitOptionsOr, type WaitOptions } from './wait-options.js';

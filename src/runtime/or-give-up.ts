@@ -1,5 +1,6 @@
 import type { Runtime } from './runtime.js';
-import { type WaitOptions, waitFor } from './wait.js';
+import { waitFor } from './wait.js';
+import type { WaitOptions } from './wait-options.js';
 
 /**
  * What the attempt comes to, or `aborted` or `timeout`. The attempt is told by its signal that it was given up; what it

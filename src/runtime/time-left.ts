@@ -1,6 +1,7 @@
-import { QuorateError } from '../errors.js';
+import { abortedError, timeoutError } from './given-up.js';
 import type { Runtime } from './runtime.js';
-import { abortedError, sleep, type WaitOptions } from './wait.js';
+import { sleep } from './wait.js';
+import type { WaitOptions } from './wait-options.js';
 
 /** For calls that give no `timeoutMs`: as long as one request may take by default. */
 export const defaultTimeoutMs = 10_000;
@@ -38,9 +39,7 @@ export class TimeLeft {
   all(): WaitOptions {
     const { signal, timeoutMs } = this.#options;
     if (signal?.aborted) throw abortedError(signal, this.#doing);
-    if (this.isOver) {
-      throw new QuorateError('timeout', `no result within ${timeoutMs} ms while ${this.#doing}`);
-    }
+    if (timeoutMs !== undefined && this.isOver) throw timeoutError(timeoutMs, this.#doing);
     return { signal, timeoutMs: this.#ms };
   }
 

@@ -1,12 +1,5 @@
-import { QuorateError } from '../../errors.js';
-import {
-  abortedError,
-  offAbort,
-  onAbort,
-  type Runtime,
-  type Timer,
-  type WaitOptions,
-} from '../../runtime/index.js';
+import { asUnknown } from '../../errors.js';
+import { Patience, type Runtime, type WaitOptions } from '../../runtime/index.js';
 import type { NumberOp } from './number-op.js';
 
 /**
@@ -22,10 +15,7 @@ export class WaitingCall<R = unknown> {
   readonly answer: Promise<R>;
   /** Told when the caller has its answer, whatever it is. */
   onOver: () => void = () => {};
-  readonly #doing: string;
-  readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #timer: Timer | undefined;
+  readonly #patience: Patience;
   #state: CallState = 'waiting';
   #resolve: (answer: R) => void = () => {};
   #reject: (error: unknown) => void = () => {};
@@ -36,17 +26,14 @@ export class WaitingCall<R = unknown> {
     options: WaitOptions & { readonly timeoutMs: number },
     doing: string,
   ) {
-    const { signal, timeoutMs } = options;
     this.op = op;
-    this.#doing = doing;
-    this.#timeoutMs = timeoutMs;
-    this.#signal = signal;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    if (timeoutMs !== Number.POSITIVE_INFINITY) this.#timer = runtime.setTimer(timeoutMs, this.#onTimeout);
-    if (signal !== undefined) onAbort(signal, this.#onAbort);
+    this.#patience = new Patience(runtime, options, doing, (error) => {
+      this.reject(this.#state === 'sent' ? asUnknown(error) : error);
+    });
   }
 
   get isOver(): boolean {
@@ -70,26 +57,10 @@ export class WaitingCall<R = unknown> {
     if (this.#end()) this.#reject(error);
   }
 
-  readonly #onTimeout = (): void => {
-    const message = `no result within ${this.#timeoutMs} ms while ${this.#doing}`;
-    this.reject(new QuorateError('timeout', message, { outcome: this.#outcome }));
-  };
-
-  readonly #onAbort = (): void => {
-    if (this.#signal === undefined) return;
-    const { message, cause } = abortedError(this.#signal, this.#doing);
-    this.reject(new QuorateError('aborted', message, { outcome: this.#outcome, cause }));
-  };
-
-  get #outcome(): 'unknown' | 'not-applied' {
-    return this.#state === 'sent' ? 'unknown' : 'not-applied';
-  }
-
   #end(): boolean {
     if (this.#state === 'over') return false;
     this.#state = 'over';
-    this.#timer?.cancel();
-    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort);
+    this.#patience.end();
     this.onOver();
     return true;
   }

@@ -1,12 +1,4 @@
-import { QuorateError } from '../../errors.js';
-import {
-  abortedError,
-  offAbort,
-  onAbort,
-  type Runtime,
-  type Timer,
-  type WaitOptions,
-} from '../../runtime/index.js';
+import { Patience, type Runtime, type WaitOptions } from '../../runtime/index.js';
 
 /** One call that waits for ids. */
 export interface WaitingForIds {
@@ -44,14 +36,11 @@ export class WaitingIds {
     options: WaitOptions & { readonly timeoutMs: number },
     doing: string,
   ): Promise<readonly number[]> {
-    const { signal, timeoutMs } = options;
     return new Promise((resolve, reject) => {
-      let timer: Timer | undefined;
       const end = () => {
         this.#calls.delete(call);
         this.#wanted -= count;
-        timer?.cancel();
-        if (signal !== undefined) offAbort(signal, onAborted);
+        patience.end();
       };
       const call: WaitingForIds = {
         count,
@@ -64,18 +53,10 @@ export class WaitingIds {
           reject(error);
         },
       };
-      const giveUp = (error: QuorateError) => {
+      const patience = new Patience(this.#runtime, options, doing, (error) => {
         call.reject(error);
         this.#onGivenUp();
-      };
-      const onAborted = () => {
-        if (signal !== undefined) giveUp(abortedError(signal, doing));
-      };
-      if (signal !== undefined) onAbort(signal, onAborted);
-      if (timeoutMs !== Number.POSITIVE_INFINITY) {
-        const message = `no result within ${timeoutMs} ms while ${doing}`;
-        timer = this.#runtime.setTimer(timeoutMs, () => giveUp(new QuorateError('timeout', message)));
-      }
+      });
       this.#calls.add(call);
       this.#wanted += count;
     });

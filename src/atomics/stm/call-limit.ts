@@ -1,30 +1,15 @@
 import { isQuorateError, QuorateError } from '../../errors.js';
-import {
-  abortedError,
-  offAbort,
-  onAbort,
-  type Runtime,
-  sharedController,
-  type Timer,
-  type WaitOptions,
-} from '../../runtime/index.js';
+import { Patience, type Runtime, sharedController, type WaitOptions } from '../../runtime/index.js';
 
 /** The `signal` and the `timeoutMs` of one call as one signal, whose reason is what the caller is told. */
 export class CallLimit {
   readonly signal: AbortSignal;
-  readonly #timer: Timer | undefined;
-  readonly #unlink: () => void;
+  readonly #patience: Patience;
 
-  constructor(runtime: Runtime, { signal, timeoutMs }: WaitOptions, doing: string) {
+  constructor(runtime: Runtime, options: WaitOptions, doing: string) {
     const controller = sharedController();
     this.signal = controller.signal;
-    const abort = () => controller.abort(abortedError(signal as AbortSignal, doing));
-    if (signal !== undefined) onAbort(signal, abort);
-    this.#unlink = () => signal !== undefined && offAbort(signal, abort);
-    if (timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = runtime.setTimer(timeoutMs, () => {
-      controller.abort(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`));
-    });
+    this.#patience = new Patience(runtime, options, doing, (error) => controller.abort(error));
   }
 
   /** Throws what the caller is told, if the call is over. */
@@ -40,7 +25,6 @@ export class CallLimit {
   }
 
   end(): void {
-    this.#timer?.cancel();
-    this.#unlink();
+    this.#patience.end();
   }
 }

@@ -1,5 +1,4 @@
-import { QuorateError } from '../../errors.js';
-import { abortedError, offAbort, onAbort, type Runtime, type WaitOptions } from '../../runtime/index.js';
+import { Patience, type Runtime, type WaitOptions } from '../../runtime/index.js';
 
 /** Callers that have left and may still be in the line, beyond as many as those who wait. */
 const mostGone = 64;
@@ -29,25 +28,19 @@ export class Callers<T> {
 
   /** Waits at the end of the line, or with `first` at its head. Rejects with `aborted` or `timeout`. */
   wait(options: WaitOptions, doing: string, first = false): Promise<T> {
-    const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
     return new Promise<T>((resolve, reject) => {
       const caller: Caller<T> = {
         waits: true,
         settle: (end) => {
           if (!caller.waits) return;
           this.#left(caller);
-          timer?.cancel();
-          if (signal !== undefined) offAbort(signal, abort);
+          patience.end();
           end(resolve, reject);
         },
       };
-      const abort = () => caller.settle(() => signal && reject(abortedError(signal, doing)));
-      const onTimeout = () =>
-        caller.settle(() =>
-          reject(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`)),
-        );
-      const timer = Number.isFinite(timeoutMs) ? this.#runtime.setTimer(timeoutMs, onTimeout) : undefined;
-      if (signal !== undefined) onAbort(signal, abort);
+      const patience = new Patience(this.#runtime, options, doing, (error) =>
+        caller.settle(() => reject(error)),
+      );
       if (first) this.#line.splice(this.#head, 0, caller);
       else this.#line.push(caller);
       this.#size += 1;

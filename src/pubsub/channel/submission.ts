@@ -1,6 +1,12 @@
-import { QuorateError } from '../../errors.js';
 import type { TransactionGuard } from '../../guard/index.js';
-import { abortedError, type Deadlines, type Expiring, offAbort, onAbort } from '../../runtime/index.js';
+import {
+  abortedError,
+  type Deadlines,
+  type Expiring,
+  offAbort,
+  onAbort,
+  timeoutError,
+} from '../../runtime/index.js';
 import type { ChannelPlace } from './types.js';
 
 /**
@@ -109,9 +115,8 @@ export class Submission implements Expiring {
   }
 
   expire(): void {
-    const [timeoutMs, doing] = [this.#timeoutMs, this.#doing];
     const { outcome } = this;
-    this.reject(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`, { outcome }));
+    this.reject(timeoutError(this.#timeoutMs, this.#doing, { outcome }));
   }
 
   get outcome(): 'unknown' | 'not-applied' {
@@ -120,9 +125,7 @@ export class Submission implements Expiring {
 
   readonly #onAbort = (): void => {
     const { signal } = this;
-    if (signal === undefined) return;
-    const { message, cause } = abortedError(signal, this.#doing);
-    this.reject(new QuorateError('aborted', message, { outcome: this.outcome, cause }));
+    if (signal !== undefined) this.reject(abortedError(signal, this.#doing, this.outcome));
   };
 
   #forgetCaller(): void {

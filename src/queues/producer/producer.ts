@@ -64,9 +64,9 @@ export class Producer {
     // It may have been closed since the caller looked: nothing opened now would be closed ever.
     this.checkOpen();
     const { runtime } = this.#client;
-    const { timeoutMs = defaultTimeoutMs } = wait;
+    const { signal, timeoutMs = defaultTimeoutMs } = wait;
     const { itemKeyBytes } = this.#keys;
-    const call = new WaitingCall({ runtime, wait, timeoutMs, doing: this.doing, itemKeyBytes, apart });
+    const call = new WaitingCall({ runtime, signal, timeoutMs, doing: this.doing, itemKeyBytes, apart });
     const opened = this.#open();
     if (this.#turns === undefined && !(prepared instanceof Promise)) this.#submit(call, prepared, opened);
     else this.#submitInTurn(call, prepared, opened);

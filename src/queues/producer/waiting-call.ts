@@ -1,12 +1,5 @@
-import { isQuorateError, QuorateError } from '../../errors.js';
-import {
-  abortedError,
-  offAbort,
-  onAbort,
-  type Runtime,
-  type Timer,
-  type WaitOptions,
-} from '../../runtime/index.js';
+import { asUnknown, type QuorateError } from '../../errors.js';
+import { Patience, type Runtime } from '../../runtime/index.js';
 import type { Draft, Enqueued, Submission } from './submission.js';
 
 /** What enters in one revision, all or none. */
@@ -27,15 +20,9 @@ type Results = readonly (Enqueued | undefined)[];
  */
 export class WaitingCall {
   readonly results: Promise<Results>;
-  readonly #doing: string;
   readonly #itemKeyBytes: number;
   readonly #apart: boolean;
-  readonly #options: WaitOptions;
-  readonly #timer: Timer | undefined;
-  readonly #onAbort = () => {
-    const { signal } = this.#options;
-    if (signal) this.#giveUp(abortedError(signal, this.#doing));
-  };
+  readonly #patience: Patience;
   #parts: Submission[] = [];
   #answers: Results[] = [];
   #missing = 0;
@@ -49,27 +36,20 @@ export class WaitingCall {
   /** `itemKeyBytes`: how long the keys of items are. `apart`: its items need not enter together. */
   constructor(options: {
     runtime: Runtime;
-    wait: WaitOptions;
+    signal: AbortSignal | undefined;
     timeoutMs: number;
     doing: string;
     itemKeyBytes: number;
     apart: boolean;
   }) {
-    const { runtime, wait, timeoutMs, doing, itemKeyBytes, apart } = options;
+    const { runtime, doing, itemKeyBytes, apart } = options;
     this.#itemKeyBytes = itemKeyBytes;
     this.#apart = apart;
-    this.#options = wait;
-    this.#doing = doing;
     this.results = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    if (timeoutMs !== Number.POSITIVE_INFINITY) {
-      this.#timer = runtime.setTimer(timeoutMs, () =>
-        this.#giveUp(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`)),
-      );
-    }
-    if (wait.signal !== undefined) onAbort(wait.signal, this.#onAbort);
+    this.#patience = new Patience(runtime, options, doing, (error) => this.#giveUp(error));
   }
 
   get isOver(): boolean {
@@ -133,17 +113,9 @@ export class WaitingCall {
       part.state = 'over';
       part.onOver?.();
     }
-    this.#timer?.cancel();
-    const { signal } = this.#options;
-    if (signal !== undefined) offAbort(signal, this.#onAbort);
+    this.#patience.end();
     settle();
   }
-}
-
-function asUnknown(error: QuorateError): QuorateError {
-  if (!isQuorateError(error) || error.outcome === 'unknown') return error;
-  const { code, message, cause, details } = error;
-  return new QuorateError(code, message, { outcome: 'unknown', cause, details });
 }
 
 interface Part {

@@ -1,12 +1,12 @@
-import { QuorateError } from '../../errors.js';
-import { offAbort, onAbort, type Runtime, type Timer } from '../../runtime/index.js';
+import { type ErrorCode, QuorateError } from '../../errors.js';
+import { Patience, type Runtime } from '../../runtime/index.js';
 import type { CallOptions } from '../../store/index.js';
 import type { Member } from '../cluster/member.js';
 import type { ServerCallKind, ServerResult } from '../cluster/server-call.js';
 
 /** How a call fails that no server has answered. */
 export interface CallFailure {
-  readonly code: 'unavailable' | 'timeout' | 'aborted' | 'closed';
+  readonly code: ErrorCode;
   readonly message: string;
   readonly cause?: unknown;
 }
@@ -21,8 +21,7 @@ export class OpenCall<T> {
   /** Where it was sent last. */
   sentTo: Member | undefined;
   #settled = false;
-  #timer: Timer | undefined;
-  #offAbort: () => void = () => {};
+  #patience: Patience | undefined;
   #resolve: (value: T) => void = () => {};
   #reject: (error: QuorateError) => void = () => {};
   readonly #onSettled: () => void;
@@ -42,18 +41,9 @@ export class OpenCall<T> {
   }
 
   /** Fails it when the caller's patience ends. */
-  limit(runtime: Runtime, { signal, timeoutMs }: CallOptions, defaultTimeoutMs: number): void {
-    const afterMs = timeoutMs ?? defaultTimeoutMs;
-    if (afterMs !== Number.POSITIVE_INFINITY) {
-      this.#timer = runtime.setTimer(afterMs, () =>
-        this.fail({ code: 'timeout', message: `no result within ${afterMs} ms while ${this.doing}` }),
-      );
-    }
-    if (signal === undefined) return;
-    const abort = () =>
-      this.fail({ code: 'aborted', message: `aborted while ${this.doing}`, cause: signal.reason });
-    onAbort(signal, abort);
-    this.#offAbort = () => offAbort(signal, abort);
+  limit(runtime: Runtime, options: CallOptions, defaultTimeoutMs: number): void {
+    const { signal, timeoutMs = defaultTimeoutMs } = options;
+    this.#patience = new Patience(runtime, { signal, timeoutMs }, this.doing, (error) => this.fail(error));
   }
 
   settle(result: ServerResult<T>): void {
@@ -76,8 +66,7 @@ export class OpenCall<T> {
   #end(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
-    this.#timer?.cancel();
-    this.#offAbort();
+    this.#patience?.end();
     this.#onSettled();
     return true;
   }

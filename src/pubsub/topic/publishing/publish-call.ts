@@ -1,5 +1,5 @@
-import { isQuorateError, QuorateError } from '../../../errors.js';
-import { abortedError, offAbort, onAbort, type Runtime, type Timer } from '../../../runtime/index.js';
+import { asUnknown, type QuorateError } from '../../../errors.js';
+import { Patience, type Runtime } from '../../../runtime/index.js';
 import { framedBytes } from '../frame.js';
 
 /** A message that is to be published. */
@@ -37,9 +37,7 @@ export const bytesPerGroup = 512 * 1_024;
 export class PublishCall {
   readonly published: Promise<readonly Published[]>;
   readonly #answers: (readonly Published[])[] = [];
-  readonly #signal: AbortSignal | undefined;
-  readonly #timer: Timer | undefined;
-  readonly #giveUpOnAbort: () => void;
+  readonly #patience: Patience;
   #portions: readonly Portion[] = [];
   #missing = 0;
   #failure: QuorateError | undefined;
@@ -55,20 +53,12 @@ export class PublishCall {
     timeoutMs: number;
     doing: string;
   }) {
-    const { runtime, signal, timeoutMs, doing } = options;
     this.published = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#signal = signal;
-    this.#giveUpOnAbort = () => {
-      if (signal !== undefined) this.#giveUp(abortedError(signal, doing));
-    };
-    if (signal !== undefined) onAbort(signal, this.#giveUpOnAbort);
-    if (timeoutMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = runtime.setTimer(timeoutMs, () =>
-      this.#giveUp(new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`)),
-    );
+    const { runtime, doing } = options;
+    this.#patience = new Patience(runtime, options, doing, (error) => this.#giveUp(error));
   }
 
   get isOver(): boolean {
@@ -125,16 +115,9 @@ export class PublishCall {
     if (this.#over) return;
     this.#over = true;
     for (const portion of this.#portions) portion.state = 'over';
-    this.#timer?.cancel();
-    if (this.#signal !== undefined) offAbort(this.#signal, this.#giveUpOnAbort);
+    this.#patience.end();
     settle();
   }
-}
-
-function asUnknown(error: QuorateError): QuorateError {
-  if (!isQuorateError(error) || error.outcome === 'unknown') return error;
-  const { code, message, cause, details } = error;
-  return new QuorateError(code, message, { outcome: 'unknown', cause, details });
 }
 
 interface Portioned {
