@@ -8,6 +8,7 @@ import { contendInCalm, deleteAHold } from './mutex/calm.js';
 import { judge } from './mutex/judge.js';
 import { Scene } from './mutex/scene.js';
 import { situations } from './mutex/situations.js';
+import { takeTurnsAway } from './mutex/taken-turns.js';
 import { type MutexWorkload, mutexWorkload, withinMs } from './mutex/workload.js';
 import { compactAtMoments } from './support/compaction.js';
 import type { Property } from './support/property.js';
@@ -45,6 +46,7 @@ async function run(world: World<MutexWorkload>): Promise<void> {
   judge(world, scene, { drained: true });
   if (world.plan.knobs.heal === 'all') await contendInCalm(world, scene);
   await deleteAHold(world, scene);
+  if (world.plan.knobs.heal === 'all') await takeTurnsAway(world, scene);
 }
 
 function isEmpty({ simulation }: World<MutexWorkload>, { line }: Scene): boolean {

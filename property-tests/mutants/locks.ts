@@ -201,7 +201,7 @@ const holding: readonly Mutant[] = [
     find: 'const missed = this.#deliveredAt > place.asOf;',
     replace: 'const missed = false;',
     story: 'our own, found by this property: what the standing watch told before the hold was watched',
-    ...{ killedBy, invariant: 'LOCK-6' },
+    ...{ killedBy, invariant: 'LOCK-6, LOCK-3' },
   },
   {
     name: 'lock-loss-untold',
@@ -309,7 +309,7 @@ const granting: readonly Mutant[] = [
     find: 'one.createRevision - other.createRevision',
     replace: 'other.createRevision - one.createRevision',
     story: 'Semaphores of Redisson, unfair: the one who came last is told first',
-    ...{ killedBy, invariant: 'LOCK-1, LOCK-7' },
+    ...{ killedBy, invariant: 'LOCK-1, LOCK-3, LOCK-7' },
   },
   {
     name: 'lock-granted-to-the-gone',
@@ -334,6 +334,15 @@ const granting: readonly Mutant[] = [
     replace: '{}\n',
     story: 'who leaves and knows of nobody behind leaves the guard standing, and nobody wakes',
     ...{ killedBy, invariant: 'LOCK-3, not live' },
+  },
+  {
+    name: 'lock-granted-and-taken-away',
+    file: 'src/line/granting.ts',
+    find: 'if (wasTakenAway(error)) this.#wakeAll(place.session);',
+    replace: 'if (wasTakenAway(error)) return;',
+    story:
+      'our own, found by a review: a place was deleted that had been granted its turn by name, and the lock was idle until somebody looked',
+    ...{ killedBy, invariant: 'LOCK-3' },
   },
 ];
 

@@ -1,11 +1,11 @@
 /** What must be so where nothing goes wrong any more. */
 import { milliseconds } from '../../src/checkers/evidence.js';
-import { History } from '../../src/checkers/index.js';
 import { broken } from '../../src/checkers/sentences.js';
 import type { Hold } from '../../src/locks/index.js';
 import { sleep } from '../../src/runtime/index.js';
 import { NotLive } from '../support/failure.js';
 import type { World } from '../support/world.js';
+import { HandOvers } from './hand-overs.js';
 import type { Scene } from './scene.js';
 import type { MutexWorkload } from './workload.js';
 
@@ -13,8 +13,6 @@ const contentionMs = 20_000;
 /** An administrator may have to ask several members. */
 const deedMs = 60_000;
 const holdMs = 5;
-/** Longer than the slow path of a watch, a few messages and a read; much shorter than 0.75 TTL, after which who waits looks again. */
-const handOverMs = 700;
 /**
  * By then a hold knows that its place was deleted: it is watched from 250 ms on, and the watch has to be opened and the line
  * to be read. A member that stays cut off ends a watch after 4 s, and it may be chosen again.
@@ -23,16 +21,15 @@ const deletionMs = { all: 1_500, core: 60_000 };
 
 /** LOCK-3: where nothing goes wrong, the next in line learns of its turn by the event. */
 export async function contendInCalm(world: World<MutexWorkload>, scene: Scene): Promise<void> {
-  const { simulation } = world;
-  const since = simulation.engine.revision;
-  const granted: { readonly place: string; readonly token: number; readonly atMs: number }[] = [];
+  const handOvers = new HandOvers(world);
   let left = 0;
   for (const { mutexes, client } of scene.seats.core) {
     for (const { mutex } of [...mutexes, ...mutexes, ...mutexes, ...mutexes]) {
       left += 1;
       void mutex.acquire().then(async (hold) => {
-        granted.push({ place: hold.guard().key, token: hold.token, atMs: simulation.nowMs });
+        const ended = handOvers.granted(hold);
         await sleep(client.runtime, holdMs);
+        ended();
         await hold.release();
         left -= 1;
       });
@@ -41,20 +38,7 @@ export async function contendInCalm(world: World<MutexWorkload>, scene: Scene): 
   if (!(await world.runUntil(() => left === 0, contentionMs))) {
     throw new NotLive(`${left} callers want the lock where nothing goes wrong`, contentionMs);
   }
-  const history = new History(simulation.history.filter(({ revision }) => revision > since));
-  granted.sort((one, other) => one.token - other.token);
-  for (const [index, { place, token, atMs }] of granted.entries()) {
-    const before = granted[index - 1];
-    if (before === undefined || before.place === place) continue;
-    const mine = history.lifeAt(place, Math.floor(token / 1_024));
-    const last = history.lifeAt(before.place, Math.floor(before.token / 1_024));
-    const freeAtMs = Math.max(last?.toMs ?? 0, mine?.fromMs ?? 0);
-    if (atMs - freeAtMs <= handOverMs) continue;
-    broken(
-      'LOCK-3',
-      `the lock was free, and ${place} first in line, ${milliseconds(atMs - freeAtMs)} before it was granted`,
-    );
-  }
+  handOvers.check();
 }
 
 /** LOCK-6: whose place is deleted by somebody is told. */

@@ -28,6 +28,7 @@ export const situations = [
   'a turn was granted by name',
   'who was to be granted the turn by name had gone',
   'a holder went without naming the next, and others waited for it',
+  'a place that was granted its turn by name was deleted, and the next waited to be told',
   'a join in a crowd asked only how many there were',
   'a join that asked no more found that nobody stood guard',
   'a hold was handed to one who waited',

@@ -13,7 +13,7 @@ import {
   type TxnRequest,
 } from '../store/index.js';
 import { encodeGrant, followersOf, mailboxOf, mailboxOfStem } from './grant.js';
-import { type Place, wasDeletedInTurn } from './place.js';
+import { type Place, wasTakenAway } from './place.js';
 
 /** A look that takes longer serves nobody: who leaves meanwhile waits for it. */
 const lookWithinMs = 250;
@@ -58,11 +58,14 @@ export class Granting {
     );
   }
 
-  /** Once a place that has its turn is deleted by somebody, it is nobody's turn, and those who wait are to find out. */
+  /**
+   * Once the place that has the turn is deleted by somebody, it is nobody's turn, and those who wait are to find out. It may
+   * not have been told of its turn yet, so this goes for one that seems to wait, too.
+   */
   attend(place: Place): void {
     if (place.aheadAtFirst === 0 && !place.sawSentinel) return;
     place.onGone((error) => {
-      if (wasDeletedInTurn(error)) this.#wakeAll(place.session);
+      if (wasTakenAway(error)) this.#wakeAll(place.session);
     });
   }
 

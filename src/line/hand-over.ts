@@ -119,7 +119,7 @@ function handed(from: Place): true {
 function judge(from: Place, kv: KeyValue | undefined): boolean {
   const own = from.claims[0];
   if (kv?.createRevision !== own?.created) {
-    const details = { wasDeletedInTurn: true };
+    const details = { wasTakenAway: true };
     from.end(
       new QuorateError('hold-lost', 'the place was deleted before it could be handed over', { details }),
     );

@@ -126,7 +126,7 @@ export class Leaving {
         if (this.#granting?.isRefusedForNext(place, reply)) continue;
         // Who waited may have been handed the hold at the very moment, and must give that up.
         if (place.state.status === 'waiting' && (await this.#takeOver(place))) continue;
-        const details = { wasDeletedInTurn: place.state.status === 'admitted' };
+        const details = { wasTakenAway: true };
         place.end(new QuorateError('hold-lost', 'the place had gone before it was given up', { details }));
       } catch (error) {
         isFull ||= isQuorateError(error, 'no-space');

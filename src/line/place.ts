@@ -18,9 +18,9 @@ const untilNobodyIsLeft: Admission = {
   admits: (older) => older.size === 0,
 };
 
-/** Whether the place was deleted by somebody while it had its turn. */
-export function wasDeletedInTurn(error: QuorateError): boolean {
-  return error.details.wasDeletedInTurn === true;
+/** Whether the place was deleted by somebody, and not by who took it. */
+export function wasTakenAway(error: QuorateError): boolean {
+  return error.details.wasTakenAway === true;
 }
 
 /**
@@ -318,7 +318,7 @@ export class Place {
     const cause: unknown = this.#delay?.signal.reason;
     this.end(
       new QuorateError('session-lost', 'the lease that the place outlasts its session on was lost', {
-        ...{ cause, details: { wasDeletedInTurn: this.#state.status === 'admitted' } },
+        ...{ cause, details: { wasTakenAway: true } },
       }),
     );
   };
@@ -355,7 +355,7 @@ export class Place {
   #goneAt(revision: number): void {
     this.end(
       new QuorateError('hold-lost', 'the place in the line was deleted by somebody else', {
-        details: { revision, wasDeletedInTurn: this.#state.status === 'admitted' },
+        details: { revision, wasTakenAway: true },
       }),
     );
   }

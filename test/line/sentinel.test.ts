@@ -6,6 +6,7 @@ import { Client } from '../../src/session/index.js';
 import { compare, type KeyValue, prefixRange, put, remove, type Store } from '../../src/store/index.js';
 import { gatedReads } from '../support/gated-reads.js';
 import { hookedStore } from '../support/hooked-store.js';
+import { storeWith } from '../support/store-with.js';
 
 async function openClient(store: Store): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ttlMs: 60_000 });
@@ -37,8 +38,20 @@ async function keysOf({ client }: Member): Promise<readonly string[]> {
   return kvs.map(({ key }) => key);
 }
 
+/** A store whose watches tell of no event: they are on their way. */
+function untold(store: Store): Store {
+  const watch: Store['watch'] = (request) => {
+    const inner = store.watch(request);
+    async function* items() {
+      for await (const item of inner) if (item.type !== 'events') yield item;
+    }
+    return { close: () => inner.close(), [Symbol.asyncIterator]: items };
+  };
+  return storeWith(store, { watch });
+}
+
 /** One who has the turn since it was told so by name, and one behind it, who is told of nothing but its own. */
-async function aGrantedTurn(storeOf = (server: MemoryServer): Store => server.connect()) {
+async function aGrantedTurn(storeOf = (server: MemoryServer): Store => server.connect(), isTold = true) {
   const server = new MemoryServer();
   const [before, holder, waiter] = [
     await memberOf(server.connect()),
@@ -56,7 +69,7 @@ async function aGrantedTurn(storeOf = (server: MemoryServer): Store => server.co
     return { key, created: revision, lease: leaseId };
   });
   await before.line.leave(first);
-  await turn.turn;
+  if (isTold) await turn.turn;
   expect(waiting.state.status).toBe('waiting');
   expect((await keyOf(before, sentinel))?.lease).toBe(holder.session.leaseId);
   /** As an administrator does. */
@@ -184,6 +197,27 @@ describe('the sentinel of a line', () => {
       await notice(scene).catch(() => {});
       expect(await soon(scene.waiting)).toBe('has its turn');
       expect(scene.turn.state).toMatchObject({ status: 'gone', error: { code: 'hold-lost' } });
+    },
+  );
+
+  it.each([
+    ['it gives up', ({ holder, turn }: GrantedTurn) => holder.line.leave(turn)],
+    [
+      'it looks at the line',
+      async ({ holder, turn }: GrantedTurn) => {
+        const { kvs, revision } = await holder.client.store.range(holder.line.range);
+        turn.see(new Map(kvs.map((kv) => [kv.key, kv])), revision, true);
+      },
+    ],
+  ])(
+    'goes where somebody deleted the place that has the turn before it was told so, as soon as %s',
+    async (_when, notice) => {
+      const scene = await aGrantedTurn((server) => untold(server.connect()), false);
+      await scene.takeAway();
+      expect(scene.turn.state.status).toBe('waiting');
+      await notice(scene);
+      expect(scene.turn.state).toMatchObject({ status: 'gone', error: { code: 'hold-lost' } });
+      expect(await soon(scene.waiting)).toBe('has its turn');
     },
   );
 
