@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type Failure, invariantNamed } from '../support/failure.js';
 import { chunksOf } from '../support/jobs.js';
 import type { Property } from '../support/property.js';
@@ -67,11 +66,11 @@ export async function tryMutant(mutant: Mutant, property: Property, options: Tri
 async function attempt(
   workspace: Workspace,
   property: Property,
-  { properties, stuckAfterMs, budget }: TrialOptions,
+  { stuckAfterMs, budget }: TrialOptions,
   seed: number,
 ): Promise<Attempt> {
-  const compiled = join(workspace.root, properties.replace(/\.ts$/, '.js'));
-  const worker = new WorkerProcess({ root: workspace.root, properties: compiled, isCompiled: true });
+  const { root, properties } = workspace;
+  const worker = new WorkerProcess({ root, properties, isCompiled: true });
   const { module } = property;
   try {
     for (const { runsBefore, ...chunk } of chunksOf(module, budget, seed)) {

@@ -1,6 +1,14 @@
-import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 import type { Mutant } from './mutant.js';
 
@@ -10,17 +18,20 @@ export class StaleMutant extends Error {
 }
 
 /**
- * The sources with the mutant planted in them, compiled into a folder of its own. As a few large files: to load the many small ones of
- * the sources takes longer than most mutants live.
+ * The sources with the mutant planted in them, compiled into a folder of its own. As a few large files, and of the properties only the
+ * one that should find it: to load the many small files of the sources, or to compile all of them, takes longer than most mutants live.
  */
 export class Workspace {
   readonly root: string;
+  /** The compiled file of properties. */
+  readonly properties: string;
 
   private constructor(root: string) {
     this.root = root;
+    this.properties = join(root, 'stdin.js');
   }
 
-  /** `properties`: the file of properties, relative to the root. Throws {@link StaleMutant}, and what the compiler says. */
+  /** `properties`: the file of all properties, relative to the root. Throws {@link StaleMutant}, and what the compiler says. */
   static async of(root: string, mutant: Mutant, properties: string): Promise<Workspace> {
     const contents = patchedText(root, mutant);
     const workspace = new Workspace(mkdtempSync(join(tmpdir(), 'quorate-mutant-')));
@@ -28,7 +39,8 @@ export class Workspace {
     try {
       await build({
         absWorkingDir: root,
-        entryPoints: ['property-tests/support/worker.ts', properties],
+        entryPoints: ['property-tests/support/worker.ts'],
+        stdin: { contents: listOf(root, mutant, properties), resolveDir: root, loader: 'ts' },
         outbase: root,
         outdir: workspace.root,
         bundle: true,
@@ -38,7 +50,6 @@ export class Workspace {
         platform: 'node',
         target: 'node20',
         packages: 'external',
-        keepNames: true,
         logLevel: 'silent',
         plugins: [
           {
@@ -64,6 +75,13 @@ export class Workspace {
   remove(): void {
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+/** A file of properties: with the mutant's alone, if that has a file of its own beside the one of all. */
+function listOf(root: string, { killedBy }: Mutant, properties: string): string {
+  const own = join(dirname(properties), `${killedBy}.ts`);
+  if (!existsSync(join(root, own))) return `export * from './${properties}';`;
+  return `import * as all from './${own}'; export const properties = Object.values(all);`;
 }
 
 /** The text of its file with the mutant in it. Throws {@link StaleMutant}. */
