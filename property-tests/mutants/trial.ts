@@ -1,10 +1,11 @@
+import type { Compiled } from '../support/compiled.js';
 import { type Failure, invariantNamed } from '../support/failure.js';
 import { chunksOf } from '../support/jobs.js';
 import type { Property } from '../support/property.js';
 import { seedOf } from '../support/seeds.js';
 import { WorkerProcess } from '../support/worker-process.js';
 import type { Mutant } from './mutant.js';
-import { Workspace } from './workspace.js';
+import { plant } from './plant.js';
 
 /** So many seeds in turn may miss it before it counts as a survivor: one that is rare is missed now and then. */
 const chances = 3;
@@ -38,9 +39,9 @@ interface Attempt {
 
 /** Plants a mutant, and lets the property that should find it look for it. */
 export async function tryMutant(mutant: Mutant, property: Property, options: TrialOptions): Promise<Trial> {
-  let workspace: Workspace;
+  let planted: Compiled;
   try {
-    workspace = await Workspace.of(options.root, mutant, options.properties);
+    planted = await plant(options.root, mutant, options.properties);
   } catch (error) {
     return { mutant, killedBy: undefined, runs: [], complaint: (error as Error).message };
   }
@@ -49,7 +50,7 @@ export async function tryMutant(mutant: Mutant, property: Property, options: Tri
     let verdict: Pick<Trial, 'killedBy' | 'complaint'> = { killedBy: undefined, complaint: undefined };
     for (let chance = 0; chance < chances; chance += 1) {
       const seed = chance === 0 ? options.seed : seedOf(options.seed, `again ${chance}`);
-      const found = await attempt(workspace, property, options, seed);
+      const found = await attempt(planted, property, options, seed);
       const judged = judge(mutant, found, options.budget);
       const isKilled = judged.complaint === undefined;
       runs.push(isKilled ? found.runs : Infinity);
@@ -58,19 +59,18 @@ export async function tryMutant(mutant: Mutant, property: Property, options: Tri
     }
     return { mutant, runs, ...verdict };
   } finally {
-    workspace.remove();
+    planted.remove();
   }
 }
 
 /** The same plans as an ordinary run of this seed has, up to the first that fails. */
 async function attempt(
-  workspace: Workspace,
+  planted: Compiled,
   property: Property,
   { stuckAfterMs, budget }: TrialOptions,
   seed: number,
 ): Promise<Attempt> {
-  const { root, properties } = workspace;
-  const worker = new WorkerProcess({ root, properties, isCompiled: true });
+  const worker = new WorkerProcess(planted);
   const { module } = property;
   try {
     for (const { runsBefore, ...chunk } of chunksOf(module, budget, seed)) {

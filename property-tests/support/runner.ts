@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
+import { Compiled } from './compiled.js';
 import { readCorpus, writeFailure } from './corpus.js';
 import { invariantNamed } from './failure.js';
 import { chunksOf, type Finding, type Job } from './jobs.js';
@@ -64,10 +66,11 @@ class Runner {
       else if (this.#canary && canaryReport) this.#judgeCanary(this.#canary, canaryReport);
     };
     const startedAt = new Map<NumberedJob, number>();
-    await doJobs(
-      jobs,
-      { root, ...this.#options },
-      {
+    const { properties, workers = availableParallelism() } = this.#options;
+    const list = `export * from './${relative(root, properties)}';`;
+    const compiled = await Compiled.of(root, { list, sourcemap: true });
+    try {
+      await doJobs(jobs, compiled, workers, {
         isWanted: (job) => {
           startedAt.set(job, performance.now());
           if (reportOf(job)?.finding === undefined) return true;
@@ -79,8 +82,10 @@ class Runner {
           reportOf(job)?.add(job, result, seconds);
           closeJob(job);
         },
-      },
-    );
+      });
+    } finally {
+      compiled.remove();
+    }
     this.#judgeAll();
     return { passed: this.#passed, failed: this.#failed };
   }

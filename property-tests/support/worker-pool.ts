@@ -1,19 +1,12 @@
-import { availableParallelism } from 'node:os';
+import type { Compiled } from './compiled.js';
 import type { Job, JobResult } from './jobs.js';
-import { type WorkerOptions, WorkerProcess } from './worker-process.js';
+import { WorkerProcess } from './worker-process.js';
 
-export interface PoolOptions extends WorkerOptions {
-  /** Default: one to each core. */
-  readonly workers?: number | undefined;
-}
-
-/**
- * Does jobs in as many processes as there are cores. What each does depends on its job alone, so the outcome is the
- * same however many there are.
- */
+/** Does jobs in so many processes. What each does depends on its job alone, so the outcome is the same however many there are. */
 export async function doJobs<J extends Job>(
   jobs: readonly J[],
-  options: PoolOptions,
+  compiled: Compiled,
+  processes: number,
   hooks: { readonly isWanted: (job: J) => boolean; readonly onDone: (job: J, result: JobResult) => void },
 ): Promise<void> {
   const left = [...jobs];
@@ -21,11 +14,10 @@ export async function doJobs<J extends Job>(
     let worker: WorkerProcess | undefined;
     for (let job = left.shift(); job !== undefined; job = left.shift()) {
       if (!hooks.isWanted(job)) continue;
-      if (!worker?.isAlive) worker = new WorkerProcess(options);
+      if (!worker?.isAlive) worker = new WorkerProcess(compiled);
       hooks.onDone(job, await worker.do(job));
     }
     worker?.stop();
   };
-  const { workers = availableParallelism() } = options;
-  await Promise.all(Array.from({ length: Math.min(workers, jobs.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(processes, jobs.length) }, work));
 }

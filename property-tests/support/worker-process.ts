@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import type { Compiled } from './compiled.js';
 import type { Failure } from './failure.js';
 import type { Finding, Job, JobResult, WorkerMessage } from './jobs.js';
 import type { Plan } from './plan.js';
@@ -9,26 +10,16 @@ import { noTotals } from './totals.js';
 const graceMs = 5_000;
 const longestStderr = 4_000;
 
-export interface WorkerOptions {
-  /** The repository, or what was compiled of it: `property-tests/support/worker.ts` in there, or `.js`, is what runs. */
-  readonly root: string;
-  /** Default: false. */
-  readonly isCompiled?: boolean | undefined;
-  /** The file of properties. */
-  readonly properties: string;
-}
-
 /** A worker, seen from the runner. Does one job at a time. */
 export class WorkerProcess {
   readonly #child: ChildProcess;
   #stderr = '';
   #isAlive = true;
 
-  constructor({ root, properties, isCompiled = false }: WorkerOptions) {
-    const worker = isCompiled ? 'worker.js' : 'worker.ts';
-    this.#child = fork(join(root, 'property-tests', 'support', worker), [properties], {
+  constructor({ root, properties }: Compiled) {
+    this.#child = fork(join(root, 'property-tests', 'support', 'worker.js'), [properties], {
       cwd: root,
-      execArgv: isCompiled ? [] : ['--import', 'tsx', '--no-warnings'],
+      execArgv: ['--enable-source-maps', '--no-warnings'],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {

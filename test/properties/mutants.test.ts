@@ -40,7 +40,7 @@ test('a mutant that does not fit the sources any more fails', async () => {
   const { code, output } = await plant('not-found', 'ambiguous', 'elsewhere');
   expect(output).toContain('FAILED not-found: stale: property-tests/toy/lock.ts has its text 0 times');
   expect(output).toContain(
-    'FAILED elsewhere: stale: the properties do not load src/locks/mutex/lock-events.ts',
+    'FAILED elsewhere: stale: the property does not load src/locks/mutex/lock-events.ts',
   );
   expect(output).toMatch(/FAILED ambiguous: stale: property-tests\/toy\/lock.ts has its text [2-9]\d* times/);
   expect(code).toBe(1);

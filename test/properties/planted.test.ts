@@ -2,7 +2,7 @@ import { transform } from 'esbuild';
 import { expect, test } from 'vitest';
 import { mutants } from '../../property-tests/mutants/index.js';
 import type { Mutant } from '../../property-tests/mutants/mutant.js';
-import { patchedText } from '../../property-tests/mutants/workspace.js';
+import { patchedText } from '../../property-tests/mutants/plant.js';
 import { properties } from '../../property-tests/properties.js';
 import { root } from '../../property-tests/support/options.js';
 import { undeclaredNames } from './undeclared-names.js';
