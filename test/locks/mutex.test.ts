@@ -35,7 +35,7 @@ describeStores('Mutex', (server) => {
   it('costs one request to acquire and one to release, alone', async () => {
     const { client, counts } = await testClients(server).openCounted();
     await client.session();
-    const mutex = new Mutex(client, 'm');
+    const mutex = new Mutex(client, 'm', { watchHoldAfterMs: 60_000 });
     counts.reset();
     const hold = await mutex.acquire();
     expect(counts.total()).toBe(1);

@@ -54,7 +54,7 @@ describeStores('ReadWriteLock', (server) => {
   it('costs one request to acquire and one to release, alone, and none within a slice', async () => {
     const { client, counts } = await testClients(server).openCounted();
     await client.session();
-    const lock = new ReadWriteLock(client, 'm', { sliceMs: 60_000 });
+    const lock = new ReadWriteLock(client, 'm', { sliceMs: 60_000, watchHoldAfterMs: 60_000 });
     counts.reset();
     const [first, second] = await Promise.all([lock.acquireRead(), lock.acquireRead()]);
     const third = await lock.acquireRead();
@@ -115,7 +115,7 @@ describeStores('ReadWriteLock', (server) => {
   it('RW-3 an upgrade alone is one request', async () => {
     const { client, counts } = await testClients(server).openCounted();
     await client.session();
-    const lock = new ReadWriteLock(client, 'm');
+    const lock = new ReadWriteLock(client, 'm', { watchHoldAfterMs: 60_000 });
     const reader = await lock.acquireRead();
     counts.reset();
     const writer = await reader.upgrade();
@@ -171,7 +171,8 @@ describeStores('ReadWriteLock', (server) => {
     const counted = await clients.openCounted();
     const { client, counts } = counted;
     const other = await clients.open();
-    const [lock, others] = [new ReadWriteLock(client, 'm'), new ReadWriteLock(other, 'm')];
+    const lock = new ReadWriteLock(client, 'm', { watchHoldAfterMs: 60_000 });
+    const others = new ReadWriteLock(other, 'm');
     const [reader, beside] = [await lock.acquireRead(), await others.acquireRead()];
     const upgrading = beside.upgrade();
     await expect.poll(() => placesOf(client)).toHaveLength(3);

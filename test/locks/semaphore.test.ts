@@ -46,7 +46,7 @@ describeStores('Semaphore', (server) => {
   it('costs one request to acquire and one to release, the making of the limit included', async () => {
     const { client, counts } = await testClients(server).openCounted();
     await client.session();
-    const semaphore = semaphoreOf(client, 2);
+    const semaphore = semaphoreOf(client, 2, { watchHoldAfterMs: 60_000 });
     counts.reset();
     const hold = await semaphore.acquire({ weight: 2 });
     expect(counts.total()).toBe(1);

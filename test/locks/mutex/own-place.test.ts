@@ -70,7 +70,7 @@ describeStores('a mutex that is taken for owners', (server) => {
 
   it('tries with one request, and takes nothing that others have', async () => {
     const { client, counts } = await testClients(server).openCounted();
-    const mutex = new Mutex(client, 'm');
+    const mutex = new Mutex(client, 'm', { watchHoldAfterMs: 60_000 });
     await client.session();
     counts.reset();
     const hold = await mutex.tryAcquire({ owner: 'a' });
