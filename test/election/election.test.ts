@@ -63,7 +63,7 @@ describeStores('Election', (server) => {
           leading -= 1;
         }),
       );
-      await delay(50);
+      await expect.poll(async () => (await election.inspect()).waiting.length).toBe(number);
     }
     await first.resign();
     await Promise.all(done);

@@ -210,10 +210,11 @@ function storePort(server: TestServer): void {
       expect(await names({ sort: { target: 'value', order: 'descend' } })).toBe('acb 3 false');
       expect(await names({ sort: { target: 'version', order: 'descend' }, limit: 1 })).toBe('a 3 true');
       expect(await names({ countOnly: true })).toBe(' 3 false');
-      const [, second = 0] = revisions;
+      // Others write to the same store: between these there may be more revisions.
+      const [, second = 0, third = 0] = revisions;
       expect(await names({ maxCreateRevision: second })).toMatch(/^ac /);
       expect(await names({ minCreateRevision: second })).toMatch(/^ab /);
-      expect(await names({ minModRevision: second + 1, maxModRevision: second + 1 })).toMatch(/^b /);
+      expect(await names({ minModRevision: third, maxModRevision: third })).toMatch(/^b /);
       expect(await names({ revision: second })).toBe('ac 2 false');
       expect(await names({ serializable: true })).toBe('abc 3 false');
       const bare = await store.range({ ...prefixRange(prefix), keysOnly: true });
