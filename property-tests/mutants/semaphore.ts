@@ -193,7 +193,8 @@ const serving: readonly Mutant[] = [
   {
     name: 'semaphore-granted-whatever-the-clock',
     file: permits,
-    find: "if (place.state.status !== 'admitted' || !place.session.isLive()) break;",
+    find: `if (!place.isLive) await place.settled();
+      if (place.state.status !== 'admitted' || !place.isLive) break;`,
     replace: "if (place.state.status !== 'admitted') break;",
     story: 'Redisson: a pause between the acquisition and the work',
     ...{ killedBy, invariant: 'LOCK-9' },

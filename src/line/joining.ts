@@ -206,6 +206,8 @@ export async function sendJoinings(request: JoinRequest): Promise<readonly Place
 
 async function send(request: JoinRequest): Promise<readonly Place[] | undefined> {
   const { client, session, joinings, before = [] } = request;
+  // After a pause the clock is asked first, and what stood still may go on.
+  if (!session.isLive()) await session.settled();
   session.assertLive();
   try {
     const { succeeded, revision, replies } = await client.store.txn(

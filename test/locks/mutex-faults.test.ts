@@ -8,8 +8,8 @@ import { hooksOn } from '../../src/runtime/abort-hooks.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
 import { prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
 import { hookedStore } from '../support/hooked-store.js';
-import { ManualRuntime, settle } from '../support/manual-runtime.js';
-import { storeWith } from '../support/store-with.js';
+import { ManualRuntime } from '../support/manual-runtime.js';
+import { openStallingClient } from '../support/stalling-client.js';
 
 async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ...options });
@@ -196,29 +196,14 @@ describe('Mutex, when things go wrong', () => {
 
   it('LOCK-7 a turn that comes while a stall is being decided waits for that, and is not lost to those behind', async () => {
     const server = new MemoryServer();
-    const runtime = new ManualRuntime();
-    const [inner, answer] = [server.connect(), gate()];
-    const store = storeWith(inner, {
-      leaseKeepAlive: async (id, options) => {
-        const ttlSeconds = await inner.leaseKeepAlive(id, options);
-        await answer.opened;
-        return ttlSeconds;
-      },
-    });
-    const stalled = new Mutex(await openClient(store, { runtime, ttlMs: 10_000 }), 'm');
+    const { client, standStill } = await openStallingClient(server);
+    const stalled = new Mutex(client, 'm');
     const first = await new Mutex(await openClient(server.connect()), 'm').acquire();
     const waiting = stalled.acquire();
     await expect.poll(() => places(server)).toBe(2);
     const behind = new Mutex(await openClient(server.connect()), 'm').acquire();
     await expect.poll(() => places(server)).toBe(3);
-    // A keep-alive is under way when the process stands still, past the deadline by the last that was acknowledged.
-    await runtime.advance(3_500);
-    runtime.pause();
-    runtime.pass(6_300);
-    runtime.nextTurn = async () => {
-      answer.open();
-      await settle();
-    };
+    standStill(true);
     await first.release();
     const next = Promise.race([waiting.then(() => 'who stalled'), behind.then(() => 'who is behind')]);
     expect(await next).toBe('who stalled');

@@ -9,6 +9,7 @@ import { Client, type ClientOptions } from '../../src/session/index.js';
 import { prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime } from '../support/manual-runtime.js';
+import { openStallingClient } from '../support/stalling-client.js';
 
 async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
   const client = await Client.open({ store, namespace: 'n', ...options });
@@ -42,6 +43,38 @@ describe('Semaphore, when things go wrong', () => {
       return hold.isHeld;
     });
     await expect(work).rejects.toMatchObject({ code: 'session-lost' });
+  });
+
+  describe('SEMAPHORE-2 who is admitted while a stall is being decided waits for that', () => {
+    it.each([
+      ['and keeps its turn where the session stands', true],
+      ['and goes to the end of the line where the session was lost', false],
+    ])('%s', async (_what, survives) => {
+      const server = new MemoryServer();
+      const { client, standStill } = await openStallingClient(server);
+      const { leaseId } = await client.session();
+      const first = await semaphoreOf(await openClient(server.connect()), 1).acquire();
+      const waiting = semaphoreOf(client, 1).acquire();
+      await expect.poll(() => places(server)).toBe(2);
+      const behind = semaphoreOf(await openClient(server.connect()), 1).acquire();
+      await expect.poll(() => places(server)).toBe(3);
+      standStill(survives);
+      await first.release();
+      if (!survives) {
+        // It has queued again, with a session of its own; then the store ends the one that was lost.
+        await expect.poll(() => places(server)).toBe(3);
+        await server.connect().leaseRevoke(leaseId);
+      }
+      const stalled = waiting.then(() => 'who stalled');
+      const next = Promise.race([stalled, behind.then(() => 'who is behind')]);
+      expect(await next).toBe(survives ? 'who stalled' : 'who is behind');
+      for (const turn of survives ? [waiting, behind] : [behind, waiting]) {
+        const hold = await turn;
+        expect(hold.isHeld).toBe(true);
+        await hold.release();
+      }
+      await expect.poll(() => places(server)).toBe(0);
+    });
   });
 
   it('is released in a store that is out of space, which refuses every put', async () => {

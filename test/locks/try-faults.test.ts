@@ -4,12 +4,14 @@ import { QuorateError } from '../../src/errors.js';
 import { type Hold, Mutex } from '../../src/locks/index.js';
 import { MultiLock } from '../../src/locks/multi-lock.js';
 import { ReadWriteLock } from '../../src/locks/read-write-lock.js';
+import { Semaphore } from '../../src/locks/semaphore.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
 import { prefixRange, remove, type Store } from '../../src/store/index.js';
 import { countingStore } from '../support/counting-store.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime } from '../support/manual-runtime.js';
+import { openStallingClient } from '../support/stalling-client.js';
 import { storeWith } from '../support/store-with.js';
 
 async function openClient(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
@@ -203,6 +205,43 @@ describe.each(ways)('a try that is refused: %s', (_name, triesOf) => {
     for (const hold of held) await hold.release();
     const hold = await tryIt();
     expect(hold?.isHeld).toBe(true);
+    await hold?.release();
+  });
+});
+
+const waysOfAll: typeof ways = [
+  ...ways,
+  [
+    'Semaphore',
+    (client) => {
+      const semaphore = new Semaphore(client, 'm', { limit: 1 });
+      return () => semaphore.tryAcquire();
+    },
+  ],
+];
+
+describe.each(waysOfAll)('a try of a process that stood still as the reply came: %s', (_name, triesOf) => {
+  it.each([
+    ['has what it took where its session stands', true],
+    ['has nothing where its session was lost', false],
+  ])('%s', async (_what, survives) => {
+    let hooked: ReturnType<typeof hookedStore> | undefined;
+    const { client, standStill } = await openStallingClient(new MemoryServer(), (store) => {
+      hooked = hookedStore(store);
+      return hooked.store;
+    });
+    if (hooked === undefined) throw new Error('it has a store');
+    const tryIt = triesOf(client);
+    // A delay lease is opened by the first who asks for it.
+    await (await tryIt())?.release();
+    hooked.hook = async (_request, send) => {
+      const reply = await send();
+      if (hooked !== undefined) hooked.hook = undefined;
+      standStill(survives);
+      return reply;
+    };
+    const hold = await tryIt();
+    expect(hold?.isHeld).toBe(survives ? true : undefined);
     await hold?.release();
   });
 });

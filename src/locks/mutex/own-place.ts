@@ -70,6 +70,8 @@ export function tryOwnPlace(
     givenUp.throwIfAborted();
     const place = await line.joinIfEmpty(session, { says: { owner: owner.name }, delay: lease });
     if (place === undefined) return undefined;
+    // After a pause the clock is asked first, and what stood still may go on.
+    if (!place.isLive) await place.settled();
     if (place.state.status === 'admitted' && place.isLive) return holdOwnPlace({ ...parts, owner }, place);
     await line.leave(place);
     return undefined;

@@ -70,7 +70,9 @@ async function tryOnce(
       mayBeRefused: true,
     })) ?? [];
   if (place === undefined) return undefined;
-  if (place.state.status === 'admitted' && session.isLive()) return place;
+  // After a pause the clock is asked first, and what stood still may go on.
+  if (!place.isLive) await place.settled();
+  if (place.state.status === 'admitted' && place.isLive) return place;
   await line.leave(place);
   return undefined;
 }

@@ -60,7 +60,9 @@ export class Permits {
     const [taken] = await takePlaces(this.#takeFrom, session, [request], { follow: false });
     if (taken === undefined) return undefined;
     const { place, admission } = taken;
-    if (place.state.status === 'admitted' && session.isLive() && isWanted()) {
+    // After a pause the clock is asked first, and what stood still may go on.
+    if (!place.isLive) await place.settled();
+    if (place.state.status === 'admitted' && place.isLive && isWanted()) {
       const group = this.#groupFor(request);
       const turn = group.callers.wait({}, doing, true);
       group.calls += 1;
@@ -225,7 +227,9 @@ export class Permits {
     group.serving += 1;
     let granted: PermitHold | undefined;
     for (let grant = 0; grant < sliceGrants; grant += 1) {
-      if (place.state.status !== 'admitted' || !place.session.isLive()) break;
+      // After a pause the clock is asked first, and what stood still may go on.
+      if (!place.isLive) await place.settled();
+      if (place.state.status !== 'admitted' || !place.isLive) break;
       const token = fencingToken(proof, grant);
       const parts = { client: this.#client, place, token, weight: group.weight };
       const hold = group.callers.serve(() => new PermitHold(parts));
