@@ -10,6 +10,7 @@ import { type Op, prefixRange, type Store, type TxnRequest } from '../../src/sto
 import { cuttingWatches } from '../support/cut-watches.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
+import { openStallingClient } from '../support/stalling-client.js';
 import { storeWith } from '../support/store-with.js';
 
 async function open(store: Store, options: Partial<ClientOptions> = {}): Promise<Client> {
@@ -190,6 +191,22 @@ describe('barriers, when things go wrong', () => {
     expect(isLost).toBe(true);
     expect(stays.map(({ round }) => round)).toEqual([1, 1]);
     await Promise.all(stays.map((stay) => stay.leave(within)));
+  });
+
+  it.each([
+    ['is in where its session stands', true],
+    ['is told so where its session was lost', false],
+  ])('who is let in while a stall is being decided waits for that, and %s', async (_what, survives) => {
+    const server = new MemoryServer();
+    const { client, standStill } = await openStallingClient(server);
+    const entering = new DoubleBarrier(client, 'd', { size: 2 }).enter().then(
+      ({ round }) => `inside ${round}`,
+      ({ code }: QuorateError) => code,
+    );
+    await expect.poll(() => count(server, 'n/double-barrier/d/p/')).toBe(1);
+    standStill(survives);
+    await new DoubleBarrier(await open(server.connect()), 'd', { size: 2 }).enter(within);
+    expect(await entering).toBe(survives ? 'inside 1' : 'session-lost');
   });
 
   it('DOUBLE-3 who leaves when the store is closed is not told that somebody has died', async () => {

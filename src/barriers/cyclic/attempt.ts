@@ -37,6 +37,7 @@ export class Attempt {
         const { session } = wait.member;
         this.#board.members.drop(wait.member);
         await session.verify({ signal: session.signal }).catch(() => {});
+        await session.settled();
         session.assertLive();
         continue;
       }

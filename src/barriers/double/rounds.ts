@@ -78,6 +78,8 @@ export class Rounds {
       if (came !== undefined) {
         try {
           const round = await this.#untilInside(came.member, came.seen, givenUp);
+          // After a pause the clock knows before it is decided.
+          await session.settled();
           session.assertLive();
           return { member: came.member, round };
         } catch (error) {

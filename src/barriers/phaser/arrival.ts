@@ -15,7 +15,7 @@ export async function arrive(
   members: readonly Membership[],
   givenUp: AbortSignal,
 ): Promise<number> {
-  for (const member of members) member.assertStands();
+  for (const member of members) await member.confirm();
   const untold = members.flatMap((member) => member.untold ?? []);
   const others = members.filter((member) => member.untold === undefined);
   if (others.length === 0) return Math.min(...untold);
@@ -31,7 +31,7 @@ async function arriveAnew(
     board.client,
     givenUp,
     async () => {
-      for (const member of members) member.assertStands();
+      for (const member of members) await member.confirm();
       const phase = await sendArrival(board, members);
       if (phase !== undefined || members.length === 1) return phase;
       // Some of them may be gone, or may have arrived: each for itself.
@@ -127,7 +127,7 @@ async function refused(
     return now.phase;
   }
   await session.verify({ signal: session.signal });
-  member.assertStands();
+  await member.confirm();
   if (standing?.modRevision !== member.revision) {
     member.end(board, deletedError());
     member.assertStands();

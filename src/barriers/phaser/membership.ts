@@ -52,9 +52,16 @@ export class Membership {
     board.gone(this.key);
   }
 
+  /** Throws what ended it. After a pause the clock may know first: ask {@link confirm} then. */
   assertStands(): void {
     if (this.gone !== undefined) throw this.gone;
     this.session.assertLive();
+  }
+
+  /** Rejects with what ended it. After a pause it is waited for the decision, since what stood still may go on. */
+  async confirm(): Promise<void> {
+    if (this.gone === undefined) await this.session.settled();
+    this.assertStands();
   }
 
   /** Does something with all of them, once what was asked for before is done. */
@@ -141,7 +148,7 @@ export async function deregister(
     board.client,
     givenUp,
     async () => {
-      member.assertStands();
+      await member.confirm();
       const { succeeded, replies, revision } = await client.store.txn(
         {
           compare: [compare.mod(key, 'equal', member.revision)],
@@ -154,7 +161,7 @@ export async function deregister(
       board.learn(seen.phaseKv, revision);
       if (!succeeded) {
         await session.verify({ signal: session.signal });
-        member.assertStands();
+        await member.confirm();
       }
       member.end(board, left, true);
       if (seen.registered > 0 || !undone) void board.concluded(seen);

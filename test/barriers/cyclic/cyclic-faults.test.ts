@@ -11,6 +11,8 @@ import { type Op, prefixRange, type Store, type TxnRequest } from '../../../src/
 import { countingStore } from '../../support/counting-store.js';
 import { cuttingWatches } from '../../support/cut-watches.js';
 import { hookedStore } from '../../support/hooked-store.js';
+import { openStallingClient } from '../../support/stalling-client.js';
+import { storeWith } from '../../support/store-with.js';
 
 async function party(store: Store, options: Partial<CyclicBarrierOptions> = {}) {
   const client = await Client.open({ store, namespace: 'n' });
@@ -98,6 +100,41 @@ describe('CyclicBarrier, when things go wrong', () => {
       .poll(() => server.engine.range({ key: 'n/cyclic-barrier/b/leaves', countOnly: true }).count)
       .toBe(1);
     expect(members(server)).toBe(0);
+  });
+
+  it('who finds its key deleted while a stall is being decided waits for that, and arrives again', async () => {
+    const server = new MemoryServer();
+    let onLook = () => {};
+    const { client, standStill } = await openStallingClient(server, (store) =>
+      storeWith(store, {
+        range: async (request, callOptions) => {
+          const reply = await store.range(request, callOptions);
+          if (request.key.endsWith('anchor')) onLook();
+          return reply;
+        },
+      }),
+    );
+    const options = { parties: 2, deadMembers: 'wait' } as const;
+    const outcome = new CyclicBarrier(client, 'b', options).arriveAndAwait().then(
+      ({ generation }) => `passed ${generation}`,
+      ({ code }: QuorateError) => code,
+    );
+    await expect.poll(() => members(server)).toBe(1);
+    let stalls = 0;
+    // It asks whether its session has ended with its key.
+    onLook = () => {
+      stalls += 1;
+      if (stalls === 1) standStill(true);
+    };
+    const range = prefixRange('n/cyclic-barrier/b/m/');
+    await server.connect().txn({ compare: [], success: [{ type: 'delete', ...range }], failure: [] });
+    await expect.poll(() => stalls).toBe(1);
+    const arrivesAgain = expect.poll(() => members(server)).toBe(1);
+    await Promise.race([arrivesAgain, outcome]);
+    const other = await party(server.connect(), options);
+    // Nobody was there for a moment, so it has begun anew.
+    const { generation } = await other.barrier.arriveAndAwait({ timeoutMs: 2_000 });
+    expect(await outcome).toBe(`passed ${generation}`);
   });
 
   it('CYCLIC-2 an arrival whose reply was lost for good is found, and not made again', async () => {

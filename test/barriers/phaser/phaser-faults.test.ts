@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { PhaserMember } from '../../../src/barriers/phaser/phaser-member.js';
 import { Phaser } from '../../../src/barriers/phaser.js';
 import { MemoryServer } from '../../../src/memory/index.js';
 import { hooksOn } from '../../../src/runtime/abort-hooks.js';
@@ -7,6 +8,7 @@ import { Client } from '../../../src/session/index.js';
 import type { Op, Store, TxnRequest } from '../../../src/store/index.js';
 import { cuttingWatches } from '../../support/cut-watches.js';
 import { hookedStore } from '../../support/hooked-store.js';
+import { openStallingClient } from '../../support/stalling-client.js';
 
 async function party(store: Store) {
   const client = await Client.open({ store, namespace: 'n' });
@@ -40,6 +42,23 @@ describe('Phaser, when things go wrong', () => {
     expect(isOver).toBe(false);
     expect(await waiting).toBe(1);
   });
+
+  it.each([
+    ['to arrive', (member: PhaserMember) => member.arrive()],
+    ['to leave', (member: PhaserMember) => member.arriveAndDeregister()],
+    ['to be disposed of', (member: PhaserMember) => member[Symbol.asyncDispose]()],
+  ])(
+    'a member that is asked %s while a stall is being decided waits for that, and does so',
+    async (_what, ask) => {
+      const server = new MemoryServer();
+      const { client, standStill } = await openStallingClient(server);
+      const other = await (await party(server.connect())).phaser.register();
+      const member = await new Phaser(client, 'f').register();
+      standStill(true);
+      await ask(member);
+      expect(await other.arriveAndAwait({ timeoutMs: 2_000 })).toBe(1);
+    },
+  );
 
   it('PHASER-1 an end that is on its way is refused by a newcomer', async () => {
     const server = new MemoryServer();
