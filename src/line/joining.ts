@@ -129,7 +129,9 @@ export class Joining {
       ...{ claims, session, stem, revision: rank, asOf, older, admission, aloneReply, sawSentinel, lease },
     });
     if (!this.keys.every((key) => present.has(key))) {
-      place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for'));
+      // It may have been told of its turn by name before it was deleted: then nobody else wakes those who wait.
+      const details = { wasTakenAway: true };
+      place.end(new QuorateError('hold-lost', 'the place was not there when it was looked for', { details }));
     }
     return place;
   }

@@ -223,7 +223,8 @@ export class Line {
 
   /**
    * For a place that was not taken by a join, what a join does for those that it takes: while it waits the line is watched for
-   * it, and looked at if something has happened since the state that it knows.
+   * it, and looked at if something has happened since the state that it knows; and where it is deleted by somebody, or was before
+   * this, those who wait are woken.
    */
   follow(place: Place): void {
     this.#granting?.attend(place);

@@ -18,7 +18,7 @@ const untilNobodyIsLeft: Admission = {
   admits: (older) => older.size === 0,
 };
 
-/** Whether the place was deleted by somebody, and not by who took it. */
+/** Whether the place was deleted by somebody, and not by who took it, or may have been. */
 export function wasTakenAway(error: QuorateError): boolean {
   return error.details.wasTakenAway === true;
 }

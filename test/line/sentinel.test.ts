@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { QuorateError } from '../../src/errors.js';
 import { FencedWrites, handOver, Line, type Place } from '../../src/line/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { Client } from '../../src/session/index.js';
@@ -30,6 +31,11 @@ async function standGuard({ client, sentinel, session: { leaseId } }: Member): P
 
 async function keyOf({ client }: Member, key: string): Promise<KeyValue | undefined> {
   return (await client.store.range({ key })).kvs[0];
+}
+
+/** Who stands in the line, in order. */
+async function placesIn({ client, line }: Member): Promise<readonly KeyValue[]> {
+  return (await client.store.range({ ...line.range, sort: { target: 'create', order: 'ascend' } })).kvs;
 }
 
 /** What stands of the lock: places, mailboxes, and the sentinel. */
@@ -220,6 +226,46 @@ describe('the sentinel of a line', () => {
       expect(await soon(scene.waiting)).toBe('has its turn');
     },
   );
+
+  it('goes where a place of which nobody knew whether it was taken had its turn, and was deleted, before it was looked for', async () => {
+    const server = new MemoryServer();
+    const [before, holder, waiter] = [
+      await memberOf(server.connect()),
+      await memberOf(server.connect()),
+      await memberOf(server.connect()),
+    ];
+    await standGuard(before);
+    const first = await before.line.join(before.session);
+    const txn = holder.client.store.txn.bind(holder.client.store);
+    let lose = () => {};
+    const lost = new Promise<void>((resolve) => {
+      lose = resolve;
+    });
+    vi.spyOn(holder.client.store, 'txn').mockImplementationOnce(async (request, options) => {
+      await txn(request, options);
+      await lost;
+      throw new QuorateError('compacted', 'what became of it was compacted', { outcome: 'unknown' });
+    });
+    const joining = holder.line.join(holder.session);
+    await expect.poll(() => placesIn(before)).toHaveLength(2);
+    const waiting = await waiter.line.join(waiter.session);
+    const [, unknown, last] = await placesIn(before);
+    if (unknown === undefined || last === undefined) throw new Error('they stand in the line');
+    // The reads that stand by for a fresh watch are over then.
+    await delay(150);
+    first.behind = [unknown, last].map(({ key, createRevision: created, lease }) => ({
+      key,
+      created,
+      lease,
+    }));
+    await before.line.leave(first);
+    expect((await keyOf(before, before.sentinel))?.lease).toBe(holder.session.leaseId);
+    await before.client.store.txn({ compare: [], success: [remove(unknown.key)], failure: [] });
+    expect(waiting.state.status).toBe('waiting');
+    lose();
+    expect((await joining).state).toMatchObject({ status: 'gone', error: { code: 'hold-lost' } });
+    expect(await soon(waiting)).toBe('has its turn');
+  });
 
   it('goes with the place of one who came back to the lock by a notification, too', async () => {
     const server = new MemoryServer();

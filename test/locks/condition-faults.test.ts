@@ -2,12 +2,13 @@ import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { QuorateError } from '../../src/errors.js';
+import { Line } from '../../src/line/index.js';
 import { Condition } from '../../src/locks/condition.js';
 import { Mutex } from '../../src/locks/index.js';
 import { MemoryServer } from '../../src/memory/index.js';
 import { hooksOn } from '../../src/runtime/abort-hooks.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
-import { type Op, prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
+import { type Op, prefixRange, put, remove, type Store, type TxnRequest } from '../../src/store/index.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime, settle } from '../support/manual-runtime.js';
 import { storeWith } from '../support/store-with.js';
@@ -331,6 +332,51 @@ describe('Condition, when things go wrong', () => {
     await written;
     await expect.poll(() => count(server, 'n/condition/')).toBe(1);
     await expect(wait).rejects.toMatchObject({ code: 'timeout' });
+  });
+
+  it('wakes who waits for the lock where the place of one who was notified had its turn, and was deleted, before he looked', async () => {
+    const server = new MemoryServer();
+    const [inner, look] = [server.connect(), gate()];
+    let isHeldUp = false;
+    const late = storeWith(inner, {
+      range: async (request, options) => {
+        if (isHeldUp) await look.opened;
+        return inner.range(request, options);
+      },
+    });
+    const [one, other] = [await openMember(late), await openMember(server.connect())];
+    const wait = one.mutex.acquire().then((hold) => one.condition.wait(hold));
+    await expect.poll(() => count(server, 'n/condition/')).toBe(1);
+    const line = new Line(other.client, 'n/lock/m/', { grants: true });
+    const session = await other.client.session();
+    const hold = await other.mutex.acquire();
+    const before = await line.join(session);
+    isHeldUp = true;
+    await other.condition.notify(hold);
+    await hold.release();
+    await before.turn;
+    // As in a crowd.
+    const guard = put('n/lock/m/s', '', { lease: session.leaseId });
+    await other.client.store.txn({ compare: [], success: [guard], failure: [] });
+    const last = await line.join(session);
+    expect(last.sawSentinel).toBe(true);
+    // The reads that stand by for a fresh watch are over then.
+    await delay(150);
+    const sort = { target: 'create', order: 'ascend' } as const;
+    const [, ...behind] = (await other.client.store.range({ ...line.range, sort })).kvs;
+    before.behind = behind.map(({ key, createRevision: created, lease }) => ({ key, created, lease }));
+    await line.leave(before);
+    const [notified] = behind;
+    expect(notified?.lease).toBe((await one.client.session()).leaseId);
+    await other.client.store.txn({ compare: [], success: [remove(notified?.key ?? '')], failure: [] });
+    expect(last.state.status).toBe('waiting');
+    look.open();
+    // Far less than a TTL, after which a waiter would look by itself.
+    expect(await Promise.race([last.turn.then(() => 'has its turn'), delay(1_000, 'sleeps')])).toBe(
+      'has its turn',
+    );
+    await line.leave(last);
+    await (await wait).release();
   });
 
   it('CONDITION-3 comes back with session-lost after a pause past the deadline, before any timer has run', async () => {

@@ -122,9 +122,10 @@ export class Wait {
   async #wake({ state }: Place): Promise<Place | undefined> {
     if (state.status === 'gone' && state.error.code === 'session-lost') throw state.error;
     const place = await this.#coming.find();
+    // One that is gone too: it may have had its turn before, and others wait for a word.
+    this.#parts.line.follow(place);
     if (place.state.status === 'gone') return undefined;
     this.#wasNotified = true;
-    this.#parts.line.follow(place);
     return place;
   }
 
