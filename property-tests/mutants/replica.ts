@@ -241,10 +241,10 @@ const mapped: readonly Mutant[] = [
     name: 'map-write-told-to-have-failed',
     file: writes,
     find: 'return { revision, shown: mirror.revision >= revision };',
-    replace: `return waitFor(
+    replace: `return waitUnlessEnded(
         this.#parts.client.runtime,
         new Promise<MapWrite>(() => {}),
-        { timeoutMs: 1 },
+        { timeoutMs: 1, ended: mirror.ended },
         'waiting for the replica to show the write',
       );`,
     story: 'what was applied is told as a timeout, since the cache did not come so far in time',

@@ -132,6 +132,7 @@ export class Config implements AsyncDisposable {
     const { proveEveryMs, documents, scope, instance } = options;
     this.#mirror = new PrefixMirror({
       ...{ store, runtime, prefix: keys.live, proveEveryMs, closed: client.closed },
+      owner: `the configuration ${JSON.stringify(name)}`,
       uncounted: keys.stamp,
       proof: this.#freshness.prove,
       onProof: () => this.#freshness.proved(),
@@ -308,7 +309,12 @@ export class Config implements AsyncDisposable {
     const loading = this.#load();
     loading.catch((error: unknown) => this.#fail(error));
     if (left !== undefined)
-      await waitFor(this.#client.runtime, loading, left.all(), 'asking for the cluster');
+      await waitFor(
+        this.#client.runtime,
+        loading,
+        left.all(),
+        `opening the configuration ${JSON.stringify(this.name)}`,
+      );
   }
 
   /** Nothing is given before it is known of which cluster it is: a seed may be of another. */

@@ -85,6 +85,7 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
   readonly #states = new Listeners<MirrorState>();
   readonly #ended = sharedController();
   readonly #closed: AbortSignal | undefined;
+  readonly #owner: string;
   #state: MirrorState = { status: 'loading' };
   #isStarted = false;
   #stall: Timer | undefined;
@@ -101,6 +102,7 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
     }
     this.#runtime = runtime;
     this.#closed = options.closed;
+    this.#owner = options.owner ?? 'the mirror';
     this.#proveEveryMs = proveEveryMs;
     const ended = this.#ended.signal;
     const made = (kv: KeyValue, before: Entry | undefined) => entryOf(kv, before, ended);
@@ -186,6 +188,11 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
     return this.#states.add(listener);
   }
 
+  /** Fires when it ends, with what ends it. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
   /** Begins to load, and goes on until it is closed. Idempotent. */
   start(): void {
     if (this.#isStarted || this.#ended.signal.aborted) return;
@@ -208,7 +215,8 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
    * revision, nor is after it, that may be never. Rejects with what ends the mirror, with `aborted` and with `timeout`.
    */
   async reach(revision: number, options: WaitOptions = {}): Promise<number> {
-    const doing = `waiting for a mirror to stand at revision ${revision}`;
+    const doing =
+      revision === 0 ? `reading ${this.#owner}` : `waiting for ${this.#owner} to show revision ${revision}`;
     checkWaitOptions(options, doing);
     if (this.#following.isLoaded && revision <= this.revision) return this.revision;
     this.#throwIfEnded();
@@ -228,7 +236,7 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
    * Cost: one proof for all who call at a time.
    */
   async sync(options: WaitOptions = {}): Promise<number> {
-    const doing = 'proving that a mirror is fresh';
+    const doing = `proving that ${this.#owner} is fresh`;
     checkWaitOptions(options, doing);
     if (this.#proofs === undefined) throw new QuorateError('unimplemented', 'this mirror has no proof');
     this.#throwIfEnded();
@@ -247,7 +255,7 @@ export class PrefixMirror<Entry = KeyValue> implements AsyncDisposable {
 
   /** Nothing is told after it, but the state `ended`. What is in memory stays. Idempotent. */
   async close(): Promise<void> {
-    this.#setState({ status: 'ended', error: new QuorateError('closed', 'the mirror is closed') });
+    this.#setState({ status: 'ended', error: new QuorateError('closed', `${this.#owner} is closed`) });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

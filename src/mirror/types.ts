@@ -41,6 +41,8 @@ export interface PrefixMirrorOptions<Entry> {
   readonly uncounted?: Key | undefined;
   /** Nor more bytes of keys and values, as the store has them. Default 256 MiB. */
   readonly maxBytes?: number | undefined;
+  /** What it is of, in messages: `the replicated map "rates"`. */
+  readonly owner?: string | undefined;
   /** Ends the mirror with its reason, a `QuorateError`, as `close` does: for whoever has the store. */
   readonly closed?: AbortSignal | undefined;
   /** Called with the answer of each proof that proves something, before it counts. */

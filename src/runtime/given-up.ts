@@ -7,5 +7,5 @@ export function abortedError(signal: AbortSignal, doing: string, outcome?: Outco
 
 /** What a caller is told whose time was over. `timeoutMs` is the limit that it gave. */
 export function timeoutError(timeoutMs: number, doing: string, options?: QuorateErrorOptions): QuorateError {
-  return new QuorateError('timeout', `no result within ${timeoutMs} ms while ${doing}`, options);
+  return new QuorateError('timeout', `no result within ${Math.ceil(timeoutMs)} ms while ${doing}`, options);
 }

@@ -18,5 +18,5 @@ export { stoppable } from './stoppable.js';
 export { systemRuntime } from './system.js';
 export { isThenable } from './thenable.js';
 export { defaultTimeoutMs, TimeLeft } from './time-left.js';
-export { sleep, waitFor } from './wait.js';
+export { sleep, waitFor, waitUnlessEnded } from './wait.js';
 export { checkWaitOptions, checkWaitOptionsOr, type WaitOptions } from './wait-options.js';

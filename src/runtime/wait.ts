@@ -36,6 +36,27 @@ export function waitFor<T>(
   });
 }
 
+/** The same, and rejects with the reason of `ended` if that fires first. It leaves no timer and no hook behind. */
+export async function waitUnlessEnded<T>(
+  runtime: Runtime,
+  promise: Promise<T>,
+  options: WaitOptions & { readonly ended: AbortSignal },
+  doing: string,
+): Promise<T> {
+  const { ended, ...limits } = options;
+  let end = () => {};
+  const over = new Promise<never>((_, reject) => {
+    end = () => reject(ended.reason);
+  });
+  if (ended.aborted) end();
+  else onAbort(ended, end);
+  try {
+    return await waitFor(runtime, Promise.race([promise, over]), limits, doing);
+  } finally {
+    offAbort(ended, end);
+  }
+}
+
 /**
  * Waits `delayMs`; rejects with `aborted` if the signal fires first. Leaves no timer and no listener behind.
  * A `background` wait does not keep the process alive.

@@ -141,7 +141,7 @@ export class ReplicatedMap<K extends string = string, V = unknown>
     const payloads = new Payloads({ owner: `replicated map "${name}"`, codec, schema });
     this.#mirror = new PrefixMirror<Kept<K, V>>({
       ...{ store: client.store, runtime, prefix: keys.prefix, maxBytes, proveEveryMs },
-      closed: client.closed,
+      ...{ closed: client.closed, owner: `the replicated map ${JSON.stringify(name)}` },
       entryOf: (kv, before, ended) => keptOf({ keys, payloads, runtime, ended }, kv, before),
       ...{ maxEntries, uncounted: keys.stamp },
       proof: stampedBy === 'writers' ? readStamp(client.store, keys.stamp) : putStamp(plainStore, keys.stamp),

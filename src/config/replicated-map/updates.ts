@@ -1,5 +1,5 @@
 import type { PrefixMirror } from '../../mirror/index.js';
-import { Backoff, isThenable, type Runtime, waitFor } from '../../runtime/index.js';
+import { Backoff, isThenable, type Runtime, type TimeLeft, waitUnlessEnded } from '../../runtime/index.js';
 import { Draft } from './draft.js';
 import type { Kept } from './kept.js';
 import type { MapKeys } from './map-keys.js';
@@ -41,7 +41,7 @@ export class Updates<K extends string, V> {
     // One that gives up before its turn ends nobody else's.
     this.#over = before.then(() => own);
     try {
-      await waitFor(this.#parts.runtime, before, update.left.all(), update.doing);
+      await this.#waitFor(before, update);
       return await this.#untilWritten(update);
     } finally {
       end();
@@ -74,20 +74,26 @@ export class Updates<K extends string, V> {
     }
   }
 
+  /** What others do, the function of the caller among them, may never end: nobody waits for it once the map is closed. */
+  #waitFor<R>(others: Promise<R>, { left, doing }: { left: TimeLeft; doing: string }): Promise<R> {
+    const { runtime, mirror } = this.#parts;
+    return waitUnlessEnded(runtime, others, { ...left.all(), ended: mirror.ended }, doing);
+  }
+
   /** What the function returns of the draft, or what it failed with. Rejects if the call's own time is over. */
   async #tryToRun<T>(
     draft: Draft<K, V>,
-    { change, left, doing }: Update<K, V, T>,
+    update: Update<K, V, T>,
   ): Promise<{ readonly result: T } | { readonly failure: unknown }> {
     const running = (async () => {
-      const returned = change(draft);
+      const returned = update.change(draft);
       // What it has left behind is not waited for, and comes too late.
       if (!isThenable(returned)) draft.end();
       return { result: await returned };
     })();
     const ran = running.catch((failure: unknown) => ({ failure }));
     try {
-      return await waitFor(this.#parts.runtime, ran, left.all(), doing);
+      return await this.#waitFor(ran, update);
     } finally {
       draft.end();
     }

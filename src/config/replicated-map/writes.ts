@@ -1,7 +1,7 @@
 import { commitUnder, type TransactionGuard } from '../../guard/index.js';
 import type { PrefixMirror } from '../../mirror/index.js';
 import { comparesOf, type Payloads } from '../../payload/index.js';
-import { type TimeLeft, waitFor } from '../../runtime/index.js';
+import { type TimeLeft, waitUnlessEnded } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import {
   compare,
@@ -156,10 +156,11 @@ export class Writes<K extends string, V> {
     return { type: 'put', key: at, value: bytes };
   }
 
-  /** A schema may take its time, or never answer. */
+  /** A schema may take its time, or never answer: nobody waits for it once the map is closed. */
   #within<T>({ left }: WriteTerms, asked: () => Promise<T>): Promise<T> {
-    const limits = left.all();
-    return waitFor(this.#parts.client.runtime, asked(), limits, 'asking the schema');
+    const { client, mirror } = this.#parts;
+    const limits = { ...left.all(), ended: mirror.ended };
+    return waitUnlessEnded(client.runtime, asked(), limits, 'asking the schema');
   }
 
   /** All replicas would stop where they are. Others may be about to write too, so it is no promise. */

@@ -527,6 +527,30 @@ describeStores('ReplicatedMap', (server) => {
     await expect.poll(() => [...map.keys()].sort(), { timeout: 5_000 }).toEqual(['a', 'c']);
   }, 20_000);
 
+  it('REPLICA-4 nobody waits for a function, a schema or a turn once it is closed', async () => {
+    const clients = testClients(server);
+    const never = () => new Promise<never>(() => {});
+    const validate = (): Promise<never> => never();
+    const silent: StandardSchemaV1<unknown, number> = {
+      '~standard': { version: 1, vendor: 'test', validate },
+    };
+    const map = await mapOf(await clients.open());
+    const slow = await mapOf<number>(await clients.open(), 'slow', { schema: silent });
+    const calls = [
+      map.update(never, { timeoutMs: Number.POSITIVE_INFINITY }),
+      map.update(() => {}, { timeoutMs: Number.POSITIVE_INFINITY }),
+      slow.set('a', 1, { timeoutMs: Number.POSITIVE_INFINITY }),
+      slow.compareAndSet('a', { value: 1 }, 2, { timeoutMs: Number.POSITIVE_INFINITY }),
+    ].map((call) =>
+      call.then(
+        () => 'written',
+        (error) => [error.code, error.outcome],
+      ),
+    );
+    await Promise.all([map.close(), slow.close()]);
+    expect(await Promise.all(calls)).toEqual(calls.map(() => ['closed', 'not-applied']));
+  });
+
   it('is closed with what waits, and refuses what makes no sense', async () => {
     const client = await testClients(server).open();
     const map = await mapOf(client);
