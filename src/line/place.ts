@@ -353,8 +353,12 @@ export class Place {
   }
 
   #goneAt(revision: number): void {
+    // After a standstill the event may be read before the session knows that its lease has ended.
+    const why = this.isLive
+      ? 'was deleted by somebody else'
+      : 'is gone, with the lease of its session or deleted by somebody else';
     this.end(
-      new QuorateError('hold-lost', 'the place in the line was deleted by somebody else', {
+      new QuorateError('hold-lost', `the place in the line ${why}`, {
         details: { revision, wasTakenAway: true },
       }),
     );
