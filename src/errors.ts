@@ -147,13 +147,34 @@ export function asUnknown(error: QuorateError): QuorateError {
   return new QuorateError(code, message, { outcome: 'unknown', cause, details });
 }
 
-/** What was given, for a message; of what has no text of its own, its type. */
+const longestShown = 100;
+
+/**
+ * What was given, for a message: so that a text is not taken for a number, nor a long one for the message. Of what has no text
+ * of its own, what it is.
+ */
 export function shown(given: unknown): string {
   try {
-    return String(given);
+    if (typeof given === 'bigint') return `${given}n`;
+    if (typeof given === 'function') return 'a function';
+    if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) return String(given);
+    const text = typeof given === 'string' ? JSON.stringify(given) : shownObject(given);
+    return text.length <= longestShown ? text : `${text.slice(0, longestShown)}… (${text.length} characters)`;
   } catch {
     return `of type ${typeof given}`;
   }
+}
+
+function shownObject(given: object): string {
+  if (typeof (given as { then?: unknown }).then === 'function') return 'a promise';
+  const prototype: unknown = Object.getPrototypeOf(given);
+  const isPlain = prototype === null || prototype === Object.prototype || Array.isArray(given);
+  if (!isPlain) return `a ${given.constructor.name}`;
+  return JSON.stringify(given, (_, value: unknown) =>
+    typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))
+      ? String(value)
+      : value,
+  );
 }
 
 /** An `invalid-argument` error: `what` was wrong, and what is `accepted`. */

@@ -26,7 +26,7 @@
 import { isQuorateError, QuorateError } from '../errors.js';
 import { checkWaitOptions, TimeLeft, type WaitOptions } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
-import type { Client, Session } from '../session/index.js';
+import { type Client, checkClient, type Session } from '../session/index.js';
 import {
   compare,
   get,
@@ -63,6 +63,7 @@ export class Barrier {
 
   /** The barrier of this name in the client's namespace; open, unless somebody has closed it. Making one sends nothing. */
   constructor(client: Client, name: string) {
+    checkClient(client);
     this.#key = `${client.keys.prefix('barrier', name)}gate`;
     this.name = name;
     this.#client = client;

@@ -31,7 +31,7 @@
 import { invalidArgument, isPermanent, isQuorateError, shown } from '../errors.js';
 import { Backoff, checkWaitOptions, sleep, TimeLeft, type WaitOptions } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import {
   checkName,
   compare,
@@ -90,6 +90,7 @@ export class CountDownLatch {
    * one sends nothing.
    */
   constructor(client: Client, name: string, options: { readonly count: number }) {
+    checkClient(client);
     if (typeof options !== 'object' || options === null) {
       throw invalidArgument(`options are of type ${typeof options}`, 'an object with count');
     }

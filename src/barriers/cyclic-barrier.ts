@@ -41,7 +41,7 @@
  */
 import { checkWaitOptions, TimeLeft, type WaitOptions, waitFor } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { checkName, compare, get, put, remove } from '../store/index.js';
 import { Attempt } from './cyclic/attempt.js';
 import { Board } from './cyclic/board.js';
@@ -86,6 +86,7 @@ export class CyclicBarrier implements AsyncDisposable {
 
   /** Making one sends nothing. Errors: `invalid-argument`. */
   constructor(client: Client, name: string, options: CyclicBarrierOptions) {
+    checkClient(client);
     checkName(name, 'barrier name');
     const settings = checkCyclicOptions(options);
     this.name = name;

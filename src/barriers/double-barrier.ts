@@ -35,7 +35,7 @@
  */
 import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { get, type KeyValue } from '../store/index.js';
 import { MemberStay } from './double/member-stay.js';
 import {
@@ -56,6 +56,7 @@ export class DoubleBarrier {
 
   /** The double barrier of this name in the client's namespace. Share one object among the callers of a process. Making one sends nothing. */
   constructor(client: Client, name: string, options: DoubleBarrierOptions) {
+    checkClient(client);
     const settings = checkDoubleOptions(options);
     this.#rounds = new Rounds(client, name, settings);
     this.name = name;

@@ -34,7 +34,7 @@
 import { invalidArgument, shown } from '../errors.js';
 import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
 import { orGiveUp } from '../runtime/or-give-up.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { checkName, compare } from '../store/index.js';
 import { labelIn } from './member-record.js';
 import { arrive } from './phaser/arrival.js';
@@ -78,6 +78,7 @@ export class Phaser {
 
   /** Making one sends nothing. Share one object among the callers of a process. */
   constructor(client: Client, name: string) {
+    checkClient(client);
     checkName(name, 'phaser name');
     this.name = name;
     this.#client = client;

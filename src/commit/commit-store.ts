@@ -1,4 +1,4 @@
-import { invalidArgument, isQuorateError, QuorateError } from '../errors.js';
+import { invalidArgument, isQuorateError, QuorateError, shown } from '../errors.js';
 import { Backoff, checkWaitOptions, Deadlines, defaultTimeoutMs } from '../runtime/index.js';
 import {
   type CallOptions,
@@ -50,7 +50,7 @@ export const commitLimits: Required<TxnLimits> = Object.freeze({
 export async function openCommitStore(store: Store, options: CommitStoreOptions): Promise<CommitStore> {
   const lanes = options.lanes ?? defaultLanes;
   if (!(Number.isInteger(lanes) && lanes >= 1 && lanes <= mostLanes)) {
-    throw invalidArgument(`lanes is ${String(lanes)}`, `a whole number from 1 to ${mostLanes}`);
+    throw invalidArgument(`lanes is ${shown(lanes)}`, `a whole number from 1 to ${mostLanes}`);
   }
   if (!options.lanePrefix.endsWith('/')) {
     throw invalidArgument(

@@ -23,18 +23,3 @@ export function checkMethods(
   if (methods.every((method) => typeof fields[method] === 'function')) return;
   throw invalidArgument(`${name} is ${shown(value)}`, accepted);
 }
-
-/** Refuses with `invalid-argument` what is no client, nor what stands for one that only reads. */
-export function checkClient(client: unknown, name = 'the client'): void {
-  const accepted = 'a Client';
-  checkObject(client, name, accepted);
-  const { keys, runtime, store } = client as Readonly<Record<string, unknown>>;
-  checkMethods(keys, `of ${name}, keys`, ['prefix'], accepted);
-  checkMethods(runtime, `of ${name}, runtime`, ['setTimer', 'monotonicMs'], accepted);
-  checkMethods(store, `of ${name}, store`, ['range', 'watch'], accepted);
-}
-
-/** Refuses with `invalid-argument` what cannot be told of anything. */
-export function checkListener(listener: unknown): void {
-  checkFunction(listener, 'the listener');
-}

@@ -1,8 +1,8 @@
 import { invalidArgument, shown } from '../errors.js';
 import { checkWaitOptions, defaultTimeoutMs, type WaitOptions } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { checkName } from '../store/index.js';
-import { checkClient, checkMethods } from './arguments.js';
+import { checkMethods } from './arguments.js';
 import { ConfigReviews } from './config-reviews.js';
 import { ConfigRollouts } from './config-rollouts.js';
 import { type ConfigDifference, differencesBetween } from './difference.js';

@@ -51,9 +51,8 @@ import {
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { checkName, type Store } from '../store/index.js';
-import { checkClient, checkListener } from './arguments.js';
 import type { ConfigDocument } from './document.js';
 import { ConfigKeys } from './keys.js';
 import { clusterIdOf } from './reading/cluster-id.js';
@@ -278,13 +277,11 @@ export class Config implements AsyncDisposable {
 
   /** Runs `listener` at each revision that is given from now on, right after `get` gives it. Returns what takes it off. */
   onUpdate(listener: (update: ConfigUpdate) => void): () => void {
-    checkListener(listener);
     return this.#updates.add(listener);
   }
 
   /** Runs `listener` at each revision that is not given, for what `ConfigProblem` tells. Returns what takes it off. */
   onProblem(listener: (problem: ConfigProblem) => void): () => void {
-    checkListener(listener);
     return this.#problems.add(listener);
   }
 

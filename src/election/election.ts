@@ -31,7 +31,7 @@ import {
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
-import type { Client, Session } from '../session/index.js';
+import { type Client, checkClient, type Session } from '../session/index.js';
 import { compare, get, type Key, type Op, type OpReply, put, remove } from '../store/index.js';
 import { clearLeader } from './clear-leader.js';
 import { encodeLeader, saidBytes } from './leader-record.js';
@@ -67,6 +67,7 @@ export class Election {
 
   /** The election of this name in the client's namespace. Making one sends nothing. */
   constructor(client: Client, name: string) {
+    checkClient(client);
     const prefix = client.keys.prefix('election', name);
     this.name = name;
     this.#client = client;

@@ -1,6 +1,6 @@
 import { Server as GrpcServer, type Server, ServerCredentials } from '@grpc/grpc-js';
 import { Engine, type EngineOptions } from '../engine/index.js';
-import { invalidArgument, QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError, shown } from '../errors.js';
 import { type Runtime, systemRuntime } from '../runtime/index.js';
 import { authService, clusterService, maintenanceService } from './cluster-services.js';
 import { kvService, maxTxnOperations } from './kv-service.js';
@@ -158,10 +158,10 @@ function checkOptions(options: EmbeddedOptions): { host: string; port: number; p
     );
   }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw invalidArgument(`port is ${String(port)}`, 'a whole number from 0 to 65535');
+    throw invalidArgument(`port is ${shown(port)}`, 'a whole number from 0 to 65535');
   }
   if (!(typeof progressNotifyMs === 'number' && progressNotifyMs >= 100)) {
-    throw invalidArgument(`progressNotifyMs is ${String(progressNotifyMs)}`, 'a number from 100');
+    throw invalidArgument(`progressNotifyMs is ${shown(progressNotifyMs)}`, 'a number from 100');
   }
   if (snapshotFile !== undefined && (typeof snapshotFile !== 'string' || snapshotFile === '')) {
     throw invalidArgument(`snapshotFile is ${JSON.stringify(snapshotFile)}`, 'the name of a file, or none');

@@ -1,6 +1,6 @@
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Etcd3 } from 'etcd3';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, shown } from '../errors.js';
 import { type Runtime, systemRuntime } from '../runtime/index.js';
 import { checkRenewal, type RenewalSettings } from './renewal/renewal-options.js';
 
@@ -103,7 +103,7 @@ export function checkOptions(options: Etcd3StoreOptions): Settings {
 
 function checkTransport({ transport, etcd3, grpcOptions }: Etcd3StoreOptions): Settings['transport'] {
   if (transport !== undefined && transport !== 'http2' && transport !== 'grpc-js') {
-    throw invalidArgument(`transport is ${String(transport)}`, 'http2, grpc-js');
+    throw invalidArgument(`transport is ${shown(transport)}`, 'http2, grpc-js');
   }
   const channels = etcd3 !== undefined || Object.keys(grpcOptions ?? {}).length > 0;
   if (transport === 'http2' && channels) {
@@ -170,7 +170,7 @@ function checkCredentials(credentials: unknown): void {
 function checkTimeout(value: unknown, name: string): number {
   if (value === undefined) return 5_000;
   if (typeof value !== 'number' || !(value > 0) || value > 2 ** 31 - 1) {
-    throw invalidArgument(`${name} is ${String(value)}`, 'milliseconds above 0, at most 2147483647');
+    throw invalidArgument(`${name} is ${shown(value)}`, 'milliseconds above 0, at most 2147483647');
   }
   return value;
 }

@@ -20,7 +20,7 @@
  * circle. Session lost: all places went with it; a wait stands again with a new one. Reply lost: settled by the
  * exactly-once store. Process paused: the clock is compared before the grant, and each write is guarded by all places.
  */
-import { invalidArgument, isPermanent, QuorateError } from '../errors.js';
+import { invalidArgument, isPermanent, QuorateError, shown } from '../errors.js';
 import { fencingToken, Line } from '../line/index.js';
 import {
   Backoff,
@@ -30,7 +30,8 @@ import {
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
-import type { Client, Session } from '../session/index.js';
+import { type Client, checkClient, type Session } from '../session/index.js';
+import { checkName } from '../store/index.js';
 import { orDeadlock } from './deadlock/detector.js';
 import { type MultiHold, SetHold } from './multi-lock/multi-hold.js';
 import { PlaceSet } from './multi-lock/place-set.js';
@@ -59,6 +60,7 @@ export class MultiLock {
    * nothing.
    */
   constructor(client: Client, names: readonly string[], options: MultiLockOptions = {}) {
+    checkClient(client);
     checkNames(names);
     this.#watchHoldAfterMs = checkOptions(options);
     this.#lines = names.map((name) => new Line(client, client.keys.prefix('lock', name)));
@@ -234,8 +236,13 @@ function checkNames(names: readonly string[]): void {
   if (names.length < 1 || names.length > mostNames) {
     throw invalidArgument(`there are ${names.length} names`, accepted);
   }
-  const twice = names.find((name, index) => names.indexOf(name) < index);
-  if (twice !== undefined) throw invalidArgument(`${JSON.stringify(twice)} is there twice`, accepted);
+  // By their number: an array may have holes, which other loops pass over.
+  for (let index = 0; index < names.length; index += 1) {
+    checkName(names[index], 'lock name');
+    if (names.indexOf(names[index] as string) < index) {
+      throw invalidArgument(`${shown(names[index])} is there twice`, accepted);
+    }
+  }
 }
 
 function checkOptions(options: MultiLockOptions): number {
@@ -245,7 +252,7 @@ function checkOptions(options: MultiLockOptions): number {
   const { watchHoldAfterMs = 250 } = options;
   if (!Number.isFinite(watchHoldAfterMs) || watchHoldAfterMs < 0) {
     throw invalidArgument(
-      `watchHoldAfterMs is ${String(watchHoldAfterMs)}`,
+      `watchHoldAfterMs is ${shown(watchHoldAfterMs)}`,
       'a number of milliseconds, 0 or more',
     );
   }

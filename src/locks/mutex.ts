@@ -36,7 +36,7 @@ import {
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
-import type { Client, Session } from '../session/index.js';
+import { type Client, checkClient, type Session } from '../session/index.js';
 import { type Hold, PlaceHold } from './hold.js';
 import { registerMutex } from './mutex/internals.js';
 import { LockDelay } from './mutex/lock-delay.js';
@@ -72,6 +72,7 @@ export class Mutex {
    * one object are coalesced. Making one sends nothing.
    */
   constructor(client: Client, name: string, options: MutexOptions = {}) {
+    checkClient(client);
     this.#options = checkMutexOptions(options);
     this.#line = new Line(client, client.keys.prefix('lock', name), { grants: true });
     this.name = name;

@@ -39,7 +39,7 @@
  */
 import { invalidArgument } from '../errors.js';
 import { Line } from '../line/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import type { Granted } from './read-write/granted.js';
 import type { ReadHold, WriteHold } from './read-write/holds.js';
 import type { Kit } from './read-write/kit.js';
@@ -65,6 +65,7 @@ export class ReadWriteLock {
    * callers of a process: only readers of one object share places. Making one sends nothing.
    */
   constructor(client: Client, name: string, options: ReadWriteLockOptions = {}) {
+    checkClient(client);
     const settings = checkReadWriteOptions(options);
     const kit: Kit = {
       ...{ name, client, settings, line: new Line(client, client.keys.prefix('rwlock', name)) },

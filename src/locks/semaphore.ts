@@ -24,9 +24,9 @@
  * limit for all; who waits puts its own default back at once, who comes does so with its join. **Late writes, lost
  * replies, session lost, process paused, place deleted:** as with the mutex, see `locks/mutex.ts`.
  */
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, shown } from '../errors.js';
 import { checkWaitOptions, type WaitOptions, waitFor } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { checkLimit } from './semaphore/limit.js';
 import { Permits } from './semaphore/permits.js';
 import type { PermitHold, SemaphoreHold } from './semaphore/semaphore-hold.js';
@@ -49,6 +49,7 @@ export class Semaphore {
    * the first permits are asked for; later it is changed by `setLimit` and `changeLimit`, and not by other values here.
    */
   constructor(client: Client, name: string, options: SemaphoreOptions) {
+    checkClient(client);
     const checked = checkSemaphoreOptions(options);
     this.#permits = new Permits(client, client.keys.prefix('semaphore', name), checked);
     this.name = name;
@@ -143,7 +144,7 @@ export class Semaphore {
    * Errors: `invalid-argument` if the limit would be less than 0; the store's own.
    */
   async changeLimit(by: number, options: WaitOptions = {}): Promise<number> {
-    if (!Number.isSafeInteger(by)) throw invalidArgument(`by is ${String(by)}`, 'a whole number');
+    if (!Number.isSafeInteger(by)) throw invalidArgument(`by is ${shown(by)}`, 'a whole number');
     checkWaitOptions(options, 'changing a limit');
     return this.#permits.limit.change(by, options);
   }

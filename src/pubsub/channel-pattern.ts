@@ -1,5 +1,5 @@
 import { Payloads } from '../payload/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { channelOf, channelsRange } from './channel/channel-keys.js';
 import { FanOut } from './channel/fan-out.js';
 import { FrameReader } from './channel/frame-reader.js';
@@ -24,6 +24,7 @@ export class ChannelPattern<T = unknown> {
 
   /** Making one sends nothing. The empty prefix: all channels of the namespace. */
   constructor(client: Client, prefix: string, options: ChannelOptions<T> = {}) {
+    checkClient(client);
     const { codec, schema } = checkChannelOptions(options);
     const { keys } = client;
     const range = channelsRange(keys, prefix);

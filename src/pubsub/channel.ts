@@ -35,7 +35,7 @@ import { invalidArgument } from '../errors.js';
 import { checkGuard } from '../guard/index.js';
 import { Payloads } from '../payload/index.js';
 import { checkWaitOptions, defaultTimeoutMs } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import type { Key } from '../store/index.js';
 import { channelKey } from './channel/channel-keys.js';
 import { FanOut } from './channel/fan-out.js';
@@ -88,6 +88,7 @@ export class Channel<T = unknown> {
    * characters. Parts are best divided by a character of your choice (`orders/eu/1`), for who subscribes to all under a prefix.
    */
   constructor(client: Client, name: string, options: ChannelOptions<T> = {}) {
+    checkClient(client);
     const { codec, schema } = checkChannelOptions(options);
     this.key = channelKey(client.keys, name);
     this.name = name;

@@ -31,7 +31,7 @@ import {
   type WaitOptions,
   waitFor,
 } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { checkName, jsonCodec } from '../store/index.js';
 import { checkPartitions, checkRetention, type Description, type Retention } from './topic/description.js';
 import type { Consumer } from './topic/group/consumer.js';
@@ -41,6 +41,7 @@ import { type OpenedTopic, openTopic } from './topic/opening.js';
 import {
   checkAtLeast,
   checkKey,
+  checkObject,
   checkPartition,
   type PublishAllOptions,
   type PublishOptions,
@@ -89,7 +90,9 @@ export class Topic<T> implements AsyncDisposable {
 
   /** The topic of this name in the client's namespace. Making one sends nothing. */
   constructor(client: Client, name: string, options: TopicOptions<T> = {}) {
+    checkClient(client);
     checkName(name, 'topic name');
+    checkObject('options', options);
     const {
       partitions,
       retention,
@@ -199,6 +202,7 @@ export class Topic<T> implements AsyncDisposable {
    * about 32 frames while it is behind; then one watch a partition, shared in the process.
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<ReadItem<T>> {
+    checkObject('options', options);
     const { from = 'start', partition, follow = true, signal } = options;
     checkFrom(from);
     if (typeof follow !== 'boolean')

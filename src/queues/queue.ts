@@ -1,8 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { invalidArgument, QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError, shown } from '../errors.js';
 import { checkSchema, Payloads } from '../payload/index.js';
 import { checkWaitOptions, type WaitOptions } from '../runtime/index.js';
-import type { Client } from '../session/index.js';
+import { type Client, checkClient } from '../session/index.js';
 import { type Codec, jsonCodec } from '../store/index.js';
 import { checkedBound } from './bounds/check-bound.js';
 import { TaskCheck } from './conditions/known-names.js';
@@ -106,6 +106,10 @@ export abstract class Queue<T> implements AsyncDisposable {
   readonly #windowMs: number;
 
   protected constructor(kind: QueueKind, client: Client, name: string, options: QueueOptions<T>) {
+    checkClient(client);
+    if (typeof options !== 'object' || options === null) {
+      throw invalidArgument(`options is ${shown(options)}`, 'an object, or none');
+    }
     const { codec = jsonCodec<T>(), schema, idempotencyWindowMs = defaultWindowMs } = options;
     checkSchema(schema);
     checkWindow(idempotencyWindowMs);

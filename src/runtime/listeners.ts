@@ -1,3 +1,4 @@
+import { invalidArgument, shown } from '../errors.js';
 import { isThenable } from './thenable.js';
 
 /**
@@ -17,8 +18,10 @@ export class Listeners<T> {
     return this.#listeners?.size ?? 0;
   }
 
-  /** Returns the function that takes the listener off again. */
+  /** Returns the function that takes the listener off again. Throws `invalid-argument` for what cannot be called. */
   add(listener: (value: T) => void): () => void {
+    if (typeof listener !== 'function')
+      throw invalidArgument(`the listener is ${shown(listener)}`, 'a function');
     const entry = (value: T) => listener(value);
     this.#listeners ??= new Set();
     const listeners = this.#listeners;

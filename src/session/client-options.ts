@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, shown } from '../errors.js';
 import { type Runtime, systemRuntime } from '../runtime/index.js';
 import { checkName, Keyspace, type Store } from '../store/index.js';
 import { type ClockBounds, checkClockBounds, checkTtl } from './deadline.js';
@@ -63,18 +63,18 @@ export function checkClientOptions(options: ClientOptions): ClientSettings {
   }
   if (typeof connectTimeoutMs !== 'number' || !Number.isFinite(connectTimeoutMs) || connectTimeoutMs <= 0) {
     throw invalidArgument(
-      `connectTimeoutMs is ${String(connectTimeoutMs)}`,
+      `connectTimeoutMs is ${shown(connectTimeoutMs)}`,
       'a finite number of milliseconds above 0',
     );
   }
   if (lanes !== undefined && !(Number.isInteger(lanes) && lanes >= 1)) {
-    throw invalidArgument(`lanes is ${String(lanes)}`, 'a whole number from 1');
+    throw invalidArgument(`lanes is ${shown(lanes)}`, 'a whole number from 1');
   }
   if (stallWarningMs !== undefined && !(typeof stallWarningMs === 'number' && stallWarningMs >= 0)) {
-    throw invalidArgument(`stallWarningMs is ${String(stallWarningMs)}`, 'a number of milliseconds from 0');
+    throw invalidArgument(`stallWarningMs is ${shown(stallWarningMs)}`, 'a number of milliseconds from 0');
   }
   if (typeof closeStore !== 'boolean') {
-    throw invalidArgument(`closeStore is ${String(closeStore)}`, 'true or false');
+    throw invalidArgument(`closeStore is ${shown(closeStore)}`, 'true or false');
   }
   const beside = store.leaseRenewer?.runtime;
   if (beside !== undefined && beside !== runtime) {

@@ -7,7 +7,7 @@
  * earliest. If ours is slow it shows only T (1 - r) / (1 + r) by then, which is T - 2rT / (1 + r). Hence the margin
  * 2rT / (1 + r), plus a for stopping. That the server is usually late is no margin.
  */
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, shown } from '../errors.js';
 
 export interface ClockBounds {
   /** The largest difference of any clock's rate from true time, as a fraction: 0.01 is 1 %. */
@@ -33,7 +33,7 @@ const longestTtlMs = 24 * 60 * 60 * 1_000;
 export function checkTtl(ttlMs: unknown, bounds: ClockBounds): number {
   if (typeof ttlMs !== 'number' || !(ttlMs >= shortestTtlMs && ttlMs <= longestTtlMs)) {
     throw invalidArgument(
-      `ttlMs is ${String(ttlMs)}`,
+      `ttlMs is ${shown(ttlMs)}`,
       `a number of milliseconds from ${shortestTtlMs} to ${longestTtlMs}`,
     );
   }
@@ -52,9 +52,9 @@ export function checkTtl(ttlMs: unknown, bounds: ClockBounds): number {
 export function checkClockBounds(bounds: ClockBounds): void {
   const { clockRateError, abortMs } = bounds;
   if (typeof clockRateError !== 'number' || !(clockRateError >= 0 && clockRateError < 1)) {
-    throw invalidArgument(`clockRateError is ${String(clockRateError)}`, 'a fraction from 0 to below 1');
+    throw invalidArgument(`clockRateError is ${shown(clockRateError)}`, 'a fraction from 0 to below 1');
   }
   if (typeof abortMs !== 'number' || !Number.isFinite(abortMs) || abortMs < 0) {
-    throw invalidArgument(`abortMs is ${String(abortMs)}`, 'a finite number of milliseconds from 0');
+    throw invalidArgument(`abortMs is ${shown(abortMs)}`, 'a finite number of milliseconds from 0');
   }
 }

@@ -1,3 +1,4 @@
+export { checkClient } from './check-client.js';
 export { Client, type OpenSessionRequest } from './client.js';
 export type { ClientOptions } from './client-options.js';
 export type { DelayLease } from './delay-lease.js';

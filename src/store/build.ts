@@ -1,4 +1,5 @@
 /** Short ways to write the parts of a transaction. Keys given as text are encoded as UTF-8, values too. */
+import { invalidArgument, shown } from '../errors.js';
 import { keyOf, prefixRange } from './keys.js';
 import type {
   Compare,
@@ -17,7 +18,10 @@ const encoder = new TextEncoder();
 
 /** Bytes of a value given as text or bytes. */
 export function bytesOf(value: string | Uint8Array): Uint8Array {
-  return typeof value === 'string' ? encoder.encode(value) : value;
+  if (typeof value === 'string') return encoder.encode(value);
+  // Of whatever realm: a test environment may have a Uint8Array of its own.
+  if (ArrayBuffer.isView(value)) return value;
+  throw invalidArgument(`a value is ${shown(value)}`, 'a text or a Uint8Array');
 }
 
 /** The text of a value. */

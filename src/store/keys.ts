@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument, shown } from '../errors.js';
 import type { Key, KeyRange } from './types.js';
 
 const longestNameBytes = 1_024;
@@ -8,6 +8,7 @@ const plainSegment = /^[\w\-.!~*'()]*$/;
 
 /** The key of a text: its UTF-8 bytes. For ASCII that is the text itself. */
 export function keyOf(text: string): Key {
+  if (typeof text !== 'string') throw invalidArgument(`a key is ${shown(text)}`, 'a text');
   // As many bytes as characters: all of them ASCII.
   return Buffer.byteLength(text, 'utf8') === text.length
     ? text

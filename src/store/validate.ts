@@ -134,6 +134,7 @@ function deepest(ops: readonly Op[]): number {
 }
 
 function checkLevel(request: TxnRequest, allowance: number, maxTxnOps: number): void {
+  checkLists(request);
   const operations = width(request);
   if (operations > allowance) {
     throw new QuorateError('too-many-operations', `more than ${maxTxnOps} operations along one path`, {
@@ -143,6 +144,14 @@ function checkLevel(request: TxnRequest, allowance: number, maxTxnOps: number): 
   for (const compare of request.compare) checkCompare(compare);
   for (const op of request.success) checkOp(op, allowance - operations, maxTxnOps);
   for (const op of request.failure) checkOp(op, allowance - operations, maxTxnOps);
+}
+
+/** The types forbid it, to who has them. */
+function checkLists(request: TxnRequest): void {
+  for (const name of ['compare', 'success', 'failure'] as const) {
+    const list: unknown = request[name];
+    if (!Array.isArray(list)) throw invalidArgument(`${name} of a transaction is ${shown(list)}`, 'an array');
+  }
 }
 
 function checkCompare(compare: Compare): void {
@@ -157,8 +166,12 @@ function checkOp(op: Op, allowance: number, maxTxnOps: number): void {
     return;
   }
   if (op.type === 'range') validateRange(op);
-  else checkKeys(op);
+  else if (op.type === 'put' || op.type === 'delete') checkKeys(op);
+  else throw invalidArgument(`an operation is ${shown(op)}`, 'what put, remove, get and nested make');
   if (op.type !== 'put') return;
+  if (!ArrayBuffer.isView(op.value)) {
+    throw invalidArgument(`the value of a put is ${shown(op.value)}`, 'a Uint8Array: see bytesOf');
+  }
   if (op.ignoreValue && op.value.length > 0) {
     throw invalidArgument('ignoreValue with a value', 'an empty value');
   }
@@ -173,6 +186,7 @@ function checkKeys(range: KeyRange): void {
 }
 
 function checkBytes(range: KeyRange): void {
+  if (typeof range.key !== 'string') throw invalidArgument(`a key is ${shown(range.key)}`, 'a byte string');
   if (beyondBytes.test(range.key) || (range.rangeEnd !== undefined && beyondBytes.test(range.rangeEnd))) {
     throw invalidArgument('a key has characters above U+00FF', 'a byte string: see keyOf');
   }

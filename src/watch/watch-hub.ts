@@ -1,4 +1,4 @@
-import { invalidArgument, QuorateError } from '../errors.js';
+import { invalidArgument, QuorateError, shown } from '../errors.js';
 import { Listeners, type Runtime } from '../runtime/index.js';
 import type { KeyRange, Store } from '../store/index.js';
 import { type HubItem, SharedWatch, type Subscription } from './shared-watch.js';
@@ -36,7 +36,7 @@ export class WatchHub {
   constructor(store: Store, runtime: Runtime, options: WatchHubOptions = {}) {
     const lingerMs = options.lingerMs ?? 5_000;
     if (!Number.isFinite(lingerMs) || lingerMs < 0) {
-      throw invalidArgument(`lingerMs is ${String(lingerMs)}`, 'a finite number of milliseconds from 0');
+      throw invalidArgument(`lingerMs is ${shown(lingerMs)}`, 'a finite number of milliseconds from 0');
     }
     this.#store = store;
     this.#runtime = runtime;

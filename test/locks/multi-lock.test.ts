@@ -276,6 +276,10 @@ describeStores('MultiLock', (server) => {
       expect(() => new MultiLock(client, names)).toThrow(/accepted: from 1 to 63 names of locks, each once/);
     }
     expect(() => new MultiLock(client, ['a', ''])).toThrow(/accepted: a non-empty string/);
+    const holes = ['b', 'a'];
+    delete holes[0];
+    expect(() => new MultiLock(client, holes)).toThrow(/lock name is of type undefined/);
+    expect(() => new MultiLock(client, [Number.NaN as never])).toThrow(/lock name is of type number/);
     expect(() => new MultiLock(client, ['a'], { watchHoldAfterMs: -1 })).toThrow(/milliseconds/);
     expect(() => new MultiLock(client, ['a'], null as never)).toThrow(/an object, or none/);
     const multi = new MultiLock(client, ['a', 'b']);

@@ -113,7 +113,7 @@ describe('limits', () => {
     [undefined, /limits is no object.*concurrency, groupConcurrency, groups, rate/],
     [{ concurrency: -1 }, /limits.concurrency is -1.*whole number from 0/],
     [{ groupConcurrency: 1.5 }, /limits.groupConcurrency is 1.5/],
-    [{ groups: { a: '3' } }, /limits.groups of "a" is 3.*whole number from 0/],
+    [{ groups: { a: '3' } }, /limits.groups of "a" is "3".*whole number from 0/],
     [{ groups: [1] }, /limits.groups is no object/],
     [{ rate: { count: 0, perMs: 5 } }, /limits.rate.count is 0.*from 1/],
     [{ rate: { count: 1 } }, /limits.rate.perMs is undefined.*above 0/],

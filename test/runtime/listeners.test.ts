@@ -28,6 +28,12 @@ const thrown: readonly (readonly [string, unknown])[] = [
 ];
 
 describe('Listeners', () => {
+  it.each([undefined, null, 5, 'text', {}])('refuse %s at once, and not when it would be called', (given) => {
+    expect(() => new Listeners<number>().add(given as never)).toThrow(
+      /the listener is .*; accepted: a function/,
+    );
+  });
+
   it.each(thrown)(
     'outlive %s, thrown, rejected, and of a thenable, and all others are told',
     async (_what, error) => {

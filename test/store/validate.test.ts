@@ -108,3 +108,33 @@ describe('wrong operands', () => {
     expect(refusal(request)).toBe('invalid-argument');
   });
 });
+
+describe('what is no transaction', () => {
+  const key = 'a';
+  const value = new Uint8Array();
+  test.each<[string, unknown, RegExp]>([
+    ['a text for a list', { success: 'ab' }, /success of a transaction is "ab"; accepted: an array/],
+    ['an operation that is in no list', { failure: put('a', '') }, /failure of a transaction is/],
+    ['a number for an operation', { success: [5] }, /an operation is 5; accepted/],
+    ['an operation of no type', { success: [{ type: 'putt', key, value }] }, /an operation is .*"putt"/],
+    ['a value as text', { success: [{ type: 'put', key, value: 'b' }] }, /the value of a put is "b"/],
+    ['no value', { success: [{ type: 'put', key }] }, /the value of a put is undefined/],
+    ['a key that is a number', { success: [{ type: 'delete', key: 5 }] }, /a key is 5/],
+    ['a nested one without lists', { success: [{ type: 'txn' }] }, /compare of a transaction is undefined/],
+  ])('%s is refused, saying what is wrong', (_, request, expected) => {
+    const refused = () => validateTxn(txnOf(request as Partial<TxnRequest>));
+    expect(refused).toThrow(expected);
+    expect(refusal(request as Partial<TxnRequest>)).toBe('invalid-argument');
+  });
+
+  test.each<[string, () => Op, RegExp]>([
+    ['a number as a value', () => put('a', 5 as never), /a value is 5; accepted: a text or a Uint8Array/],
+    ['no value', () => put('a', undefined as never), /a value is undefined/],
+    ['no key to put', () => put(undefined as never, ''), /a key is undefined; accepted: a text/],
+    ['no key to read', () => get(undefined as never), /a key is undefined/],
+    ['no key to delete', () => remove(5 as never), /a key is 5/],
+  ])('%s is refused before it is sent', (_, make, expected) => {
+    expect(make).toThrow(expected);
+    expect(make).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
+  });
+});

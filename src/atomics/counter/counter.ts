@@ -1,6 +1,6 @@
 import { invalidArgument } from '../../errors.js';
 import type { WaitOptions } from '../../runtime/index.js';
-import type { Client } from '../../session/index.js';
+import { type Client, checkClient } from '../../session/index.js';
 import type { Key } from '../../store/index.js';
 import { adding, type Bounds, type CountSwap, checkWhole, setting, swapping } from './number-op.js';
 import { SharedNumber } from './shared-number.js';
@@ -39,6 +39,7 @@ export class Counter {
 
   /** Making one sends nothing. Names, and what is stored, are shared by all clients of the namespace. */
   constructor(client: Client, name: string, options: CounterOptions = {}) {
+    checkClient(client);
     if (typeof options !== 'object' || options === null) {
       throw invalidArgument(
         `options are of type ${typeof options}`,

@@ -19,7 +19,7 @@
  */
 import { invalidArgument, isPermanent, isQuorateError, QuorateError, shown } from '../../errors.js';
 import { Backoff, checkWaitOptions, defaultTimeoutMs, sleep, type WaitOptions } from '../../runtime/index.js';
-import type { Client } from '../../session/index.js';
+import { type Client, checkClient } from '../../session/index.js';
 import type { Key } from '../../store/index.js';
 import { checkWhole, type NumberOp } from '../counter/number-op.js';
 import { SharedNumber } from '../counter/shared-number.js';
@@ -79,6 +79,7 @@ export class IdAllocator {
   #aheadFromMs = Number.NEGATIVE_INFINITY;
 
   constructor(client: Client, name: string, options: IdAllocatorOptions = {}) {
+    checkClient(client);
     if (typeof options !== 'object' || options === null) {
       throw invalidArgument(
         `options are of type ${typeof options}`,

@@ -38,7 +38,7 @@
  * clients on one key commits less than half of what it does with one).
  */
 import { invalidArgument } from '../../errors.js';
-import type { Client } from '../../session/index.js';
+import { type Client, checkClient } from '../../session/index.js';
 import { AtomicCall, doing } from './atomic-call.js';
 import { CallLimit } from './call-limit.js';
 import { type AtomicallyOptions, type AtomicallySettings, checkAtomicallyOptions } from './options.js';
@@ -82,9 +82,7 @@ export async function atomically<T>(
   run: (tx: Transaction) => Promise<T> | T,
   options: AtomicallyOptions = {},
 ): Promise<Committed<T>> {
-  if (typeof client !== 'object' || client === null || !('store' in client)) {
-    throw invalidArgument('client is none', 'a Client');
-  }
+  checkClient(client);
   if (typeof run !== 'function') throw invalidArgument(`run is of type ${typeof run}`, 'a function');
   return runAtomically(client, run, checkAtomicallyOptions(options, doing));
 }

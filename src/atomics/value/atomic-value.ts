@@ -36,7 +36,7 @@ import {
   TimeLeft,
   type WaitOptions,
 } from '../../runtime/index.js';
-import type { Client } from '../../session/index.js';
+import { type Client, checkClient } from '../../session/index.js';
 import { type Compare, get, jsonCodec, type Key, type KeyValue, put, remove } from '../../store/index.js';
 import { FactFollower } from '../../watch/index.js';
 import { changesOf, checkAfter } from './changes.js';
@@ -89,6 +89,7 @@ export class AtomicValue<T = unknown> {
 
   /** Making one sends nothing. Names, and what is stored, are shared by all clients of the namespace. */
   constructor(client: Client, name: string, options: AtomicValueOptions<T> = {}) {
+    checkClient(client);
     if (typeof options !== 'object' || options === null) {
       throw invalidArgument(
         `options are of type ${typeof options}`,

@@ -48,7 +48,7 @@ export async function runAction(election: Election): Promise<void> {
     to = passed(now, upTo);
   } catch (error) {
     chosen.failure = error;
-    const message = error instanceof Error ? error.message : shown(error);
+    const message = error instanceof Error ? error.message : typeof error === 'string' ? error : shown(error);
     to = broken(now, { reason: 'action-failed', by: client.label, message: message.slice(0, 500) });
   } finally {
     end.unlink();

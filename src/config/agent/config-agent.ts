@@ -27,7 +27,6 @@ import {
   waitFor,
 } from '../../runtime/index.js';
 import { checkName } from '../../store/index.js';
-import { checkListener } from '../arguments.js';
 import { LastKnownGoodConfig } from '../last-known-good/last-known-good-config.js';
 import type { ConfigSnapshot } from '../reading/snapshot.js';
 import { AgentChanges } from './agent-changes.js';
@@ -169,7 +168,6 @@ export class ConfigAgent implements AsyncDisposable {
 
   /** Runs `listener` at each event from now on. Returns what takes it off. */
   onEvent(listener: (event: ConfigAgentEvent) => void): () => void {
-    checkListener(listener);
     return this.#events.add(listener);
   }
 

@@ -1,8 +1,7 @@
 import { invalidArgument, isPermanent, isQuorateError, QuorateError } from '../../errors.js';
 import { Backoff, type Runtime, sleep, waitFor } from '../../runtime/index.js';
-import type { Client } from '../../session/index.js';
+import { type Client, checkClient } from '../../session/index.js';
 import type { CallOptions, Keyspace, Store, StoreStatus } from '../../store/index.js';
-import { checkClient } from '../arguments.js';
 import type { ConfigReaderClient } from '../config.js';
 
 const retryDelay = { firstMs: 100, longestMs: 5_000 };

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import { systemRuntime } from '../../runtime/index.js';
 import type { Etcd3StoreOptions } from '../options.js';
 
@@ -15,7 +15,7 @@ const longestMs = 24 * 60 * 60 * 1_000;
 export function checkRenewal(options: Etcd3StoreOptions): RenewalSettings {
   const { renewal = 'loop', longestStallMs = defaultLongestStallMs } = options;
   if (renewal !== 'loop' && renewal !== 'worker') {
-    throw invalidArgument(`renewal is ${String(renewal)}`, "'loop' or 'worker'");
+    throw invalidArgument(`renewal is ${shown(renewal)}`, "'loop' or 'worker'");
   }
   if (renewal === 'loop') {
     if (options.longestStallMs === undefined) return { renewal, longestStallMs };
@@ -27,7 +27,7 @@ export function checkRenewal(options: Etcd3StoreOptions): RenewalSettings {
   }
   if (typeof longestStallMs !== 'number' || !(longestStallMs >= shortestMs && longestStallMs <= longestMs)) {
     throw invalidArgument(
-      `longestStallMs is ${String(longestStallMs)}`,
+      `longestStallMs is ${shown(longestStallMs)}`,
       `milliseconds from ${shortestMs} to ${longestMs}: a process that is blocked for ever must lose its leases`,
     );
   }

@@ -1,5 +1,5 @@
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
-import type { Client } from '../../session/index.js';
+import { type Client, checkClient } from '../../session/index.js';
 import { seePlaces } from './seen-places.js';
 import { type DeadlockMember, findCycles } from './wait-graph.js';
 
@@ -24,6 +24,7 @@ export interface Deadlock {
  * Cost: one read, and one more for each 5,000 places of a type beyond the first. Errors: `aborted` and `timeout` as asked for; the store's own.
  */
 export async function findDeadlocks(client: Client, options: WaitOptions = {}): Promise<readonly Deadlock[]> {
+  checkClient(client);
   checkWaitOptions(options, 'looking for deadlocks');
   const { signal, timeoutMs } = options;
   const { places } = await seePlaces(client, { all: true, signal, timeoutMs });

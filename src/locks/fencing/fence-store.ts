@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 
 /**
  * Where the newest token of each resource is kept. Give a durable one where an effect outlives the process: who forgets
@@ -38,7 +38,7 @@ export class MemoryFenceStore implements FenceStore {
     }
     const { limit = 100_000 } = options;
     if (!Number.isSafeInteger(limit) || limit < 1) {
-      throw invalidArgument(`limit is ${String(limit)}`, 'a whole number from 1');
+      throw invalidArgument(`limit is ${shown(limit)}`, 'a whole number from 1');
     }
     this.#limit = limit;
   }

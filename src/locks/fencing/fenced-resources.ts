@@ -1,4 +1,4 @@
-import { invalidArgument, QuorateError } from '../../errors.js';
+import { invalidArgument, QuorateError, shown } from '../../errors.js';
 import {
   abortedError,
   checkWaitOptions,
@@ -163,7 +163,7 @@ function checkRequest(resource: unknown, token: unknown, work: unknown): void {
     throw invalidArgument(`resource is of type ${typeof resource}`, 'the name of a resource');
   }
   if (!Number.isSafeInteger(token) || Number(token) < 1) {
-    throw invalidArgument(`token is ${String(token)}, of type ${typeof token}`, 'a safe integer above 0');
+    throw invalidArgument(`token is ${shown(token)}, of type ${typeof token}`, 'a safe integer above 0');
   }
   if (typeof work !== 'function') throw invalidArgument(`work is of type ${typeof work}`, 'a function');
 }

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import { grantsPerRevision } from '../../line/index.js';
 
 export interface MutexOptions {
@@ -37,19 +37,19 @@ export function checkMutexOptions(options: MutexOptions): Required<MutexOptions>
   const { barging = false, bargingMs = 1_000, lockDelayMs = 0 } = options;
   if (!Number.isInteger(sliceGrants) || sliceGrants < 1 || sliceGrants > grantsPerRevision) {
     throw invalidArgument(
-      `sliceGrants is ${String(sliceGrants)}`,
+      `sliceGrants is ${shown(sliceGrants)}`,
       `a whole number from 1 to ${grantsPerRevision}`,
     );
   }
-  if (typeof barging !== 'boolean') throw invalidArgument(`barging is ${String(barging)}`, 'true or false');
+  if (typeof barging !== 'boolean') throw invalidArgument(`barging is ${shown(barging)}`, 'true or false');
   for (const [name, value] of Object.entries({ sliceMs, bargingMs, watchHoldAfterMs })) {
     if (!Number.isFinite(value) || value < 0) {
-      throw invalidArgument(`${name} is ${String(value)}`, 'a number of milliseconds, 0 or more');
+      throw invalidArgument(`${name} is ${shown(value)}`, 'a number of milliseconds, 0 or more');
     }
   }
   if (typeof lockDelayMs !== 'number' || !(lockDelayMs >= 0 && lockDelayMs <= longestLockDelayMs)) {
     throw invalidArgument(
-      `lockDelayMs is ${String(lockDelayMs)}`,
+      `lockDelayMs is ${shown(lockDelayMs)}`,
       `a number of milliseconds from 0 to ${longestLockDelayMs}`,
     );
   }

@@ -1,4 +1,4 @@
-import { invalidArgument, isPermanent } from '../../errors.js';
+import { invalidArgument, isPermanent, shown } from '../../errors.js';
 import { Backoff, sleep, TimeLeft, type WaitOptions } from '../../runtime/index.js';
 import type { Client } from '../../session/index.js';
 import { compare, get, type Key, type KeyValue, nested, type Op, put, textOf } from '../../store/index.js';
@@ -7,7 +7,7 @@ import { isLimit, limitIn } from './weights.js';
 const acceptedLimits = 'a whole number from 0 on';
 
 export function checkLimit(limit: unknown, name = 'limit'): number {
-  if (!isLimit(limit)) throw invalidArgument(`${name} is ${String(limit)}`, acceptedLimits);
+  if (!isLimit(limit)) throw invalidArgument(`${name} is ${shown(limit)}`, acceptedLimits);
   return limit;
 }
 

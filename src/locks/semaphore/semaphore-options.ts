@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import { grantsPerRevision } from '../../line/index.js';
 import { checkWaitOptions, type WaitOptions } from '../../runtime/index.js';
 import { checkLimit } from './limit.js';
@@ -42,7 +42,7 @@ export function checkSemaphoreOptions(options: SemaphoreOptions): CheckedOptions
   checkCount('waitingPlaces', waitingPlaces, mostWaitingPlaces);
   for (const [name, value] of Object.entries({ sliceMs, watchHoldAfterMs })) {
     if (!Number.isFinite(value) || value < 0) {
-      throw invalidArgument(`${name} is ${String(value)}`, 'a number of milliseconds, 0 or more');
+      throw invalidArgument(`${name} is ${shown(value)}`, 'a number of milliseconds, 0 or more');
     }
   }
   return { limit, sliceGrants, sliceMs, waitingPlaces, watchHoldAfterMs };
@@ -50,7 +50,7 @@ export function checkSemaphoreOptions(options: SemaphoreOptions): CheckedOptions
 
 function checkCount(name: string, value: number, most: number): void {
   if (Number.isInteger(value) && value >= 1 && value <= most) return;
-  throw invalidArgument(`${name} is ${String(value)}`, `a whole number from 1 to ${most}`);
+  throw invalidArgument(`${name} is ${shown(value)}`, `a whole number from 1 to ${most}`);
 }
 
 export function checkAcquireOptions(
@@ -59,7 +59,7 @@ export function checkAcquireOptions(
 ): { weight: number; owner?: string } {
   checkWaitOptions(options, doing);
   const { weight = 1, owner } = options;
-  if (!isWeight(weight)) throw invalidArgument(`weight is ${String(weight)}`, 'a whole number from 1 on');
+  if (!isWeight(weight)) throw invalidArgument(`weight is ${shown(weight)}`, 'a whole number from 1 on');
   if (owner === undefined) return { weight };
   if (typeof owner !== 'string' || owner === '') {
     throw invalidArgument(`owner is ${JSON.stringify(owner)}`, 'a non-empty string, or none');

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../../errors.js';
+import { invalidArgument, shown } from '../../errors.js';
 import type { WaitOptions } from '../../runtime/index.js';
 import { checkName } from '../../store/index.js';
 
@@ -31,7 +31,7 @@ export function ownerOf({ owner, deadlockAfterMs = defaultAfterMs }: OwnerOption
   if (owner !== undefined) checkName(owner, 'owner');
   if (!Number.isFinite(deadlockAfterMs) || deadlockAfterMs < 0) {
     throw invalidArgument(
-      `deadlockAfterMs is ${String(deadlockAfterMs)}`,
+      `deadlockAfterMs is ${shown(deadlockAfterMs)}`,
       'a number of milliseconds, 0 or more',
     );
   }

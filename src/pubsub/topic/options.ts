@@ -56,6 +56,11 @@ export interface ReadOptions {
 
 const longestKeyBytes = 1_024;
 
+export function checkObject(name: string, given: unknown): void {
+  if (typeof given === 'object' && given !== null) return;
+  throw invalidArgument(`${name} is ${shown(given)}`, 'an object, or none');
+}
+
 export function checkKey(key: unknown): void {
   if (key === undefined) return;
   const isString = typeof key === 'string';

@@ -12,7 +12,7 @@ export function checkedBound(bound: unknown, kind: QueueKind): QueueBound | null
   if (typeof maxLength !== 'number' || !Number.isSafeInteger(maxLength) || maxLength < 1) {
     throw invalidArgument(`maxLength is ${shown(maxLength)}`, 'a whole number from 1');
   }
-  if (!waysWhenFull.includes(shown(whenFull)) || whenFull === undefined) {
+  if (whenFull === undefined || !waysWhenFull.includes(whenFull)) {
     throw invalidArgument(`whenFull is ${shown(whenFull)}`, waysWhenFull.join(', '));
   }
   if (kind === 'condition' && whenFull === 'drop-oldest') {

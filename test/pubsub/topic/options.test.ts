@@ -38,6 +38,7 @@ describe('options of topics', () => {
         expect(() => new Topic(client, 't', each as TopicOptions<unknown>)).toThrow('accepted');
       }
       expect(() => new Topic(client, '')).toThrow('topic name is empty');
+      expect(() => new Topic(client, 't', null as never)).toThrow('options is null; accepted');
     }));
 
   it('of publishing, reading and seeking too', () =>
@@ -58,6 +59,8 @@ describe('options of topics', () => {
         async () => topic.read({ from: 'end' as unknown as 'now' }),
         async () => topic.read({ from: { revision: -1 } }),
         async () => topic.read({ from: { time: Number.NaN } }),
+        async () => topic.read(null as unknown as undefined),
+        async () => topic.read(5 as unknown as undefined),
         async () => topic.read({ follow: 1 as unknown as boolean }),
         async () => topic.read({ signal: {} as AbortSignal }),
         () => topic.read({ partition: 9 }).next(),
@@ -82,6 +85,7 @@ describe('options of topics', () => {
         { onExhausted: 'forget' },
         { handoverMs: -1 },
         { retryDelay: { firstMs: 1 } },
+        { retryDelay: 1_000 },
         { onEvent: 'log' },
         { from: 3 },
         { timeoutMs: -5 },

@@ -108,8 +108,11 @@ export function checkConsumeOptions(
   checkChoice('ack', settings.ack, ['automatic', 'manual']);
   checkChoice('onExhausted', settings.onExhausted, ['dead-letter', 'stop']);
   checkMs('handoverMs', settings.handoverMs);
-  checkMs('retryDelay.firstMs', retryDelay?.firstMs);
-  checkMs('retryDelay.longestMs', retryDelay?.longestMs);
+  if (typeof retryDelay !== 'object' || retryDelay === null) {
+    throw invalidArgument(`retryDelay is ${shown(retryDelay)}`, '{ firstMs, longestMs }, or none');
+  }
+  checkMs('retryDelay.firstMs', retryDelay.firstMs);
+  checkMs('retryDelay.longestMs', retryDelay.longestMs);
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw invalidArgument('onEvent is no function', 'a function, or none');
   }
@@ -123,7 +126,7 @@ function checkCount(name: string, count: unknown, most: number): void {
 
 function checkMs(name: string, ms: unknown): void {
   if (typeof ms === 'number' && Number.isFinite(ms) && ms >= 0) return;
-  throw invalidArgument(`${name} is ${shown(ms)}`, 'a finite number of milliseconds from 0, or none');
+  throw invalidArgument(`${name} is ${shown(ms)}`, 'a finite number of milliseconds from 0');
 }
 
 function checkChoice(name: string, choice: unknown, accepted: readonly string[]): void {
