@@ -30,7 +30,7 @@ try {
       complaints.push(`${target} is exported and not in the tarball`);
   }
   const stray = packed.files.filter(
-    (path) => !/^(dist\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path),
+    (path) => !/^(dist\/|docs\/[^/]+\.md$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path),
   );
   if (stray.length > 0) complaints.push(`not meant to be packed: ${stray.join(', ')}`);
   check('publint', 'publint/src/cli.js', ['run', packed.tarball, '--strict']);

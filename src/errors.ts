@@ -10,6 +10,7 @@ export type Outcome =
   /** It may have been applied, or may still be. */
   | 'unknown';
 
+/** The codes of {@link QuorateError}: each, what it means and what to do, in `docs/errors.md`. Codes are stable. */
 export type ErrorCode =
   // What the caller did
   | 'invalid-argument'
@@ -68,6 +69,11 @@ export interface QuorateErrorOptions {
 
 const brand = Symbol.for('quorate.error');
 
+/**
+ * What every failure of this library is. Match on `code`, by {@link isQuorateError}, never on the message; of a write that failed
+ * `outcome` says whether it may have been applied; `cause` is what lies beneath, and `details` plain data that helps to act. Each code,
+ * what it means and what to do: `docs/errors.md`.
+ */
 export class QuorateError extends Error {
   readonly code: ErrorCode;
   readonly outcome: Outcome;

@@ -55,6 +55,16 @@ export interface BarrierView {
   };
 }
 
+/**
+ * A gate: while it is closed, whoever comes to it waits; when it is opened, all go on.
+ *
+ * - Guaranteed: a wait returns only after the gate was open at some moment of the wait; nobody who waits misses an opening, even if the gate
+ *   is closed again at once. No failed watch, compaction or lost session is taken for one.
+ * - Not guaranteed: that all go on at the same instant; that the gate is still open then.
+ * - Session loss: the gate of a process that dies, or loses its session, opens, unless it was closed to persist. A wait needs no session.
+ * - Errors: `invalid-argument`, at once; `gate-closed` to close what another has closed; of a wait `aborted`, `timeout`, `closed`.
+ * - Cost: one request to close and one to open; a wait one read, and an opening one event for each process that waits.
+ */
 export class Barrier {
   readonly name: string;
   readonly #client: Client;

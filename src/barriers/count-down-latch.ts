@@ -77,6 +77,16 @@ export interface LatchView {
 
 const retryDelay = { firstMs: 20, longestMs: 1_000 };
 
+/**
+ * A latch: closed until so many arrivals were counted, and open from then on.
+ *
+ * - Guaranteed: it opens in the revision in which the last arrival is counted, each of which counts once, by its id; nobody who waits misses it,
+ *   however late.
+ * - Not guaranteed: that all who wait go on at the same instant. What was counted is not taken back, whatever becomes of who arrived.
+ * - Session loss: it needs none.
+ * - Errors: `invalid-argument`, also for another `count` than the latch has; of a wait `aborted`, `timeout`, `closed`.
+ * - Cost: one request for an arrival; a wait one read, and the opening one event for each process that waits.
+ */
 export class CountDownLatch {
   readonly name: string;
   readonly count: number;

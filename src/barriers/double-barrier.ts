@@ -48,6 +48,18 @@ import { decodeRound } from './double/round.js';
 import { Rounds } from './double/rounds.js';
 import { labelIn } from './member-record.js';
 
+/**
+ * A double barrier: members enter together, once `size` of them are there, and leave together, once all have left. Then the next round
+ * may begin.
+ *
+ * - Guaranteed: nobody enters before `size` members came, nor leaves before all have left or died; a dead member breaks the round or is
+ *   left out, as the options say.
+ * - Not guaranteed: that all go on at the same instant.
+ * - Session loss: the member counts as dead, and its caller is told `session-lost`.
+ * - Errors: `invalid-argument`, also for other options than the others have; `barrier-broken`, `over-limit`, `session-lost`; of a wait
+ *   `aborted`, `timeout`, `closed`.
+ * - Cost: one request to come and one to leave, one for who lets all in; one event for each process that waits.
+ */
 export class DoubleBarrier {
   readonly name: string;
   readonly size: number;

@@ -58,6 +58,17 @@ export interface Term {
   readonly leadership: Leadership;
 }
 
+/**
+ * Leader election: one leader at a time, in the order in which the candidates came.
+ *
+ * - Guaranteed: in the store's order of revisions terms never overlap, and they strictly increase; what a leader writes through its leadership
+ *   is refused once its term is over; who wins is given the last checkpoint of all terms before.
+ * - Not guaranteed: that a past leader knows at once that it is none; that observers do: they are told `unknown` while cut off.
+ * - Session loss: the signal of the leadership fires before the server can let another win; `lead` stands for election again.
+ * - Errors: `invalid-argument`, at once; of a campaign `aborted`, `timeout`, `closed`; of a leadership `hold-lost`, `session-lost`, `fenced`. While
+ *   the store is away a campaign goes on: give `timeoutMs` or `signal`.
+ * - Cost: one request to win alone, two after waiting; proclaim, checkpoint and resign one each; one event a change to each observing process.
+ */
 export class Election {
   readonly name: string;
   readonly #client: Client;

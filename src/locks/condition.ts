@@ -45,6 +45,18 @@ const untilDeleted = {
   admission: { admits: () => false },
 };
 
+/**
+ * A condition variable of a {@link Mutex}: who holds the lock and cannot go on gives it up and waits, until another holder has changed
+ * something and notifies it. Wait in a loop, or by `waitUntil`.
+ *
+ * - Order: `notify` wakes who has waited longest; who is woken queues for the lock among all others.
+ * - Guaranteed: a wait gives the lock up and begins in one revision, so no notification is lost; who comes back holds the lock.
+ * - Not guaranteed: that the condition still holds then; that a notification outlives a waiter that dies with it.
+ * - Session loss: a wait rejects with `session-lost`, and the lock is not held then.
+ * - Errors: `invalid-argument`, for which nothing was done; `aborted`, `timeout`, `deadlock`, `hold-lost`, `session-lost`, `fenced`, `no-space`,
+ *   `closed`.
+ * - Cost: a wait, one request to begin, one event and two reads when it is notified; a notification, one request or two.
+ */
 export class Condition {
   readonly name: string;
   readonly #mutexName: string;

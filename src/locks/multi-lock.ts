@@ -49,6 +49,18 @@ export interface MultiLockOptions {
 /** How a caller waits for a set of locks. If one of its places closed a circle of owners, the whole set is refused. */
 export interface AcquireSetOptions extends WaitOptions, OwnerOptions {}
 
+/**
+ * Several locks at a time: all of them, or none. They are those of the mutexes of these names.
+ *
+ * - Order: first come, first served in each line, against mutexes and other sets alike. Not reentrant.
+ * - Guaranteed: sets never wait for each other in a circle, in whatever order they are named; each name has tokens of its own, which strictly
+ *   increase; `hold.txn()` is applied only while all of them are held.
+ * - Not guaranteed: that free names stay free for others while a set waits for another; no protection for who holds a lock already.
+ * - Session loss, or the loss of one place: the hold is lost as a whole, and its signal fires; a wait stands again at the end of the lines.
+ * - Errors: `invalid-argument`, at once; of a wait `aborted`, `timeout`, `deadlock`, `closed`; of a hold `hold-lost`, `session-lost`,
+ *   `fenced`. While the store is away a wait goes on: give `timeoutMs` or `signal`.
+ * - Cost: one request to acquire and one to release, for up to 63 names; waiting, one event for each place that goes before it.
+ */
 export class MultiLock {
   readonly names: readonly string[];
   readonly #client: Client;

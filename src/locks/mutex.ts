@@ -47,6 +47,27 @@ import { acquireOwnPlace, type OwnPlaceParts, tryOwnPlace } from './mutex/own-pl
 import { Callers } from './waiting/callers.js';
 import { type MutexWaitOptions, ownerOf } from './waiting/owner.js';
 
+/**
+ * A fair, fenced lock: one caller of one process holds it at a time.
+ *
+ * - Order: first come, first served among the callers of one object, and between processes by their places. A process passes the lock on
+ *   among its own callers for a slice (64 grants or 20 ms) before it offers it to others. Not reentrant.
+ * - Guaranteed: in the store's order of revisions holds never overlap; tokens strictly increase, over all processes; what is
+ *   written through `hold.txn()` is applied only while the hold stands.
+ * - Not guaranteed: that only one process *believes* to hold it. A store that does not check tokens is not protected from one that
+ *   was paused: see `docs/fencing.md`.
+ * - Session loss: the hold's signal fires before the server can give the lock to another; who waits stands again with a new
+ *   session, at the end of the line.
+ * - Errors: `invalid-argument`, at once; of a wait `aborted`, `timeout`, `deadlock`, `closed`; of a hold `hold-lost`, `session-lost` and
+ *   `fenced`. While the store is away a wait goes on: give `timeoutMs` or `signal`.
+ * - Cost: alone, one request to acquire and one to release; a hand-over, one request and one event; among the callers of a process
+ *   far below one request a grant.
+ *
+ * ```ts
+ * const mutex = new Mutex(client, 'stock');
+ * await mutex.runExclusive((hold) => hold.txn({ success: [put('stock/42', '6')] }), { timeoutMs: 5_000 });
+ * ```
+ */
 export class Mutex {
   readonly name: string;
   readonly #client: Client;

@@ -55,6 +55,19 @@ import { ReadSlices } from './read-write/read-slices.js';
 import { takePlace, tryPlace } from './read-write/take-place.js';
 import { PlaceWriteHold } from './read-write/write-hold.js';
 
+/**
+ * A fair, fenced lock that many hold to read, or one to write, with upgrade and downgrade.
+ *
+ * - Order: writers, and readers behind a writer, by their places; nobody is passed over. Readers that hold together are in no order. Not
+ *   reentrant.
+ * - Guaranteed: in the store's order of revisions a writer holds alone. A downgrade lets no writer in between; an upgrade succeeds
+ *   with nobody having written since, or is refused at once with `upgrade-conflict`. Writers' tokens strictly increase.
+ * - Not guaranteed: that only those who hold *believe* to; that an upgrade succeeds; an order of readers' tokens.
+ * - Session loss: signals fire, upgrades end with `session-lost`; who waits stands again with a new session, at the end of the line.
+ * - Errors: `invalid-argument`, at once; of a wait `aborted`, `timeout`, `deadlock`, `closed`; of a hold `hold-lost`, `session-lost`,
+ *   `fenced`, `upgrade-conflict`. While the store is away a wait goes on: give `timeoutMs` or `signal`.
+ * - Cost: one request to acquire, to release, to downgrade or to upgrade, and one event for each that is waited for; readers of a process share.
+ */
 export class ReadWriteLock {
   readonly name: string;
   readonly #kit: Kit;

@@ -38,6 +38,19 @@ import {
 } from './semaphore/semaphore-options.js';
 import { type SemaphoreView, viewSemaphore } from './semaphore/semaphore-view.js';
 
+/**
+ * A fair semaphore: so many permits are held at a time, by callers who ask for one or several. The limit can be changed while in use.
+ *
+ * - Order: first come, first served between processes, whatever they ask for; in a process among callers of one weight, and of several
+ *   weights in turns. Not reentrant.
+ * - Guaranteed: nobody is admitted unless, in the state of one revision, what it asks for and all that stands before it are within
+ *   the limit; it has all permits or none; what is written through `hold.txn()` is applied only while the hold stands.
+ * - Not guaranteed: that what processes *believe* to hold is within the limit; that tokens exclude anybody.
+ * - Session loss: signals fire; who waits stands again with a new session, at the end of the line.
+ * - Errors: `invalid-argument`, at once; `over-limit` for more than the whole limit; of a wait `aborted`, `timeout`, `closed`; of a hold
+ *   `hold-lost`, `session-lost`, `fenced`. While the store is away a wait goes on: give `timeoutMs` or `signal`.
+ * - Cost: one request to acquire and one to release, shared by callers of a process; waiting, one event for each place that comes or goes.
+ */
 export class Semaphore {
   readonly name: string;
   readonly #client: Client;

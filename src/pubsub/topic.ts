@@ -62,7 +62,7 @@ import { describeTopic, type TopicReport } from './topic/topic-report.js';
 import { withinTime } from './topic/within-time.js';
 
 /**
- * A durable log of messages in partitions. See the head of this file for the protocol.
+ * A durable log of messages in partitions, which groups of consumers and single readers go through, each at its own pace.
  *
  * - **Order**: by partition. Messages of one key are in one partition, in the order of their publishing: one that was published
  *   after the publishing of another had returned comes behind it, whoever publishes. Calls of one object keep their order.

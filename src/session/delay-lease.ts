@@ -44,6 +44,7 @@ export function delayTtlSeconds(
   return Math.ceil(Math.max(1.5 * (ttlMs + delayMs), (delayMs + abortMs + ttlMs / 2) / believed) / 1_000);
 }
 
+/** A lease beside a session's, on which stands what outlives the session by its delay where that is lost. Renewed as long as the session is. */
 export class DelayLease {
   readonly #own: Session;
   /** What is on it, or may be. */

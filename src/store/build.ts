@@ -29,6 +29,7 @@ export function textOf(value: Uint8Array): string {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8');
 }
 
+/** Puts a value under a key. Throws `invalid-argument` for a key that is no text, and for a value that is neither text nor bytes. */
 export function put(
   key: string,
   value: string | Uint8Array,
@@ -37,26 +38,32 @@ export function put(
   return { type: 'put', key: keyOf(key), value: bytesOf(value), ...options };
 }
 
+/** Reads one key. */
 export function get(key: string, options: Omit<RangeOp, 'type' | 'key' | 'rangeEnd'> = {}): RangeOp {
   return { type: 'range', key: keyOf(key), ...options };
 }
 
+/** Reads all keys that begin so, in their order. */
 export function getPrefix(prefix: string, options: Omit<RangeOp, 'type' | 'key' | 'rangeEnd'> = {}): RangeOp {
   return { type: 'range', ...prefixRange(keyOf(prefix)), ...options };
 }
 
+/** Deletes a key, if it is there. */
 export function remove(key: string, options: Pick<DeleteOp, 'prevKv'> = {}): DeleteOp {
   return { type: 'delete', key: keyOf(key), ...options };
 }
 
+/** Deletes all keys that begin so. */
 export function removePrefix(prefix: string, options: Pick<DeleteOp, 'prevKv'> = {}): DeleteOp {
   return { type: 'delete', ...prefixRange(keyOf(prefix)), ...options };
 }
 
+/** A transaction within one: all compares see the state before the whole request. */
 export function nested(request: Partial<TxnRequest>): TxnOp {
   return { type: 'txn', ...txnOf(request) };
 }
 
+/** A whole transaction of the parts that are given. */
 export function txnOf(request: Partial<TxnRequest>): TxnRequest {
   return { compare: request.compare ?? [], success: request.success ?? [], failure: request.failure ?? [] };
 }

@@ -74,7 +74,7 @@ describe('exports of the package', () => {
   });
 
   test('only what users need is packed', () => {
-    expect(manifest.files).toEqual(['dist', 'CHANGELOG.md']);
+    expect(manifest.files).toEqual(['dist', 'docs', 'CHANGELOG.md']);
     expect(manifest.type).toBe('module');
   });
 });

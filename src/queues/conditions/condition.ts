@@ -48,6 +48,7 @@ export function any(...of: QueueCondition[]): QueueCondition {
   return { type: 'any', of };
 }
 
+/** Set to this value. */
 export function equals(value: GateValue): GatePredicate {
   return { equals: value };
 }
@@ -57,14 +58,17 @@ export function differs(value: GateValue): GatePredicate {
   return { differs: value };
 }
 
+/** Set to one of these values. */
 export function oneOf(...values: GateValue[]): GatePredicate {
   return { oneOf: values };
 }
 
+/** Set to a number that is not below this one. */
 export function atLeast(value: number): GatePredicate {
   return { atLeast: value };
 }
 
+/** Set to a number that is not above this one. */
 export function atMost(value: number): GatePredicate {
   return { atMost: value };
 }
