@@ -27,7 +27,7 @@ describe('Election, when things go wrong', () => {
       if (terms === 1) runtime.pass(60_000);
       return terms;
     });
-    await delay(20);
+    await expect.poll(() => terms).toBe(1);
     await runtime.advance(1_000);
     await settle();
     expect(await result).toBe(2);
@@ -50,8 +50,9 @@ describe('Election, when things go wrong', () => {
     const [first, second] = [await openClient(server.connect()), await openClient(counting.store)];
     const leadership = await new Election(first, 'e').campaign();
     const next = new Election(second, 'e').campaign();
+    await expect.poll(() => counting.counts.opened).toBe(1);
     // By then the reads that back a fresh watch have been made.
-    await delay(200);
+    await delay(150);
     counting.counts.reset();
     await leadership.resign();
     await next;

@@ -94,8 +94,9 @@ describeStores('Election', (server) => {
     const first = await new Election(await clients.open(), 'e').campaign();
     expect(first.lastCheckpoint).toBeUndefined();
     await first.checkpoint('page 7');
-    const second = new Election(await clients.open(), 'e').campaign();
-    await delay(30);
+    const candidate = new Election(await clients.open(), 'e');
+    const second = candidate.campaign();
+    await expect.poll(async () => (await candidate.inspect()).waiting.length).toBe(1);
     await first.checkpoint('page 8');
     await first.resign();
     const next = await second;

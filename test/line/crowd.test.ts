@@ -28,7 +28,7 @@ async function standGuard({ client, session, sentinel }: Member): Promise<void> 
 
 /** Far less than a TTL, after which a waiter would look by itself. */
 async function soon(place: Place): Promise<string> {
-  return Promise.race([place.turn.then(() => 'has its turn'), delay(1_000, 'sleeps')]);
+  return Promise.race([place.turn.then(() => 'has its turn'), delay(10_000, 'sleeps')]);
 }
 
 /** The ranges of transactions that take a place. */

@@ -106,7 +106,7 @@ const noticing: readonly (readonly [string, (turn: GrantedTurn) => Promise<unkno
 
 /** Far less than a TTL, after which a waiter would look by itself. */
 async function soon(place: Place): Promise<string> {
-  return Promise.race([place.turn.then(() => 'has its turn'), delay(1_000, 'sleeps')]);
+  return Promise.race([place.turn.then(() => 'has its turn'), delay(10_000, 'sleeps')]);
 }
 
 describe('the sentinel of a line', () => {
@@ -172,7 +172,7 @@ describe('the sentinel of a line', () => {
     hold.behind = [{ key: claim.key, created: claim.created, lease }];
     await holder.client.store.txn({ compare: [], success: [put(claim.key, 'x', { lease })], failure: [] });
     const left = holder.line.leave(hold).then((done) => (done ? 'has left' : 'had gone'));
-    expect(await Promise.race([left, delay(1_000, 'asks again and again')])).toBe('has left');
+    expect(await Promise.race([left, delay(10_000, 'asks again and again')])).toBe('has left');
     expect(await soon(waiting)).toBe('has its turn');
   });
 

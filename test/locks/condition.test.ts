@@ -14,7 +14,8 @@ interface Member {
 }
 
 function memberOf(client: Client): Member {
-  const mutex = new Mutex(client, 'm');
+  // Requests are counted, and a hold that is looked after has more of them.
+  const mutex = new Mutex(client, 'm', { watchHoldAfterMs: 60_000 });
   return { client, mutex, condition: new Condition(mutex, 'ready') };
 }
 
@@ -211,7 +212,7 @@ describeStores('Condition', (server) => {
     await untilWaiting(notifier.client, 2);
     const hold = await notifier.mutex.acquire();
     await notifier.condition.notify(hold);
-    await delay(30);
+    await expect.poll(async () => (await keysOf(notifier.client, 'lock')).length).toBe(2);
     controller.abort(new Error('changed my mind'));
     await expect(given).rejects.toMatchObject({ code: 'aborted' });
     await untilWaiting(notifier.client, 0);

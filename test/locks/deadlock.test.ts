@@ -175,8 +175,9 @@ describeStores('deadlocks of owners', (server) => {
     const waits = [n.acquire({ owner: 'a', deadlockAfterMs: 20 })];
     await expect.poll(() => placesOf(client)).toBe(3);
     waits.push(m.acquire({ owner: 'b', deadlockAfterMs: 20 }));
-    await delay(400);
     // Two joins and two looks, the next of which come after some seconds.
+    await expect.poll(() => counts.calls.txn).toBe(4);
+    await delay(100);
     expect(counts.calls).toMatchObject({ txn: 4 });
     for (const hold of holds) await hold.release();
     for (const wait of waits) await (await wait).release();
@@ -189,6 +190,7 @@ describeStores('deadlocks of owners', (server) => {
     await client.session();
     counts.reset();
     const waiting = new Mutex(client, 'm').acquire({ deadlockAfterMs: 1 });
+    await expect.poll(() => counts.calls.txn).toBe(1);
     await delay(300);
     expect(counts.calls.txn).toBe(1);
     await hold.release();
@@ -326,8 +328,9 @@ describe('the detection of deadlocks, when things go wrong', () => {
     const waiting = new Mutex(one, 'y').acquire({ owner: 'a', signal: patience.signal });
     waiting.catch(() => {});
     await expect.poll(() => placesOf(one)).toBe(3);
-    const close = () => new Mutex(other, 'x').acquire({ owner: 'b', deadlockAfterMs: 20, timeoutMs: 9_000 });
-    return { server, hooked, one, other, holds, waiting, patience, close };
+    const closer = new Mutex(other, 'x');
+    const close = () => closer.acquire({ owner: 'b', deadlockAfterMs: 20, timeoutMs: 20_000 });
+    return { server, hooked, one, other, holds, waiting, patience, closer, close };
   }
 
   it('DEADLOCK-1 a member that gives up between the two looks: nobody is told', async () => {
@@ -352,7 +355,7 @@ describe('the detection of deadlocks, when things go wrong', () => {
   });
 
   it('DEADLOCK-1 whose turn comes while the second look is under way is not told', async () => {
-    const { hooked, holds, close } = await circle();
+    const { hooked, holds, closer, close } = await circle();
     let looks = 0;
     hooked.hook = async (request, send) => {
       const reply = await send();
@@ -360,7 +363,7 @@ describe('the detection of deadlocks, when things go wrong', () => {
       looks += 1;
       if (looks === 2) {
         await holds[0].release();
-        await delay(20);
+        await expect.poll(() => closer.status().reason).toBe('held-here');
       }
       return reply;
     };
@@ -384,7 +387,7 @@ describe('the detection of deadlocks, when things go wrong', () => {
     await (await waiting).release();
     await holds[0].release();
     expect(await placesOf(one)).toBe(0);
-  }, 15_000);
+  });
 
   it('DEADLOCK-2 gives the place up although the reply to that is lost', async () => {
     const { hooked, holds, waiting, close } = await circle();
@@ -415,14 +418,24 @@ describe('the detection of deadlocks, when things go wrong', () => {
       const success = Array.from({ length: 100 }, (_, index) => put(`n/lock/a/l/${at + index}`, value));
       await store.txn({ compare: [], success, failure: [] });
     }
-    const givesUp = new Mutex(one, 'x').acquire({ owner: 'a', deadlockAfterMs: 1, timeoutMs: 100 });
-    await expect(givesUp).rejects.toMatchObject({ code: 'timeout' });
+    const impatience = new AbortController();
+    const { signal } = impatience;
+    const givesUp = expect(
+      new Mutex(one, 'x').acquire({ owner: 'a', deadlockAfterMs: 1, signal }),
+    ).rejects.toMatchObject({ code: 'aborted' });
+    await expect.poll(() => warnings.length).toBe(1);
+    impatience.abort();
+    await givesUp;
     const closing = close();
-    await delay(200);
+    await expect.poll(() => warnings.length).toBe(2);
     expect(warnings.map(({ name }) => name)).toEqual(['QuorateDeadlockWarning', 'QuorateDeadlockWarning']);
     expect(warnings[0]?.message).toMatch(/more than 5000 places/);
-    const { places, isPartial } = await seePlaces(one, { all: true });
-    expect([places.length, isPartial]).toEqual([10_104, false]);
+    const seen = async () => {
+      const { places, isPartial } = await seePlaces(one, { all: true });
+      return [places.length, isPartial];
+    };
+    // What was given up is taken back in the background.
+    await expect.poll(seen).toEqual([10_104, false]);
     expect((await findDeadlocks(one)).map(({ victim }) => victim.owner)).toEqual(['b']);
     patience.abort();
     await holds[0].release();

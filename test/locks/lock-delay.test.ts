@@ -54,24 +54,19 @@ describeStores('lock-delay of a mutex', (server) => {
     const dead = await Client.open({ store, namespace: clients.namespace, label: 'dead', ttlMs });
     onTestFinished(() => dead.close());
     const hold = await new Mutex(dead, 'm', options).acquire();
-    const { anchor } = await dead.session();
-    let waited = false;
-    const waits = new Mutex(other, 'm', options).acquire().finally(() => {
-      waited = true;
-    });
+    const session = await dead.session();
+    const waits = new Mutex(other, 'm', options).acquire();
     await expect.poll(async () => (await new Mutex(other, 'm').inspect()).waiting.length).toBe(1);
     // No keep-alive leaves any more, and nothing else.
     await store.close();
-    const isThere = async () => (await other.store.range({ key: anchor })).kvs.length > 0;
-    while (await isThere()) await delay(20);
-    const endedAtMs = performance.now();
-    expect(waited).toBe(false);
+    // Until then the holder may have believed that it holds.
+    const endsAtMs = performance.now() + session.remainingMs;
     const next = await waits;
-    // Both leases are ended late, the first perhaps later.
-    expect(performance.now() - endedAtMs).toBeGreaterThanOrEqual(lockDelayMs - 700);
+    expect(performance.now() - endsAtMs).toBeGreaterThanOrEqual(lockDelayMs);
+    expect((await other.store.range({ key: session.anchor })).kvs).toEqual([]);
     expect(next.token).toBeGreaterThan(hold.token);
     await next.release();
-  }, 20_000);
+  });
 
   it('LOCK-11 puts who waited on the delay lease, with the proof of that, before it is granted', async () => {
     const { open, leaseOf } = scene();
@@ -100,11 +95,12 @@ describeStores('lock-delay of a mutex', (server) => {
   it('knows no delay where the lock is released, handed over, or deleted by hand', async () => {
     const { open, leaseOf } = scene();
     const [one, other] = [await open('one'), await open('other')];
-    const mutexes = [new Mutex(one, 'm', options), new Mutex(other, 'm', options)] as const;
+    const delayed = { lockDelayMs: 20_000 };
+    const mutexes = [new Mutex(one, 'm', delayed), new Mutex(other, 'm', delayed)] as const;
     const timed = async <T>(work: () => Promise<T>): Promise<T> => {
       const fromMs = performance.now();
       const result = await work();
-      expect(performance.now() - fromMs).toBeLessThan(lockDelayMs - 200);
+      expect(performance.now() - fromMs).toBeLessThan(delayed.lockDelayMs);
       return result;
     };
     await (await mutexes[0].acquire()).release();
@@ -136,7 +132,7 @@ describeStores('lock-delay of a mutex', (server) => {
     await busy.close();
     await (await new Mutex(other, 'm', options).acquire()).release();
     expect(performance.now() - closedAtMs).toBeGreaterThanOrEqual(lockDelayMs);
-  }, 20_000);
+  });
 
   it('opens no second lease without a lock-delay, and asks for nothing more', async () => {
     const { clients } = scene();
@@ -225,19 +221,21 @@ describe.skipIf(inject('etcdEndpoint') === '')('lock-delay of a mutex whose leas
       return client;
     };
     const [holder, other] = [await open('worker'), await open('loop')];
-    const [mutex, rival] = [new Mutex(holder, 'm', { lockDelayMs }), new Mutex(other, 'm', { lockDelayMs })];
+    // Within less than that nobody is given the lock but by its release.
+    const options = { lockDelayMs: 6_000 };
+    const [mutex, rival] = [new Mutex(holder, 'm', options), new Mutex(other, 'm', options)];
     const hold = await mutex.acquire();
     await delay(2.5 * ttlMs);
     expect((await hold.txn({ success: [put(`${namespace}/written`, 'late')] })).succeeded).toBe(true);
     expect(await rival.tryAcquire()).toBeUndefined();
     await hold.release();
-    await (await rival.acquire({ timeoutMs: lockDelayMs / 2 })).release();
+    await (await rival.acquire({ timeoutMs: options.lockDelayMs - 500 })).release();
     const last = await mutex.acquire();
     const lostAtMs = performance.now();
     await (await holder.session()).close();
     expect(last.isHeld).toBe(false);
     const next = await rival.acquire();
-    expect(performance.now() - lostAtMs).toBeGreaterThanOrEqual(lockDelayMs);
+    expect(performance.now() - lostAtMs).toBeGreaterThanOrEqual(options.lockDelayMs);
     expect(next.token).toBeGreaterThan(last.token);
     await next.release();
   });

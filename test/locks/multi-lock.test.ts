@@ -233,8 +233,10 @@ describeStores('MultiLock', (server) => {
 
   it('LOCK-3 hands over by the deletion, to mutexes too that listen for their names, after a turn that was handed to it', async () => {
     const clients = testClients(server);
-    const [client, first, second] = [await clients.open(), await clients.open(), await clients.open()];
-    const other = await clients.open({ label: 'set' });
+    // The look that comes about once a TTL would tell it, too.
+    const ttlMs = 60_000;
+    const [client, first] = [await clients.open({ ttlMs }), await clients.open({ ttlMs })];
+    const [second, other] = [await clients.open({ ttlMs }), await clients.open({ ttlMs, label: 'set' })];
     const opener = await new Mutex(client, 'a').acquire();
     const early = new Mutex(first, 'a').acquire();
     await expect.poll(async () => (await placesIn(client, 'a')).length).toBe(2);
@@ -247,7 +249,8 @@ describeStores('MultiLock', (server) => {
     await expect.poll(async () => (await placesIn(client, 'a')).length).toBe(2);
     expect(await held.handOff('set')).toBe(true);
     const hold = await set;
-    const late = new Mutex(first, 'a').acquire({ timeoutMs: 3_000 });
+    const late = new Mutex(first, 'a').acquire({ timeoutMs: 20_000 });
+    await expect.poll(async () => (await placesIn(client, 'a')).length).toBe(2);
     await delay(200);
     await hold.release();
     await (await late).release();

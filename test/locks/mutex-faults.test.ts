@@ -7,6 +7,7 @@ import { MemoryServer } from '../../src/memory/index.js';
 import { hooksOn } from '../../src/runtime/abort-hooks.js';
 import { Client, type ClientOptions } from '../../src/session/index.js';
 import { prefixRange, put, type Store, type TxnRequest } from '../../src/store/index.js';
+import { countingStore } from '../support/counting-store.js';
 import { hookedStore } from '../support/hooked-store.js';
 import { ManualRuntime } from '../support/manual-runtime.js';
 import { openStallingClient } from '../support/stalling-client.js';
@@ -56,29 +57,32 @@ describe('Mutex, when things go wrong', () => {
       new Mutex(await openClient(server.connect()), 'm'),
       new Mutex(await openClient(server.connect()), 'm'),
     ];
-    const third = new Mutex(await openClient(late.store), 'm');
+    const { store, counts } = countingStore(late.store);
+    const third = new Mutex(await openClient(store), 'm');
     // The third waits once, so that its watch stands open from here on.
     const opener = await second.acquire();
     const opening = third.acquire();
-    await delay(60);
+    await expect.poll(() => counts.opened).toBe(1);
     await opener.release();
     await (await opening).release();
     const early = await second.acquire();
     const [arrive, answer] = [gate(), gate()];
+    let isAsked = false;
     late.hook = async (_request, send) => {
+      isAsked = true;
       await arrive.opened;
       const reply = await send();
       await answer.opened;
       return reply;
     };
     const waiting = third.acquire();
-    await delay(5);
+    await expect.poll(() => isAsked).toBe(true);
     await early.release();
     const older = await first.acquire();
     const younger = second.acquire();
-    await delay(20);
+    await expect.poll(() => places(server)).toBe(2);
     arrive.open();
-    await delay(20);
+    await expect.poll(() => places(server)).toBe(3);
     // The names go in another order than that in which the third hears of them first.
     await older.release();
     const middle = await younger;

@@ -47,17 +47,21 @@ describeStores('Mutex', (server) => {
   it('LOCK-3 hands over by one delete and one event, without a read', async () => {
     const clients = testClients(server);
     const [first, second] = [await clients.openCounted(), await clients.openCounted()];
-    const mutexes = [new Mutex(first.client, 'm'), new Mutex(second.client, 'm')] as const;
+    const looker = await clients.open();
+    const options = { watchHoldAfterMs: 60_000 };
+    const mutexes = [new Mutex(first.client, 'm', options), new Mutex(second.client, 'm', options)] as const;
     // The first contention opens the watch of who waits; from then on it stands.
     const opener = await mutexes[0].acquire();
     const opening = mutexes[1].acquire();
+    await expect.poll(() => second.counts.opened).toBe(1);
+    // Reads stand by for a watch that is young, which it is not any more then.
     await delay(150);
     await opener.release();
     await (await opening).release();
     const held = await mutexes[0].acquire();
     for (const { counts } of [first, second]) counts.reset();
     const waiting = mutexes[1].acquire();
-    await delay(100);
+    await expect.poll(async () => (await new Mutex(looker, 'm').inspect()).waiting.length).toBe(1);
     await held.release();
     const next = await waiting;
     expect(second.counts.calls).toMatchObject({ txn: 1, range: 0, watch: 0 });
@@ -100,8 +104,9 @@ describeStores('Mutex', (server) => {
     const [client, other] = [await clients.open(), await clients.open()];
     const hold = await new Mutex(client, 'm', { watchHoldAfterMs: 1 }).acquire();
     await delay(50);
-    const waiting = new Mutex(other, 'm').acquire({ timeoutMs: 10_000 });
-    await delay(50);
+    const rival = new Mutex(other, 'm');
+    const waiting = rival.acquire({ timeoutMs: 10_000 });
+    await expect.poll(async () => (await rival.inspect()).waiting.length).toBe(1);
     const range = prefixRange(client.keys.prefix('lock', 'm'));
     await client.store.txn({ compare: [], success: [{ type: 'delete', ...range }], failure: [] });
     const next = await waiting;
@@ -155,7 +160,7 @@ describeStores('Mutex', (server) => {
     for (let index = 0; index < 5; index += 1) {
       const mutex = new Mutex(await clients.open(), 'm');
       waits.push(mutex.runExclusive(() => void order.push(index)));
-      await delay(30);
+      await expect.poll(async () => (await mutex.inspect()).waiting.length).toBe(index + 1);
     }
     await hold.release();
     await Promise.all(waits);

@@ -110,11 +110,14 @@ describe('ReadWriteLock, when things go wrong', () => {
     const lock = new ReadWriteLock(await openClient(hooked.store), 'm', { sliceMs: 60_000 });
     const [reader, beside] = [await lock.acquireRead(), await lock.acquireRead()];
     const late = gate();
+    const patience = new AbortController();
     hooked.hook = async (request, send) => {
-      if (touches(request, 'put', 'x')) await late.opened;
+      if (!touches(request, 'put', 'x')) return send();
+      patience.abort();
+      await late.opened;
       return send();
     };
-    const write = beside.txn({ success: [put('x', 'late')] }, { timeoutMs: 20 });
+    const write = beside.txn({ success: [put('x', 'late')] }, { signal: patience.signal });
     await expect(write).rejects.toMatchObject({ outcome: 'unknown' });
     const released = beside.release();
     const writer = await reader.upgrade({ timeoutMs: 10_000 });
@@ -134,12 +137,15 @@ describe('ReadWriteLock, when things go wrong', () => {
     const lock = new ReadWriteLock(await openClient(hooked.store), 'm');
     const reader = await lock.acquireRead();
     const slow = gate();
+    let isSent = false;
     hooked.hook = async (request, send) => {
-      if (touches(request, 'put', 'x')) await slow.opened;
+      if (!touches(request, 'put', 'x')) return send();
+      isSent = true;
+      await slow.opened;
       return send();
     };
     const early = reader.txn({ success: [put('x', 'early')] });
-    await delay(10);
+    await expect.poll(() => isSent).toBe(true);
     const upgrading = reader.upgrade();
     await expect.poll(() => keysOf(server)).toHaveLength(2);
     await delay(10);
@@ -225,8 +231,7 @@ describe('ReadWriteLock, when things go wrong', () => {
     await expect.poll(() => keysOf(server)).toHaveLength(3);
     const write = keysOf(server).find((key) => key.includes('/w/')) ?? '';
     await other.store.txn({ compare: [], success: [{ type: 'delete', key: write }], failure: [] });
-    await delay(100);
-    expect(keysOf(server)).toHaveLength(3);
+    await expect.poll(() => keysOf(server)).toHaveLength(3);
     await beside.release();
     await (await upgrading).release();
     expect(keysOf(server)).toEqual([]);

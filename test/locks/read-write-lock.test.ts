@@ -80,7 +80,7 @@ describeStores('ReadWriteLock', (server) => {
     const clients = testClients(server);
     const { client, counts } = await clients.openCounted();
     const other = await clients.open();
-    const lock = new ReadWriteLock(client, 'm');
+    const lock = new ReadWriteLock(client, 'm', { watchHoldAfterMs: 60_000 });
     const others = new ReadWriteLock(other, 'm');
     const writer = await lock.acquireWrite();
     const order: string[] = [];
@@ -218,7 +218,7 @@ describeStores('ReadWriteLock', (server) => {
     for (const timeoutMs of [0.01, 1, 3, 20]) {
       await expect(reader.upgrade({ timeoutMs })).rejects.toMatchObject({ code: 'timeout' });
     }
-    await expect.poll(() => placesOf(client), { timeout: 5_000 }).toHaveLength(2);
+    await expect.poll(() => placesOf(client)).toHaveLength(2);
     expect(reader.isHeld).toBe(true);
     await reader.txn({ success: [put(`${clients.namespace}/a`, 'b')] });
     await beside.release();
@@ -273,9 +273,9 @@ describeStores('ReadWriteLock', (server) => {
       await delay(50);
       const taken = (await placesOf(client))[which] ?? '';
       await client.store.txn({ compare: [], success: [remove(taken)], failure: [] });
-      await expect.poll(() => hold.signal.aborted, { timeout: 5_000 }).toBe(true);
+      await expect.poll(() => hold.signal.aborted).toBe(true);
       expect(hold.signal.reason).toMatchObject({ code: 'hold-lost' });
-      await expect.poll(() => placesOf(client), { timeout: 5_000 }).toEqual([]);
+      await expect.poll(() => placesOf(client)).toEqual([]);
     }
   });
 
@@ -308,7 +308,7 @@ describeStores('ReadWriteLock', (server) => {
     };
     const readers = Array.from({ length: 8 }, reader);
     await delay(50);
-    await new ReadWriteLock(other, 'm').withWrite(() => {}, { timeoutMs: 5_000 });
+    await new ReadWriteLock(other, 'm').withWrite(() => {}, { timeoutMs: 20_000 });
     isWritten = true;
     await Promise.all(readers);
   });

@@ -157,7 +157,7 @@ describe('Semaphore, when things go wrong', () => {
     };
     const early = semaphore.acquire({ weight: 3 });
     early.catch(() => {});
-    await delay(20);
+    await expect.poll(() => hooked.hook).toBeUndefined();
     await other.setLimit(3);
     const late = semaphore.acquire({ weight: 3, timeoutMs: 10_000 });
     await delay(5);
@@ -194,7 +194,7 @@ describe('Semaphore, when things go wrong', () => {
     await expect.poll(() => places(server)).toBe(5);
     controller.abort();
     await delay(50);
-    expect(places(server)).toBe(5);
+    await expect.poll(() => places(server)).toBe(5);
     await hold.release();
     for (const caller of callers) await (await caller)?.release();
     await expect.poll(() => places(server)).toBe(0);

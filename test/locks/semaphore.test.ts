@@ -59,16 +59,23 @@ describeStores('Semaphore', (server) => {
   it('hands permits over by one delete and one event, without a read', async () => {
     const clients = testClients(server);
     const [first, second] = [await clients.openCounted(), await clients.openCounted()];
-    const semaphores = [semaphoreOf(first.client, 3), semaphoreOf(second.client, 3)] as const;
+    const looker = await clients.open();
+    const options = { watchHoldAfterMs: 60_000 };
+    const semaphores = [
+      semaphoreOf(first.client, 3, options),
+      semaphoreOf(second.client, 3, options),
+    ] as const;
     const opener = await semaphores[0].acquire({ weight: 3 });
     const opening = semaphores[1].acquire();
+    await expect.poll(() => second.counts.opened).toBe(1);
+    // Reads stand by for a watch that is young, which it is not any more then.
     await delay(150);
     await opener.release();
     await (await opening).release();
     const held = await semaphores[0].acquire({ weight: 2 });
     for (const { counts } of [first, second]) counts.reset();
     const waiting = semaphores[1].acquire({ weight: 2 });
-    await delay(100);
+    await expect.poll(async () => (await looker.store.range(placesOf(looker))).count).toBe(2);
     await held.release();
     await (await waiting).release();
     expect(second.counts.calls).toMatchObject({ txn: 2, range: 0, watch: 0 });
@@ -132,6 +139,7 @@ describeStores('Semaphore', (server) => {
     expect(holds.every(({ isHeld }) => isHeld)).toBe(true);
     const waiting = others.acquire();
     await holds[0].release();
+    await expect.poll(() => mine.inspect()).toMatchObject({ limit: 2, used: 2, waiting: [{ weight: 1 }] });
     await delay(80);
     expect(await mine.inspect()).toMatchObject({ limit: 2, used: 2, waiting: [{ weight: 1 }] });
     expect(await others.changeLimit(1)).toBe(3);
@@ -163,7 +171,7 @@ describeStores('Semaphore', (server) => {
     heavy.catch(() => {});
     await expect.poll(async () => (await client.store.range(placesOf(client))).count).toBe(2);
     const behind = mine.acquire({ weight: 2, timeoutMs: 10_000 });
-    await delay(50);
+    await expect.poll(async () => (await client.store.range(placesOf(client))).count).toBe(3);
     await mine.setLimit(3);
     await expect(heavy).rejects.toMatchObject({ code: 'over-limit', details: { weight: 4, limit: 3 } });
     await (await behind).release();
@@ -177,7 +185,7 @@ describeStores('Semaphore', (server) => {
     const cfg = `${client.keys.prefix('semaphore', 's')}cfg`;
     const hold = await mine.acquire({ weight: 2 });
     const waiting = others.acquire({ timeoutMs: 10_000 });
-    await delay(50);
+    await expect.poll(async () => (await client.store.range(placesOf(client))).count).toBe(2);
     await client.store.txn({ compare: [], success: [remove(cfg)], failure: [] });
     await expect.poll(() => mine.inspect()).toMatchObject({ limit: 2, used: 2, waiting: [{ weight: 1 }] });
     await client.store.txn({ compare: [], success: [put(cfg, 'two')], failure: [] });
@@ -212,7 +220,8 @@ describeStores('Semaphore', (server) => {
   it('tryAcquire takes free permits, and leaves nothing when there are too few', async () => {
     const clients = testClients(server);
     const mine = await clients.openCounted();
-    const [semaphore, rival] = [semaphoreOf(mine.client, 2), semaphoreOf(await clients.open(), 2)];
+    const rival = semaphoreOf(await clients.open(), 2);
+    const semaphore = semaphoreOf(mine.client, 2, { watchHoldAfterMs: 60_000 });
     const hold = await semaphore.tryAcquire();
     expect(hold?.isHeld).toBe(true);
     mine.counts.reset();
@@ -258,7 +267,7 @@ describeStores('Semaphore', (server) => {
     const hold = await semaphoreOf(client, 1, { watchHoldAfterMs: 1 }).acquire();
     await delay(50);
     const waiting = semaphoreOf(other, 1).acquire({ timeoutMs: 10_000 });
-    await delay(50);
+    await expect.poll(async () => (await client.store.range(placesOf(client))).count).toBe(2);
     const taken = { type: 'delete', ...placesOf(client) } as const;
     await client.store.txn({ compare: [], success: [taken], failure: [] });
     const next = await waiting;

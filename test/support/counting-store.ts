@@ -1,10 +1,12 @@
-import type { Store } from '../../src/store/index.js';
+import type { Store, Watch, WatchItem } from '../../src/store/index.js';
 
 export type CallName = Exclude<keyof Store, 'close' | 'leaseRenewer'>;
 
 /** Counts the requests that reach a store, by kind. */
 export interface CallCounts {
   readonly calls: Readonly<Record<CallName, number>>;
+  /** Watches of which it was told since the last `reset` that they stand open; each cut and resumption counts anew. */
+  readonly opened: number;
   /** Requests since the last `reset`, keep-alives left out. */
   total(): number;
   reset(): void;
@@ -24,6 +26,18 @@ export function countingStore(store: Store): { store: Store; counts: CallCounts 
     status: 0,
   });
   let calls = zero();
+  let opened = 0;
+  const watch: Store['watch'] = (request) => {
+    calls.watch += 1;
+    const inner = store.watch(request);
+    async function* items(): AsyncGenerator<WatchItem> {
+      for await (const item of inner) {
+        if (item.type === 'opened') opened += 1;
+        yield item;
+      }
+    }
+    return { [Symbol.asyncIterator]: items, close: () => inner.close() } satisfies Watch;
+  };
   const counted = <N extends CallName>(name: N): Store[N] =>
     ((...args: unknown[]) => {
       calls[name] += 1;
@@ -33,7 +47,7 @@ export function countingStore(store: Store): { store: Store; counts: CallCounts 
     store: {
       range: counted('range'),
       txn: counted('txn'),
-      watch: counted('watch'),
+      watch,
       leaseGrant: counted('leaseGrant'),
       leaseKeepAlive: counted('leaseKeepAlive'),
       leaseRevoke: counted('leaseRevoke'),
@@ -46,6 +60,9 @@ export function countingStore(store: Store): { store: Store; counts: CallCounts 
       get calls() {
         return calls;
       },
+      get opened() {
+        return opened;
+      },
       total: () =>
         Object.entries(calls).reduce(
           (sum, [name, count]) => sum + (name === 'leaseKeepAlive' ? 0 : count),
@@ -53,6 +70,7 @@ export function countingStore(store: Store): { store: Store; counts: CallCounts 
         ),
       reset: () => {
         calls = zero();
+        opened = 0;
       },
     },
   };

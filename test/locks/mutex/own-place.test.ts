@@ -18,12 +18,16 @@ describeStores('a mutex that is taken for owners', (server) => {
     const mutex = new Mutex(client, 'm');
     const first = await mutex.acquire({ owner: 'a' });
     const order: string[] = [];
-    const waits = ['b', undefined, undefined, 'c'].map(async (owner, index) => {
-      await delay(40 * index);
+    const take = async (owner?: string) => {
       const hold = await mutex.acquire({ owner });
       order.push(`${owner} ${hold.token > first.token}`);
       await hold.release();
-    });
+    };
+    const waits = [take('b')];
+    await expect.poll(() => ownersIn(client, 'm')).toEqual(['a', 'b']);
+    waits.push(take(), take());
+    await expect.poll(() => ownersIn(client, 'm')).toEqual(['a', 'b', undefined]);
+    waits.push(take('c'));
     await expect.poll(() => ownersIn(client, 'm')).toEqual(['a', 'b', undefined, 'c']);
     await first.release();
     await Promise.all(waits);
@@ -57,7 +61,7 @@ describeStores('a mutex that is taken for owners', (server) => {
     const cancelled = mutex.acquire({ owner: 'a', signal: controller.signal });
     controller.abort(new Error('changed my mind'));
     await expect(cancelled).rejects.toMatchObject({ code: 'aborted' });
-    await expect.poll(() => ownersIn(client, 'm'), { timeout: 5_000 }).toEqual([undefined]);
+    await expect.poll(() => ownersIn(client, 'm')).toEqual([undefined]);
     await hold.release();
     for (const timeoutMs of [0.01, 0.5, 1, 2, 4]) {
       await mutex.acquire({ owner: 'a', timeoutMs }).then(
@@ -65,7 +69,7 @@ describeStores('a mutex that is taken for owners', (server) => {
         () => {},
       );
     }
-    await expect.poll(() => ownersIn(client, 'm'), { timeout: 5_000 }).toEqual([]);
+    await expect.poll(() => ownersIn(client, 'm')).toEqual([]);
   });
 
   it('tries with one request, and takes nothing that others have', async () => {
