@@ -36,7 +36,11 @@ async function failure(promise: Promise<unknown>): Promise<QuorateError> {
   return error;
 }
 
-const everyStore: readonly StoreKind[] = ['memory', 'simulated', 'embedded', 'etcd', 'etcd over grpc-js'];
+// Of its own, since it compacts: others, at the same time, would miss their history.
+const everyStore: readonly StoreKind[] = [
+  ...(['memory', 'simulated', 'embedded'] as const),
+  ...(['etcd of its own', 'etcd of its own over grpc-js'] as const),
+];
 
 function storePort(server: TestServer): void {
   let store: Store;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, inject } from 'vitest';
 import type { Store } from '../../src/store/index.js';
+import { findEtcd, startEtcd } from './etcd-process.js';
 
 /** One server that tests connect to; every `connect` is as another process would. */
 export interface TestServer {
@@ -7,7 +8,14 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-export type StoreKind = 'memory' | 'embedded' | 'etcd' | 'etcd over grpc-js' | 'simulated';
+export type StoreKind =
+  | 'memory'
+  | 'embedded'
+  | 'etcd'
+  | 'etcd over grpc-js'
+  | 'etcd of its own'
+  | 'etcd of its own over grpc-js'
+  | 'simulated';
 
 async function start(kind: StoreKind): Promise<TestServer> {
   if (kind === 'memory') {
@@ -22,9 +30,10 @@ async function start(kind: StoreKind): Promise<TestServer> {
     const server = await startEmbedded({ port: 0 });
     return { connect: () => openEtcd3Store({ hosts: server.endpoint }), close: () => server.close() };
   }
-  const endpoint = inject('etcdEndpoint');
-  const transport = kind === 'etcd' ? 'http2' : 'grpc-js';
-  return { connect: () => openEtcd3Store({ hosts: endpoint, transport }), close: async () => {} };
+  const transport = kind.endsWith('over grpc-js') ? 'grpc-js' : 'http2';
+  const own = kind.includes('of its own') ? await startEtcd(findEtcd()) : undefined;
+  const hosts = own?.endpoint ?? inject('etcdEndpoint');
+  return { connect: () => openEtcd3Store({ hosts, transport }), close: async () => own?.stop() };
 }
 
 /** A simulated cluster whose virtual time keeps up with real time, for suites that wait as people do. */
@@ -51,7 +60,8 @@ async function startSimulated(): Promise<TestServer> {
 /**
  * Runs the same suite over the engine in memory, the embedded server and a real etcd. Stores opened through
  * `server.connect()` are closed by the suite's end. On the shared real etcd, suites keep apart by names: use
- * `uniqueName()`.
+ * `uniqueName()`; what they cannot keep apart, as revisions that nobody else makes and compaction, which is of
+ * everything, belongs to a server of its own.
  */
 export function describeStores(
   title: string,
