@@ -259,8 +259,16 @@ describeStores('AtomicValue', (server) => {
     await expect(value.update((n = 0) => n + 1)).rejects.toMatchObject({ code: 'codec' });
     const views = takeUntil(value.watch(), (view) => view.status === 'present');
     const changes = takeUntil(value.changes(), (change) => change.type === 'set');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    await value.set(1);
+    let isTold = false;
+    void changes.then(() => {
+      isTold = true;
+    });
+    // They are told of what is set once they are there.
+    const setAgain = async () => {
+      await value.set(1);
+      return isTold;
+    };
+    await expect.poll(setAgain).toBe(true);
     expect((await views).at(-1)).toMatchObject({ status: 'present', value: 1 });
     expect((await views)[0]).toMatchObject({ status: expect.stringMatching(/unreadable|present/) });
     expect((await changes).at(-1)).toMatchObject({ type: 'set', value: 1 });

@@ -27,6 +27,7 @@ describeStores('CountDownLatch', (server) => {
     void wait.then(() => {
       isOver = true;
     });
+    await expect.poll(() => waiting.counts.opened).toBe(1);
     await delay(50);
     expect(waiting.counts.calls).toMatchObject({ watch: 1, txn: 0 });
     expect(waiting.counts.calls.range).toBeLessThanOrEqual(2);

@@ -70,7 +70,7 @@ describe('what waits to be published', () => {
     for (const n of numbers(1, 150)) channel.publish(n, { timeoutMs: 60_000 }).catch(refused);
     await expect.poll(() => codes.length).toBe(150 - 67);
     expect(new Set(codes)).toEqual(new Set(['over-limit']));
-    await expect.poll(kept, { timeout: 5_000 }).toBeLessThan(75);
+    await expect.poll(kept).toBeLessThan(75);
   });
 
   it('is not kept once its caller has given up', async () => {
@@ -85,7 +85,7 @@ describe('what waits to be published', () => {
     for (const n of numbers(1, 500)) channel.publish(n, { signal: leave.signal }).catch(() => {});
     const last = channel.publish(2, { timeoutMs: 60_000 });
     leave.abort();
-    await expect.poll(kept, { timeout: 5_000 }).toBeLessThan(50);
+    await expect.poll(kept).toBeLessThan(50);
     open();
     const [one, two] = await Promise.all([first, last]);
     expect(two).toEqual({ revision: one.revision, index: 1 });
@@ -168,7 +168,7 @@ describe('what waits for subscribers', () => {
     const channel = new Channel<object>(client, 'c', { codec });
     const slow = await channel.subscribe({ whenFull: 'drop-oldest' });
     for (const _n of numbers(1, 60)) await channel.publish({});
-    await expect.poll(kept, { timeout: 5_000 }).toBeLessThan(25);
+    await expect.poll(kept).toBeLessThan(25);
     const { value } = await slow.next();
     expect(value).toMatchObject({ type: 'gap', reason: 'dropped' });
   }, 30_000);

@@ -112,8 +112,10 @@ describeStores('topic in trouble', (server) => {
     await topic.publishAll(upTo(6), { key: String });
     const done: number[] = [];
     let stuck: () => void = () => {};
+    let told: AbortSignal | undefined;
     const consumer = await topic.group('g').consume(
-      async ({ value }) => {
+      async ({ value, signal }) => {
+        if (value === 0) told = signal;
         if (value === 0) await new Promise<void>((resolve) => (stuck = resolve));
         done.push(value);
       },
@@ -123,7 +125,7 @@ describeStores('topic in trouble', (server) => {
     await expect.poll(async () => (await topic.group('g').describe()).partitions[0]?.doneAbove, poll).toBe(5);
     expect((await topic.group('g').lag())[0]?.messages).toBe(1);
     const closing = consumer.close({ graceMs: 10 });
-    await sleep(systemRuntime, 50);
+    await expect.poll(() => told?.aborted, poll).toBe(true);
     stuck();
     await closing;
     const again: number[] = [];

@@ -199,12 +199,15 @@ describeStores('draining a queue', (server) => {
   it('fails if somebody opens the queue again, and ends with the patience of its caller', async () => {
     const clients = testClients(server);
     const client = await clients.open();
+    const drainer = await clients.openCounted();
     const queue = new FifoQueue<number>(client, 'q');
     const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
     await queue.enqueueMany([1, 2]);
     await expect(queue.drain({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'timeout' });
-    const draining = queue.drain();
-    await sleep(systemRuntime, 50);
+    drainer.counts.reset();
+    const draining = new FifoQueue<number>(drainer.client, 'q').drain();
+    // It has closed the queue, and waits for the last item.
+    await expect.poll(() => drainer.counts.opened).toBe(1);
     const { kvs } = await client.store.range(keys.items);
     await queue.controls.reopen();
     await client.store.txn(txnOf({ success: [{ type: 'delete', key: kvs[1]?.key ?? '' }] }));

@@ -25,7 +25,7 @@ it('silence is noticed though what it is measured by could not be read at first'
   const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
   let silences = 0;
   const monitor = new LeaderMonitor({ client, keys, patienceMs: 50, onSilence: () => (silences += 1) });
-  await expect.poll(() => silences, { timeout: 2_000 }).toBe(1);
+  await expect.poll(() => silences).toBe(1);
   expect(refused).toBe(2);
   monitor.close();
   await client.close();
@@ -49,7 +49,7 @@ it('an item that came before the watch is found though the look for it failed at
   };
   let silences = 0;
   const monitor = new LeaderMonitor({ client, keys, patienceMs: 50, onSilence: () => (silences += 1) });
-  await expect.poll(() => silences, { timeout: 2_000 }).toBe(1);
+  await expect.poll(() => silences).toBe(1);
   expect(refused).toBe(2);
   monitor.close();
   await client.close();

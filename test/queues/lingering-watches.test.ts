@@ -32,5 +32,5 @@ it('no watch stays open below a name that was one life’s', async () => {
   await queue.close();
   const ofOneLife = (key: string) => /\/(a|j)\/[^/]+\//.test(key);
   expect([...watched].filter(ofOneLife)).toHaveLength(2);
-  await expect.poll(() => open.filter(ofOneLife), { timeout: 2_000 }).toEqual([]);
+  await expect.poll(() => open.filter(ofOneLife), { timeout: 4_000 }).toEqual([]);
 });

@@ -100,11 +100,11 @@ describeStores('queue controls', (server) => {
       () => new Worker(queue, () => void startedAt.push(performance.now()), { concurrency: 50 }),
     );
     await Promise.all(workers.map((worker) => worker.start()));
+    const beganAtMs = performance.now();
     await queue.enqueueMany(Array.from({ length: 30 }, (_, n) => n));
-    await expect.poll(() => startedAt.length, { timeout: 5_000 }).toBe(30);
+    await expect.poll(() => startedAt.length).toBe(30);
     await Promise.all(workers.map((worker) => worker.close()));
-    const [first = 0, last = 0] = [startedAt[0], startedAt.at(-1)];
-    expect(last - first).toBeGreaterThan(450);
+    expect((startedAt.at(-1) ?? 0) - beganAtMs).toBeGreaterThan(450);
   });
 });
 

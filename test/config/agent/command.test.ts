@@ -154,9 +154,9 @@ describe('a program', () => {
       ...{ timeoutMs: 1_000, killAfterMs: 1_000, mostOutputBytes: 10 },
     });
     expect(missing).toMatchObject({ exitCode: undefined, error: { code: 'ENOENT' } });
-    const leaves = `require('child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 3000)'], { stdio: 'inherit' }).unref(); process.exit(0)`;
+    const leaves = `require('child_process').spawn(process.execPath, ['-e', 'setTimeout(() => {}, 15000)'], { stdio: 'inherit' }).unref(); process.exit(0)`;
     const startMs = performance.now();
     expect(await node(leaves)).toMatchObject({ exitCode: 0 });
-    expect(performance.now() - startMs).toBeLessThan(2_900);
+    expect(performance.now() - startMs).toBeLessThan(14_000);
   });
 });

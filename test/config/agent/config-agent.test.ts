@@ -242,7 +242,7 @@ describeStores('ConfigAgent', (server) => {
     for (let failures = 0; failures < 2; failures += 1) fileSystem.failNext('create');
     await editor.change(limits.set({ perSecond: 7 }), why);
     await expect.poll(() => of('keeping-failed').length).toBe(2);
-    await expect.poll(() => disk.text('/out/limits'), { timeout: 5_000 }).toBe('7');
+    await expect.poll(() => disk.text('/out/limits')).toBe('7');
     const order = disk.paths.filter((path) => path.startsWith('/state'));
     expect(order).toHaveLength(1);
   });

@@ -17,7 +17,9 @@ const putsAt = (part: 'h' | 'u', ops: readonly Op[]): boolean =>
 async function world() {
   const server = new MemoryServer();
   const hooked = hookedStore(server.connect());
-  const client = await Client.open({ store: hooked.store, namespace: 'n', runtime: fastRuntime(50) });
+  // No session is to end where the machine is slow: so much of that clock is a minute.
+  const options = { runtime: fastRuntime(10), ttlMs: 600_000 };
+  const client = await Client.open({ store: hooked.store, namespace: 'n', ...options });
   const keys = new QueueKeys(client.keys.prefix('queue', 'q'));
   onTestFinished(async () => {
     hooked.hook = undefined;

@@ -50,7 +50,7 @@ it('QUEUE-29 who waits for room goes on after an outage that cost the session, f
   };
   second.then(over, over);
   await new Promise((resolve) => setTimeout(resolve, 500));
-  expect(state.refused).toBeGreaterThan(0);
+  await expect.poll(() => state.refused).toBeGreaterThan(0);
   expect(isOver).toBe(false);
   state.refusesLeases = false;
   expect(await second).toMatchObject({ duplicate: false });

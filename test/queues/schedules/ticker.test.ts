@@ -114,7 +114,7 @@ it('QUEUE-24 schedules are known again after their watch has failed for good', a
   watched = keys.schedules.key;
   await queue.schedules.set('s', { everyMs: 1_000, payload: 'x' });
   const { errors, stop } = await tickerOf(client, keys);
-  await expect.poll(() => queue.size(), { timeout: 5_000 }).toBeGreaterThanOrEqual(1);
+  await expect.poll(() => queue.size()).toBeGreaterThanOrEqual(1);
   await stop();
   expect(errors).toEqual(['internal', 'internal']);
   await client.close();
