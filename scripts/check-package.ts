@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import ts from 'typescript';
 import { pack, root } from './pack.js';
 
 const packed = pack();
@@ -19,6 +20,18 @@ function check(name: string, binary: string, args: readonly string[]): void {
   if (status !== 0) complaints.push(`${name}:\n${stdout}${stderr}`);
 }
 
+/** What the compiler says of the types to a program that is strict about those of others and has none of Node's. */
+function checkTypes(): void {
+  const program = ts.createProgram([join(root, 'dist/index.d.ts')], {
+    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+    ...{ strict: true, noEmit: true, skipLibCheck: false, types: [] },
+    ...{ target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.NodeNext },
+  });
+  for (const { messageText, file } of ts.getPreEmitDiagnostics(program)) {
+    complaints.push(`types of ${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
+  }
+}
+
 try {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     exports: Record<string, string | Record<string, string>>;
@@ -33,6 +46,7 @@ try {
     (path) => !/^(dist\/|docs\/[^/]+\.md$|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path),
   );
   if (stray.length > 0) complaints.push(`not meant to be packed: ${stray.join(', ')}`);
+  checkTypes();
   check('publint', 'publint/src/cli.js', ['run', packed.tarball, '--strict']);
   check('attw', '@arethetypeswrong/cli/dist/index.js', [
     '--profile',
@@ -44,7 +58,9 @@ try {
     console.error(complaints.join('\n'));
     process.exitCode = 1;
   } else {
-    console.log(`package: ${packed.files.length} files, publint and attw (esm-only) are content`);
+    console.log(
+      `package: ${packed.files.length} files, the compiler, publint and attw (esm-only) are content`,
+    );
   }
 } finally {
   packed.remove();

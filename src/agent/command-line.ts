@@ -4,7 +4,7 @@ import { type ConfigAgentOptions, ConfigDocument } from '../config/index.js';
 import { invalidArgument } from '../errors.js';
 import type { EtcdAccess } from './etcd-access.js';
 
-export const usage = `Usage: quorate agent --config <name> --file <documents>=<path> --state <path> [options] [-- <program> [<word>...]]
+export const usage = `Usage: quorate-agent --config <name> --file <documents>=<path> --state <path> [options] [-- <program> [<word>...]]
 
 Keeps local files as documents of a configuration are, until it is interrupted. What follows -- is run, without a shell, after
 files were changed.

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { ConfigAgent, type ConfigAgentEvent } from '../config/index.js';
 import { isQuorateError } from '../errors.js';
 import { openEtcd3Store } from '../etcd3/index.js';

@@ -30,7 +30,8 @@ export interface RoleAdministration {
   roleAdd(request: { name?: string }): Promise<unknown>;
   roleGrantPermission(request: {
     name?: string;
-    perm?: { permType: 'Read' | 'Readwrite'; key: Buffer; range_end: Buffer };
+    /** Wider than what is given: the types of etcd3 are, and those of Node are not everybody's. */
+    perm?: { permType?: string | number; key?: Uint8Array; range_end?: Uint8Array };
   }): Promise<unknown>;
 }
 

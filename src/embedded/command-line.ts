@@ -3,7 +3,7 @@ import { invalidArgument } from '../errors.js';
 
 export const defaultPort = 2379;
 
-export const usage = `Usage: quorate embedded [--port <number>] [--host <address>] [--snapshot <file>]
+export const usage = `Usage: quorate-embedded [--port <number>] [--host <address>] [--snapshot <file>]
 
 Runs an etcd-compatible server on this machine until it is interrupted. For development and tests:
 one member, in memory, without authentication and TLS.

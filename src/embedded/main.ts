@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { isQuorateError } from '../errors.js';
 import { parseCommandLine, usage } from './command-line.js';
 import { startEmbedded } from './server.js';

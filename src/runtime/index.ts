@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { offAbort, onAbort } from './abort-hooks.js';
 export { AgeClock, type ClockReading, type Instant } from './age-clock.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
