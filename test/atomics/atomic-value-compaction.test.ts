@@ -59,11 +59,12 @@ describeStores(
       const changes = value.changes();
       expect((await views.next()).value).toMatchObject({ status: 'present', value: 'a' });
       expect((await changes.next()).value).toMatchObject({ type: 'state', state: { value: 'a' } });
-      cut(60);
+      const mend = cut();
       expect((await views.next()).value).toEqual({ status: 'unknown' });
       await writer.set('b');
       const c = await writer.set('c');
       await client.store.compact(c);
+      mend();
       expect((await views.next()).value).toMatchObject({ status: 'present', value: 'c' });
       expect((await changes.next()).value).toEqual({
         type: 'gap',

@@ -38,10 +38,10 @@ describe('barriers, when things go wrong', () => {
     const hold = await holder.close();
     const wait = barrier.wait(within);
     await delay(20);
-    cuttable.cut(50);
-    await delay(5);
+    const mend = cuttable.cut();
     await hold.open();
     const again = await holder.close();
+    mend();
     await wait;
     // And a cut alone releases nobody.
     const next = barrier.wait({ timeoutMs: 150 });

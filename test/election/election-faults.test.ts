@@ -96,11 +96,12 @@ describe('Election, when things go wrong', () => {
     const views = new Election(observer, 'e').observe()[Symbol.asyncIterator]();
     const first = views.next();
     await expect.poll(() => reads.kept).toBe(1);
-    cutting.cut(300);
+    const mend = cutting.cut();
     expect((await first).value).toMatchObject({ status: 'unknown' });
     reads.letGo();
     const second = views.next();
     expect(await Promise.race([second, delay(100).then(() => 'quiet')])).toBe('quiet');
+    mend();
     expect((await second).value).toMatchObject({ status: 'leader' });
     await views.return?.();
   });

@@ -78,10 +78,10 @@ describe('LineWatch', () => {
     const thirds = new Mutex(third, 'm').acquire({ timeoutMs: 10_000 });
     const store = server.connect();
     await expect.poll(async () => (await store.range(line)).count).toBe(3);
-    cutting.cut(20);
-    await delay(5);
+    const mend = cutting.cut();
     const { kvs } = await store.range({ ...line, sort: { target: 'create', order: 'ascend' } });
     await store.txn({ compare: [], success: [remove(kvs[1]?.key ?? '')], failure: [] });
+    mend();
     await delay(50);
     await hold.release();
     const next = await thirds;

@@ -39,7 +39,7 @@ async function mirrorOf(
 ): Promise<PrefixMirror> {
   const mirror = new PrefixMirror({ store, runtime: systemRuntime, prefix, ...options });
   onTestFinished(() => mirror.close());
-  await mirror.ready({ timeoutMs: 5_000 });
+  await mirror.ready({ timeoutMs: 20_000 });
   return mirror;
 }
 
@@ -73,7 +73,7 @@ describeStores('PrefixMirror', (server) => {
       type: 'delete',
       key: `${prefix}b`,
     });
-    expect(await mirror.reach(revision, { timeoutMs: 5_000 })).toBe(revision);
+    expect(await mirror.reach(revision, { timeoutMs: 20_000 })).toBe(revision);
     expect(textsIn(mirror)).toEqual({ [`${prefix}a`]: '3', [prefix]: 'of the prefix itself' });
     expect(mirror.state).toEqual({ status: 'live' });
     expect(mirror.has(`${prefix}b`)).toBe(false);
@@ -105,7 +105,7 @@ describeStores('PrefixMirror', (server) => {
     mirror.onBatch(({ type, revision, changes }) => {
       states.push([type, revision - (pages[1]?.revision ?? 0), changes.length, mirror.size]);
     });
-    await mirror.ready({ timeoutMs: 5_000 });
+    await mirror.ready({ timeoutMs: 20_000 });
     const { revision } = await inner.range({ key: prefix });
     expect(pages.map(({ limit }) => limit)).toEqual([16, 64]);
     expect(pages[0]?.revision).toBeUndefined();
@@ -138,7 +138,7 @@ describeStores('PrefixMirror', (server) => {
     const first = await write(store, putOp(`${prefix}a`, '2'), putOp(`${prefix}b`, '2'));
     const second = await write(store, { type: 'delete', key: `${prefix}a` });
     const third = await write(store, { type: 'delete', key: prefix, rangeEnd: `${prefix}z` });
-    await mirror.reach(third, { timeoutMs: 5_000 });
+    await mirror.reach(third, { timeoutMs: 20_000 });
     const [a, b] = [`${prefix}a`, `${prefix}b`];
     expect(told(batches)).toEqual([
       ['revision', first, { [a]: ['1', '2'], [b]: [undefined, '2'] }],
@@ -173,7 +173,7 @@ describeStores('PrefixMirror', (server) => {
     for (const name of ['a', 'b', 'c']) await write(store, putOp(prefix + name, large + name));
     const mirror = await mirrorOf(store, prefix);
     const revision = await write(store, putOp(`${prefix}d`, `${large}d`));
-    await mirror.reach(revision, { timeoutMs: 5_000 });
+    await mirror.reach(revision, { timeoutMs: 20_000 });
     expect([...mirror.entries()].map(([, { value }]) => textOf(value.slice(-1)))).toEqual([
       'a',
       'b',
@@ -191,10 +191,11 @@ describeStores('PrefixMirror', (server) => {
     const batches: MirrorBatch<KeyValue>[] = [];
     mirror.onState(({ status }) => states.push(status));
     mirror.onBatch((batch) => batches.push(batch));
-    cut(50);
+    const mend = cut();
     const first = await write(store, putOp(`${prefix}a`, '1'));
     const second = await write(store, { type: 'delete', key: `${prefix}a` });
-    await mirror.reach(second, { timeoutMs: 5_000 });
+    mend();
+    await mirror.reach(second, { timeoutMs: 20_000 });
     expect(states).toEqual(['behind', 'live']);
     expect(batches.map(({ type, revision }) => [type, revision])).toEqual([
       ['revision', first],
@@ -210,14 +211,14 @@ describeStores('PrefixMirror', (server) => {
     const stamped = await mirrorOf(store, prefix, { proof: readStamp(store, stamp), proveEveryMs: Infinity });
     const stamping = await mirrorOf(store, prefix, { proof: putStamp(store, stamp), proveEveryMs: Infinity });
     // Nobody has put it yet.
-    expect(await stamped.sync({ timeoutMs: 5_000 })).toBe(stamped.revision);
+    expect(await stamped.sync({ timeoutMs: 20_000 })).toBe(stamped.revision);
     for (let round = 0; round < 20; round += 1) {
       const value = String(round);
       await write(other, putOp(`${prefix}a`, value), putOp(stamp, ''));
-      await stamped.sync({ timeoutMs: 5_000 });
+      await stamped.sync({ timeoutMs: 20_000 });
       expect(textOf(stamped.get(`${prefix}a`)?.value ?? bytesOf(''))).toBe(value);
       await write(other, { type: 'delete', key: `${prefix}a` });
-      await Promise.all([stamping.sync({ timeoutMs: 5_000 }), stamping.sync({ timeoutMs: 5_000 })]);
+      await Promise.all([stamping.sync({ timeoutMs: 20_000 }), stamping.sync({ timeoutMs: 20_000 })]);
       expect(stamping.has(`${prefix}a`)).toBe(false);
     }
     expect(stamped.stalenessMs).toBeLessThan(5_000);
@@ -268,7 +269,7 @@ describeStores('PrefixMirror', (server) => {
     await expect(given).rejects.toMatchObject({ code: 'aborted' });
     await expect(mirror.reach(2 ** 40, { timeoutMs: 20 })).rejects.toMatchObject({ code: 'timeout' });
     gated.letGo();
-    expect(await mirror.sync({ timeoutMs: 5_000 })).toBe(mirror.revision);
+    expect(await mirror.sync({ timeoutMs: 20_000 })).toBe(mirror.revision);
     const without = await mirrorOf(store, prefix);
     await expect(without.sync()).rejects.toMatchObject({ code: 'unimplemented' });
     for (const wrong of [{ maxEntries: 0 }, { maxEntries: 1.5 }, { maxBytes: -1 }, { proveEveryMs: 0 }]) {
@@ -290,19 +291,20 @@ describe('PrefixMirror and its limits', () => {
         await expect.poll(() => mirror.state.status).toBe('live');
         const batches: MirrorBatch<KeyValue>[] = [];
         mirror.onBatch((batch) => batches.push(batch));
-        cut(50);
+        const mend = cut();
         await write(store, putOp(a, '2'), { type: 'delete', key: b });
         await write(store, { type: 'delete', key: c });
         await write(store, putOp(c, '1'), putOp(d, '1'));
         const last = await write(store, { type: 'delete', key: d });
         await store.compact(last);
-        await mirror.reach(last, { timeoutMs: 5_000 });
+        mend();
+        await mirror.reach(last, { timeoutMs: 20_000 });
         expect(told(batches)).toEqual([
           ['reset', expect.any(Number), { [a]: ['1', '2'], [b]: ['1', undefined], [c]: ['1', '1'] }],
         ]);
         await expect.poll(() => mirror.state.status).toBe('live');
         const next = await write(store, putOp(d, '2'));
-        await mirror.reach(next, { timeoutMs: 5_000 });
+        await mirror.reach(next, { timeoutMs: 20_000 });
         expect(textsIn(mirror)).toEqual({ [a]: '2', [c]: '1', [d]: '2' });
       });
 

@@ -7,8 +7,6 @@ import { cuttingWatches } from '../support/cut-watches.js';
 import { describeStores, type TestServer } from '../support/stores.js';
 import { payloadsOf, take } from './take.js';
 
-const cutMs = 60;
-
 /** A publisher, and a client whose watches are cut when it is asked for. */
 async function scene(server: TestServer) {
   const clients = testClients(server);
@@ -22,7 +20,7 @@ async function scene(server: TestServer) {
     });
     return revision;
   };
-  return { publisher, client, cut: () => cut(cutMs), elsewhere };
+  return { publisher, client, cut: () => cut(), elsewhere };
 }
 
 function gap(fromRevision: number, toRevision: number, channel: string | undefined): ChannelItem<string> {
@@ -42,10 +40,11 @@ describeStores(
       const subscription = await new Channel<string>(client, 'quiet').subscribe();
       await channel.publish('before');
       expect(payloadsOf(await take(subscription, 1))).toEqual(['before']);
-      cut();
+      const mend = cut();
       await elsewhere();
       await publisher.store.compact(await elsewhere());
       await channel.publish('after');
+      mend();
       expect(payloadsOf(await take(subscription, 1))).toEqual(['after']);
       const place = subscription.position;
       await publisher.store.compact(await elsewhere());
@@ -60,10 +59,11 @@ describeStores(
       const subscription = await new Channel<string>(client, 'slow').subscribe();
       await channel.publish('one');
       await take(subscription, 1);
-      cut();
+      const mend = cut();
       await channel.publishAll(['two', 'three']);
       await publisher.store.compact(await elsewhere());
       await channel.publish('four');
+      mend();
       expect(payloadsOf(await take(subscription, 3))).toEqual(['two', 'three', 'four']);
     });
 
@@ -74,11 +74,12 @@ describeStores(
       const subscription = await reader.subscribe();
       const one = await channel.publish('one');
       await take(subscription, 1);
-      cut();
+      const mend = cut();
       await channel.publish('two');
       const three = await channel.publish('three');
       await publisher.store.compact(await elsewhere());
       await channel.publish('four');
+      mend();
       const missing = gap(one.revision + 1, three.revision - 1, 'busy');
       expect(payloadsOf(await take(subscription, 3))).toEqual([missing, 'three', 'four']);
       const late = await reader.subscribe({ after: one });
@@ -116,12 +117,13 @@ describeStores(
       await publisher.store.txn(erase);
       const two = await channel.publish('two');
       expect(payloadsOf(await take(subscription, 2))).toEqual(['one', 'two']);
-      cut();
+      const mend = cut();
       await channel.publish('three');
       await publisher.store.txn(erase);
       const revision = await elsewhere();
       await publisher.store.compact(revision);
       await channel.publish('four');
+      mend();
       expect(payloadsOf(await take(subscription, 2))).toEqual([
         gap(two.revision + 1, revision, 'deleted'),
         'four',
@@ -136,18 +138,20 @@ describeStores(
       await a?.publish('a1');
       await b?.publish('b1');
       await take(subscription, 2);
-      cut();
+      let mend = cut();
       await b?.publish('b2');
       const last = await a?.publish('a2');
       await publisher.store.compact(await elsewhere());
       const three = await a?.publish('a3');
+      mend();
       expect(payloadsOf(await take(subscription, 3))).toEqual(['b2', 'a2', 'a3']);
-      cut();
+      mend = cut();
       await b?.publish('b3');
       await b?.publish('b4');
       const revision = await elsewhere();
       await publisher.store.compact(revision);
       await a?.publish('a4');
+      mend();
       const missing = gap((three?.revision ?? 0) + 1, revision, undefined);
       expect(payloadsOf(await take(subscription, 2))).toEqual([missing, 'a4']);
       const again = await pattern.subscribe({ after: last?.revision ?? 0 });

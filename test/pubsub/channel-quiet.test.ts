@@ -22,7 +22,7 @@ async function scene(server: TestServer) {
     return revision;
   };
   const compact = async () => publisher.store.compact(await elsewhere());
-  return { channel, reader: new Channel<number>(client, 'quiet'), cut: () => cut(60), elsewhere, compact };
+  return { channel, reader: new Channel<number>(client, 'quiet'), cut: () => cut(), elsewhere, compact };
 }
 
 describeStores(
@@ -38,11 +38,12 @@ describeStores(
       await subscription.close();
       const fresh = await reader.subscribe();
       const latest = await reader.subscribe({ after: await elsewhere() });
-      cut();
+      const mend = cut();
       await elsewhere();
       await channel.publish(5);
       await compact();
       await channel.publish(6);
+      mend();
       expect(payloadsOf(await take(fresh, 2))).toEqual([5, 6]);
       expect(payloadsOf(await take(latest, 2))).toEqual([5, 6]);
     });
@@ -56,10 +57,11 @@ describeStores(
       const subscription = await reader.subscribe({ after: last });
       const within = await reader.subscribe({ after: places[1] });
       expect(payloadsOf(await take(within, 1))).toEqual([3]);
-      cut();
+      const mend = cut();
       await elsewhere();
       await channel.publish(4);
       await compact();
+      mend();
       for (const each of [subscription, within]) expect(payloadsOf(await take(each, 1))).toEqual([4]);
     });
 

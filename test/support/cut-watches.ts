@@ -3,22 +3,30 @@ import { QuorateError } from '../../src/errors.js';
 import type { Store, Watch, WatchItem, WatchRequest } from '../../src/store/index.js';
 import { storeWith } from './store-with.js';
 
-/** A store whose watches can be cut all at once; they come back after `downMs` as a store's watches do. */
-export function cuttingWatches(store: Store): { store: Store; cut(downMs: number): void } {
-  const open = new Set<(downMs: number) => void>();
+/**
+ * A store whose watches can be cut all at once. They come back, as a store's watches do, after `downMs`, or when they are
+ * mended: what must happen before that is then done by then, however long it takes.
+ */
+export function cuttingWatches(store: Store): { store: Store; cut(downMs?: number): () => void } {
+  const open = new Set<(down: Promise<unknown>) => void>();
   const watch = (request: WatchRequest): Watch => {
     let inner = store.watch(request);
     let closed = false;
-    let cutFor: number | undefined;
+    let mended: Promise<unknown> | undefined;
+    let giveUp = () => {};
+    const givenUp = new Promise<void>((resolve) => {
+      giveUp = resolve;
+    });
     let next = request.fromRevision;
-    const cut = (downMs: number) => {
-      cutFor ??= downMs;
+    const cut = (down: Promise<unknown>) => {
+      mended ??= down;
       inner.close();
     };
     open.add(cut);
     const close = () => {
       closed = true;
       open.delete(cut);
+      giveUp();
       inner.close();
     };
     async function* items(): AsyncGenerator<WatchItem> {
@@ -29,10 +37,10 @@ export function cuttingWatches(store: Store): { store: Store; cut(downMs: number
             else if (item.type === 'opened') next ??= item.revision + 1;
             yield item;
           }
-          if (closed || cutFor === undefined) return;
+          if (closed || mended === undefined) return;
           yield { type: 'interrupted', error: new QuorateError('unavailable', 'cut by the test') };
-          await delay(cutFor);
-          cutFor = undefined;
+          await Promise.race([mended, givenUp]);
+          mended = undefined;
           if (closed) return;
           const fromRevision = request.resume === 'now' ? undefined : next;
           if (request.resume === 'now') next = undefined;
@@ -47,7 +55,13 @@ export function cuttingWatches(store: Store): { store: Store; cut(downMs: number
   return {
     store: storeWith(store, { watch }),
     cut: (downMs) => {
-      for (const each of [...open]) each(downMs);
+      let mend = () => {};
+      const mended = new Promise<void>((resolve) => {
+        mend = resolve;
+      });
+      const down = downMs === undefined ? mended : Promise.race([mended, delay(downMs)]);
+      for (const each of [...open]) each(down);
+      return mend;
     },
   };
 }

@@ -34,12 +34,13 @@ describe('Phaser, when things go wrong', () => {
       isOver = true;
     });
     await expect.poll(async () => (await other.phaser.inspect()).arrived.length).toBe(1);
-    cut(60);
+    const mend = cut();
     await delay(30);
     await server.connect().compact(server.engine.revision);
     expect(isOver).toBe(false);
     await member.arriveAndAwait();
     expect(isOver).toBe(false);
+    mend();
     expect(await waiting).toBe(1);
   });
 

@@ -221,7 +221,7 @@ describeStores('ReplicatedMap', (server) => {
     const other = await mapOf(await clients.open());
     await other.set('stock', 0);
     await map.sync();
-    cut(60);
+    let mend = cut();
     await other.set('stock', 5);
     expect(map.get('stock')).toBe(0);
     const buy = () =>
@@ -231,11 +231,15 @@ describeStores('ReplicatedMap', (server) => {
         draft.set('stock', 0);
         return stock;
       });
-    expect(await buy()).toMatchObject({ result: 5 });
+    const bought = buy();
+    mend();
+    expect(await bought).toMatchObject({ result: 5 });
     await expect(buy()).rejects.toThrow('sold out');
-    cut(60);
+    mend = cut();
     await other.set('stock', 7);
-    expect(await map.update((draft) => draft.get('stock'))).toEqual({
+    const looked = map.update((draft) => draft.get('stock'));
+    mend();
+    expect(await looked).toEqual({
       result: 7,
       revision: map.revision,
       shown: true,
@@ -376,13 +380,14 @@ describeStores('ReplicatedMap', (server) => {
     onTestFinished(() => reader.close());
     const map = await mapOf(reader);
     await map.set('a', 1);
-    cut(100);
+    const mend = cut();
     await client.store.txn({
       compare: [],
       success: [removePrefix(`${clients.namespace}/map/`)],
       failure: [],
     });
     await expect(map.sync({ timeoutMs: 50 })).rejects.toMatchObject({ code: 'timeout' });
+    mend();
     await expect.poll(() => map.size).toBe(0);
     await map.set('b', 2);
     expect(await map.getFresh('b')).toBe(2);
@@ -474,7 +479,7 @@ describeStores('ReplicatedMap', (server) => {
     map.onState((state) =>
       states.push(state.status === 'behind' ? `behind: ${state.error.message}` : state.status),
     );
-    cut(1_500);
+    const mend = cut();
     const written = await map.set('a', 2, { timeoutMs: 100 });
     expect(written.shown).toBe(false);
     expect([map.get('a'), map.state.status]).toEqual([1, 'behind']);
@@ -483,6 +488,7 @@ describeStores('ReplicatedMap', (server) => {
     const controller = new AbortController();
     setTimeout(() => controller.abort(), 50);
     expect(await map.set('a', 3, { signal: controller.signal })).toMatchObject({ shown: false });
+    mend();
     expect(await map.getFresh('a')).toBe(3);
     await expect.poll(() => map.stalenessMs).toBeLessThan(1_000);
     // The server may be shared, and others compact its history: that is told, and mended too.
