@@ -77,7 +77,7 @@ export class RawStream {
   }
 
   /** Starts reading with the first call. */
-  async next(timeoutMs = 5_000): Promise<Message> {
+  async next(timeoutMs = 20_000): Promise<Message> {
     if (this.raw.listenerCount('data') === 0) {
       this.raw.on('data', (message: Message) => {
         const reader = this.#waiting.shift();

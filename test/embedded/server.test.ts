@@ -127,7 +127,7 @@ describe('a client that does not read', () => {
     slow.raw.resume();
     const revisions: number[] = [];
     while (revisions.length < puts) {
-      const message = await slow.next(10_000);
+      const message = await slow.next();
       for (const event of message.events as { kv: Message }[]) revisions.push(Number(event.kv.mod_revision));
     }
     const from = Number(first.revision) + 1;
@@ -146,8 +146,8 @@ describe('a client that does not read', () => {
       revision = ((await put(client, 'k', value)).header as Message).revision as string;
     await client.call('KV', 'Compact', { revision });
     slow.raw.resume();
-    let message = await slow.next(10_000);
-    while (!message.canceled) message = await slow.next(10_000);
+    let message = await slow.next();
+    while (!message.canceled) message = await slow.next();
     expect(message).toMatchObject({ watch_id: '0', compact_revision: revision });
   });
 });
@@ -187,7 +187,7 @@ describe('the snapshot file', () => {
     const stream = client.stream('Watch', 'Watch');
     stream.send({ create_request: range });
     await stream.next();
-    expect(await stream.next(10_000)).toMatchObject({ events: [{ type: 'Delete' }] });
+    expect(await stream.next()).toMatchObject({ events: [{ type: 'Delete' }] });
   });
 
   it('is written while the server runs, whole, and without leftovers', async () => {

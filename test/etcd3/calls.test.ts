@@ -222,8 +222,9 @@ describe.skipIf(inject('etcdEndpoint') === '').each(transports)('calls to etcd, 
     const own = await OwnEtcd.start();
     undo.push(() => own.remove());
     const store = await open({ hosts: own.endpoint, callTimeoutMs: 500 });
-    await store.leaseGrant({ id: '9002', ttlSeconds: 60 });
-    expect(await store.leaseKeepAlive('9002')).toBe(60);
+    const patient = { timeoutMs: 10_000 };
+    await store.leaseGrant({ id: '9002', ttlSeconds: 60 }, patient);
+    expect(await store.leaseKeepAlive('9002', patient)).toBe(60);
     own.pause();
     const outcomes = await Promise.all([
       settled(store.txn(writing('stopped'))),
@@ -238,8 +239,8 @@ describe.skipIf(inject('etcdEndpoint') === '').each(transports)('calls to etcd, 
       'timeout unknown',
       'timeout not-applied',
     ]);
-    expect(await settled(store.txn(writing('goes on'), { timeoutMs: 5_000 }))).toBe('ok');
-    expect(await store.leaseKeepAlive('9002', { timeoutMs: 5_000 })).toBe(60);
+    expect(await settled(store.txn(writing('goes on'), patient))).toBe('ok');
+    expect(await store.leaseKeepAlive('9002', patient)).toBe(60);
   });
 
   it('a keep-alive that is cut fails as unavailable, and the next one works', async () => {

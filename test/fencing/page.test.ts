@@ -20,6 +20,7 @@ describe('docs/fencing.md', () => {
       expect(stderr).toBe('');
       expect(stdout).toBe(textsOf('text')[index]);
     },
+    120_000,
   );
 
   it('points only to pages and sections that there are', () => {

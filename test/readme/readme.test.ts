@@ -61,11 +61,15 @@ describe('the programs in the documentation', () => {
     expect(compilerComplaints(programs.map(({ file }) => file))).toEqual([]);
   }, 120_000);
 
-  test.each(programs)('$title runs to its end, and writes nothing to the error output', async ({ file }) => {
-    const { stdout, stderr } = await runExample(file, { QUORATE_ENDPOINTS: server.endpoint });
-    expect(stderr).toBe('');
-    expect(stdout).not.toBe('');
-  });
+  test.each(programs)(
+    '$title runs to its end, and writes nothing to the error output',
+    async ({ file }) => {
+      const { stdout, stderr } = await runExample(file, { QUORATE_ENDPOINTS: server.endpoint });
+      expect(stderr).toBe('');
+      expect(stdout).not.toBe('');
+    },
+    120_000,
+  );
 
   test('what the compiler is asked would complain of a wrong program', () => {
     const file = join(folder, 'wrong.mts');

@@ -26,7 +26,7 @@ export async function runExample(
   const tsx = ['--import', import.meta.resolve('tsx')];
   return promisify(execFile)(process.execPath, [...tsx, file], {
     cwd: root,
-    timeout: 20_000,
+    timeout: 100_000,
     env: { ...process.env, TSX_TSCONFIG_PATH: `${root}examples/tsconfig.json`, ...env },
   });
 }

@@ -393,12 +393,12 @@ describe('calls that end early', () => {
 
   it('an answer that arrived during a stall counts, though the deadline has passed', async () => {
     const { server, endpoint } = await raw();
-    const { ending } = call(endpoint, 'ask', 60);
+    const { ending } = call(endpoint, 'ask', 1_000);
     await until(() => server.link.data.has(1), 'the call');
     // From here the event loop goes to its timers first, and only then to what has arrived.
     await new Promise((resolve) => setImmediate(resolve));
     server.link.answer(1);
-    const stalled = performance.now() + 120;
+    const stalled = performance.now() + 1_200;
     while (performance.now() < stalled);
     expect(await ending).toBe('ok: yes');
   });
@@ -690,17 +690,16 @@ describe('connecting', () => {
       attempts += 1;
       socket.end();
     });
-    const endpoint = to(rude);
-    const told: string[] = [];
-    const end = performance.now() + 300;
-    while (performance.now() < end) {
-      told.push(await reason(endpoint));
-      await delay(1);
+    let nowMs = 0;
+    const endpoint = new Http2Endpoint(rude, undefined, { ...systemRuntime, monotonicMs: () => nowMs });
+    undo.push(() => endpoint.close());
+    for (const round of [1, 2, 3]) {
+      const told = new Set<string>();
+      for (let ask = 0; ask < 10; ask += 1) told.add(await reason(endpoint));
+      expect([...told]).toEqual([expect.stringMatching(/closed|ECONNRESET/)]);
+      expect(attempts).toBe(round);
+      nowMs += 5_000;
     }
-    expect(new Set(told.map((text) => /closed|ECONNRESET/.test(text)))).toEqual(new Set([true]));
-    expect(told.length).toBeGreaterThan(30);
-    expect(attempts).toBeLessThan(told.length / 2);
-    expect(attempts).toBeGreaterThan(1);
   });
 
   it('reaches an IPv6 address', async () => {

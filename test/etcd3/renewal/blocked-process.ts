@@ -19,6 +19,8 @@ export interface BlockedProcessOptions {
 /** What it saw, without a turn of its event loop, while it was blocked and right after that. */
 export interface Block {
   readonly event: 'blocked';
+  /** When the block began, by the wall clock. */
+  readonly beganAtMs: number;
   /** Of its clock, from the beginning of the block to the first check that said no; none: it was live throughout. */
   readonly deadAfterMs: number | undefined;
   readonly liveAtEnd: boolean;
@@ -50,6 +52,7 @@ const hold = await new Mutex(client, 'line').acquire();
 tell({ event: 'held' });
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
+const beganAtMs = performance.timeOrigin + performance.now();
 const startedAtMs = performance.now();
 let deadAfterMs: number | undefined;
 while (performance.now() - startedAtMs < blockMs) {
@@ -58,7 +61,8 @@ while (performance.now() - startedAtMs < blockMs) {
   Atomics.wait(cell, 0, 0, 5);
 }
 const liveAtEnd = session.isLive();
-tell({ event: 'blocked', deadAfterMs, liveAtEnd, state: session.state.status } satisfies Block);
+const { status } = session.state;
+tell({ event: 'blocked', beganAtMs, deadAfterMs, liveAtEnd, state: status } satisfies Block);
 
 await session.settled();
 await new Promise((resolve) => setTimeout(resolve, 100));

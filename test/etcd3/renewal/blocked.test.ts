@@ -15,14 +15,21 @@ const ttlMs = 2_000;
 /** What the margin leaves of the TTL. */
 const lifetimeMs = ttlMs - 340;
 
+/** By the wall clock, which both processes share. */
+const nowMs = () => performance.timeOrigin + performance.now();
+
+/** A loaded machine looks late; and the clock of one process may be that of the other to the millisecond only. */
+const latestLookMs = 1_500;
+const clockErrorMs = 20;
+
 /** A process that holds the lock and is blocked, and this one, which waits for the lock. */
 class Contest {
   readonly child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
   readonly #ended: Promise<unknown[]>;
   readonly #expect: TestContext['expect'];
-  /** How long after the other process held the lock this one got it. */
-  gotAfterMs: number | undefined;
+  /** When this process got the lock, by the wall clock. */
+  gotAtMs: number | undefined;
 
   private constructor({ expect, onTestFinished }: TestContext, options: BlockedProcessOptions) {
     this.#expect = expect;
@@ -47,12 +54,11 @@ class Contest {
     const client = await Client.open({ store, namespace, closeStore: true });
     onTestFinished(() => client.close());
     await contest.hear('held');
-    const heldAtMs = performance.now();
     const given = new AbortController();
     onTestFinished(() => given.abort());
     new Mutex(client, 'line').acquire({ signal: given.signal }).then(
       () => {
-        contest.gotAfterMs = performance.now() - heldAtMs;
+        contest.gotAtMs = nowMs();
       },
       () => {},
     );
@@ -64,6 +70,12 @@ class Contest {
     if (done) throw new Error(`the process ended before it was ${event}`);
     this.#expect(JSON.parse(value)).toMatchObject({ event });
     return JSON.parse(value) as T;
+  }
+
+  /** How long after the other's block began this process got the lock, once it has. */
+  async gotAfterMs({ beganAtMs }: Block): Promise<number> {
+    await this.#expect.poll(() => this.gotAtMs).toBeDefined();
+    return (this.gotAtMs ?? 0) - beganAtMs + clockErrorMs;
   }
 
   /** By itself, with nothing left that keeps it alive. */
@@ -78,9 +90,9 @@ describe.skipIf(inject('etcdEndpoint') === '')('an event loop that is blocked fo
     const { expect } = context;
     const contest = await Contest.begin(context, { renewal: 'loop', blockMs: 4_500 });
     const block = await contest.hear<Block>('blocked');
-    expect(block.deadAfterMs).toBeLessThanOrEqual(lifetimeMs + 100);
+    expect(block.deadAfterMs).toBeLessThanOrEqual(lifetimeMs + latestLookMs);
     expect(block).toMatchObject({ liveAtEnd: false, state: 'suspect' });
-    expect(contest.gotAfterMs).toBeGreaterThanOrEqual(block.deadAfterMs ?? 0);
+    expect(await contest.gotAfterMs(block)).toBeGreaterThanOrEqual(block.deadAfterMs ?? Infinity);
     expect(await contest.hear<Decided>('decided')).toMatchObject({ live: false, aborted: true });
     await contest.ends();
   });
@@ -89,15 +101,15 @@ describe.skipIf(inject('etcdEndpoint') === '')('an event loop that is blocked fo
     const { expect } = context;
     const contest = await Contest.begin(context, { renewal: 'worker', blockMs: 4_500 });
     const block = await contest.hear<Block>('blocked');
-    expect(block).toEqual({ event: 'blocked', liveAtEnd: true, state: 'healthy' });
+    expect(block).toMatchObject({ event: 'blocked', liveAtEnd: true, state: 'healthy' });
+    expect(block.deadAfterMs).toBeUndefined();
     const decided = await contest.hear<Decided>('decided');
     expect(decided).toMatchObject({ live: true, aborted: false });
     expect(decided.reason).toBeUndefined();
     expect(decided.lateMs).toBeGreaterThan(4_000);
-    expect(decided.lateMs).toBeLessThanOrEqual(5_500);
+    expect(decided.lateMs).toBeLessThanOrEqual(15_000);
     await contest.ends();
-    await delay(100);
-    expect(contest.gotAfterMs).toBeGreaterThanOrEqual(4_500);
+    expect(await contest.gotAfterMs(block)).toBeGreaterThanOrEqual(4_500);
   });
 
   it.concurrent('SESSION-12 loses it all the same after the longest stall, and the first check says so', async (context) => {
@@ -110,9 +122,9 @@ describe.skipIf(inject('etcdEndpoint') === '')('an event loop that is blocked fo
     const block = await contest.hear<Block>('blocked');
     // The last keep-alive leaves within the longest stall. Without it the deadline would be that of the first.
     expect(block.deadAfterMs).toBeGreaterThan(lifetimeMs + 100);
-    expect(block.deadAfterMs).toBeLessThanOrEqual(1_000 + lifetimeMs + 100);
+    expect(block.deadAfterMs).toBeLessThanOrEqual(1_000 + lifetimeMs + latestLookMs);
     expect(block).toMatchObject({ liveAtEnd: false, state: 'suspect' });
-    expect(contest.gotAfterMs).toBeGreaterThanOrEqual(block.deadAfterMs ?? 0);
+    expect(await contest.gotAfterMs(block)).toBeGreaterThanOrEqual(block.deadAfterMs ?? Infinity);
     const decided = await contest.hear<Decided>('decided');
     expect(decided).toMatchObject({ live: false, aborted: true });
     // The loop turns again, so the thread asks the store again, whose answer may be there before the loop's own check.
@@ -122,15 +134,14 @@ describe.skipIf(inject('etcdEndpoint') === '')('an event loop that is blocked fo
 
   it.concurrent('SESSION-12 loses it if all of the process is stopped, as the first check afterwards says', async (context) => {
     const { expect } = context;
-    const contest = await Contest.begin(context, { renewal: 'worker', blockMs: 5_500 });
+    const contest = await Contest.begin(context, { renewal: 'worker', blockMs: 9_000 });
     await delay(300);
     contest.child.kill('SIGSTOP');
-    await delay(4_500);
-    expect(contest.gotAfterMs).toBeDefined();
+    await expect.poll(() => contest.gotAtMs).toBeDefined();
+    const goesOnAtMs = nowMs();
     contest.child.kill('SIGCONT');
     const block = await contest.hear<Block>('blocked');
-    expect(block.deadAfterMs).toBeGreaterThan(4_000);
-    expect(block.deadAfterMs).toBeLessThan(5_500);
+    expect(block.beganAtMs + (block.deadAfterMs ?? 0) + clockErrorMs).toBeGreaterThanOrEqual(goesOnAtMs);
     expect(block.liveAtEnd).toBe(false);
     expect(await contest.hear<Decided>('decided')).toMatchObject({ live: false, aborted: true });
     await contest.ends();

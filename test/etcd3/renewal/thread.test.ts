@@ -22,10 +22,10 @@ function block(ms: number, done: () => boolean): boolean {
   return false;
 }
 
-async function open(options: Partial<Etcd3StoreOptions> = {}): Promise<Client> {
+async function open(options: Partial<Etcd3StoreOptions> = {}, ttlMs = 2_000): Promise<Client> {
   const store = await openEtcd3Store({ hosts: inject('etcdEndpoint'), renewal: 'worker', ...options });
   const client = await Client.open({
-    ...{ store, namespace: uniqueName('thread'), ttlMs: 2_000, closeStore: true },
+    ...{ store, namespace: uniqueName('thread'), ttlMs, closeStore: true },
     stallWarningMs: 0,
   });
   onTestFinished(() => client.close());
@@ -35,7 +35,7 @@ async function open(options: Partial<Etcd3StoreOptions> = {}): Promise<Client> {
 describe('options of renewal', () => {
   const hosts = '127.0.0.1:1';
   it.each<[string, object]>([
-    ['renewal is thread', { hosts, renewal: 'thread' }],
+    ['renewal is "thread"', { hosts, renewal: 'thread' }],
     ['longestStallMs without', { hosts, longestStallMs: 5_000 }],
     ['longestStallMs is 999', { hosts, renewal: 'worker', longestStallMs: 999 }],
     ['longestStallMs is Infinity', { hosts, renewal: 'worker', longestStallMs: Number.POSITIVE_INFINITY }],
@@ -51,10 +51,11 @@ describe('options of renewal', () => {
 
 describe.skipIf(inject('etcdEndpoint') === '')('a thread that renews leases', () => {
   it('SESSION-4 tells an event loop that is blocked that its lease is gone', async () => {
-    const client = await open();
+    const client = await open({}, 6_000);
     const session = await client.session();
     await client.plainStore.leaseRevoke(session.leaseId);
-    const isGone = block(1_300, () => !session.isLive());
+    // It asks every third of the TTL, long before the deadline.
+    const isGone = block(10_000, () => !session.isLive());
     expect(isGone).toBe(true);
     expect(session.state).toMatchObject({ status: 'lost', reason: 'lease-gone' });
     expect(session.signal.aborted).toBe(true);
@@ -76,7 +77,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('a thread that renews leases', ()
     const states: string[] = [];
     session.onChange(({ state }) => states.push(state.status));
     await proxy.refuse();
-    await vi.waitFor(() => expect(session.signal.aborted).toBe(true), 5_000);
+    await vi.waitFor(() => expect(session.signal.aborted).toBe(true), 15_000);
     expect(states[0]).toBe('suspect');
     expect(session.state).toMatchObject({ status: 'lost', reason: 'deadline' });
     await proxy.accept();
@@ -126,7 +127,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('a thread that renews leases', ()
     const nobody: LeaseRenewer = { start: () => ({ latest: () => undefined, stop: () => {} }) };
     const renewer = renewed({ hosts: '127.0.0.1:1', connectTimeoutMs: 300 }, nobody, causes);
     await expect(renewer.ready).rejects.toMatchObject({ code: 'unreachable' });
-    await vi.waitFor(() => expect(renewer.isRunning).toBe(false), 5_000);
+    await vi.waitFor(() => expect(renewer.isRunning).toBe(false), 15_000);
     expect(causes).toEqual([]);
   });
 });
