@@ -7,7 +7,8 @@ import type { Key, KeyValue } from '../../src/store/index.js';
 function placeAmong(older: readonly string[]) {
   const created = new Map(older.map((key, index) => [key, index + 1]));
   const controller = new AbortController();
-  const session = { signal: controller.signal } as unknown as Session;
+  const { signal } = controller;
+  const session = { signal, isLive: () => !signal.aborted } as unknown as Session;
   const claims = [{ key: 'l/me', created: 10, revision: 10 }];
   const place = new Place({ claims, session, revision: 10, asOf: 10, older: created });
   return { place, loseSession: () => controller.abort(new Error('lost')) };

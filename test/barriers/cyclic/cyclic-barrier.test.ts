@@ -44,6 +44,9 @@ function told(waiting: Promise<{ readonly generation: number }>): Promise<unknow
   );
 }
 
+/** What is told of an arrival whose client is closed: the latter, where it has not heard yet that it has arrived. */
+const whoCloses = ['session-lost', 'closed'];
+
 describeStores('CyclicBarrier', (server) => {
   it('CYCLIC-1 lets all go once the last has come, generation by generation', async () => {
     const all = await parties(testClients(server), 3);
@@ -194,7 +197,7 @@ describeStores('CyclicBarrier', (server) => {
     const dying = told(other.barrier.arriveAndAwait());
     await untilArrived(first, 2);
     await other.client.close();
-    expect(await dying).toBe('session-lost');
+    expect(whoCloses).toContain(await dying);
     expect(await waiting).toBe('member-lost');
   });
 
@@ -210,7 +213,11 @@ describeStores('CyclicBarrier', (server) => {
     expect(await Promise.race([...waits.slice(0, 1), other, delay(100, 'wait')])).toBe('wait');
     const [fourth] = (await parties(clients, 1, { ...options, parties: 3 })) as [Party];
     expect(await told(fourth.barrier.arriveAndAwait())).toBe('passed 0');
-    expect(await Promise.all([...waits, other])).toEqual(['passed 0', 'session-lost', 'passed 0']);
+    expect(await Promise.all([...waits, other])).toEqual([
+      'passed 0',
+      expect.toBeOneOf(whoCloses),
+      'passed 0',
+    ]);
   });
 
   it('CYCLIC-4 with shrink, the rest go on without the dead, until another joins', async () => {
