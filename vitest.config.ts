@@ -9,8 +9,9 @@ export default defineConfig({
     dangerouslyIgnoreUnhandledErrors: false,
     // How fast the machine is must not decide; the default of a second did, beside other work.
     expect: { poll: { timeout: 10_000 } },
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Only what would never end is to be ended by these.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Tests wait more than they compute: more than the two cores of a small machine.
     maxWorkers: 3,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],

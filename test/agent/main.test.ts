@@ -73,7 +73,7 @@ describe('the command of the agent', () => {
     await expect.poll(() => readFile(file, 'utf8').catch(() => '')).toContain('5');
     second.child.kill('SIGINT');
     expect(await once(second.child, 'close')).toEqual([0, null]);
-  }, 90_000);
+  });
 
   it.each([
     [['--unknown']],
@@ -204,7 +204,7 @@ describe('the command of the agent', () => {
     ]);
     expect(await once(child, 'close')).toEqual([2, null]);
     expect(said()).toContain('--password-file');
-  }, 60_000);
+  });
 });
 
 describe.skipIf(inject('etcdEndpoint') === '')('the command of the agent and a real etcd', () => {
@@ -234,7 +234,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('the command of the agent and a r
     expect(JSON.parse(await readFile(at('limits.json'), 'utf8'))).toEqual({ rate: 5 });
     child.kill('SIGTERM');
     expect(await once(child, 'close')).toEqual([0, null]);
-  }, 90_000);
+  });
 
   it('keeps a file as a user, whose password is in a file, and ends where that is wrong', async () => {
     const folder = await temporaryFolder();
@@ -259,7 +259,7 @@ describe.skipIf(inject('etcdEndpoint') === '')('the command of the agent and a r
     const second = startProgram(words);
     expect(await once(second.child, 'close')).toEqual([1, null]);
     expect(second.said()).toContain('failed');
-  }, 90_000);
+  });
 });
 
 async function writeLimits(client: Client): Promise<void> {

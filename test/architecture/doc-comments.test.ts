@@ -39,7 +39,7 @@ function undocumented(): readonly string[] {
 describe('what an editor shows', () => {
   test('of every class and function of the package there is a comment, at itself and not at the head of its file', () => {
     expect(undocumented()).toEqual([]);
-  }, 120_000);
+  });
 });
 
 describe('the page of errors', () => {

@@ -31,6 +31,7 @@ describeStores('Barrier', (server) => {
     expect(hold.isHeld).toBe(true);
     counted.counts.reset();
     const waits = Array.from({ length: 20 }, () => barrier.wait({ timeoutMs: 10_000 }));
+    await expect.poll(() => counted.counts.opened).toBe(1);
     expect(await soon(Promise.race(waits))).toBe('waits');
     // A read for the first, one for all others, one as the watch opens, and the watch.
     expect(counted.counts.calls).toMatchObject({ watch: 1, txn: 0 });

@@ -239,7 +239,7 @@ describeStores('DoubleBarrier', (server) => {
     // One to come and one to leave; a read as the watch opens; what the last and the two oldest do: 312. Nobody waits for
     // a TTL, after which it looks once more.
     expect(requests.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(4 * count);
-  }, 90_000);
+  });
 
   it('whoever leaves and waits for nobody is not waited for', async () => {
     const clients = testClients(server);

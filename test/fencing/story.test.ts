@@ -96,7 +96,7 @@ describe('a store of its own under a lock, while processes pause, crash and lose
     await explore(shops(fenced, counts), { runs: 100, faults });
     expect(counts.sold).toBeGreaterThan(300);
     expect(counts.refused).toBeGreaterThan(5);
-  });
+  }, 180_000);
 
   it('loses some where it does not, though every holder looks before it writes', async () => {
     const trusting = (): Deliver => async (_what, _token, work) => work();
@@ -105,7 +105,7 @@ describe('a store of its own under a lock, while processes pause, crash and lose
     );
     expect(failure).toBeInstanceOf(ScenarioFailed);
     expect(failure.message).toContain('are missing in the stock');
-  });
+  }, 180_000);
 
   it('loses some where only the writes bring the token: what was read before may be changed by a late write', async () => {
     const halfFenced = (): Deliver => {
@@ -116,5 +116,5 @@ describe('a store of its own under a lock, while processes pause, crash and lose
     const failure = await explore(scenario, { runs: 1_000, faults }).catch((error) => error);
     expect(failure).toBeInstanceOf(ScenarioFailed);
     expect(failure.message).toContain('are missing in the stock');
-  });
+  }, 180_000);
 });

@@ -120,7 +120,7 @@ function suite(kind: Kind): void {
     const server = await startEmbedded({ port: 0 });
     context.onTestFinished(() => server.close());
     await cutOff(kind, server.endpoint, context);
-  }, 120_000);
+  });
 
   it.skipIf(inject('etcdEndpoint') === '')(
     'resumes with nothing missing and nothing twice [etcd]',

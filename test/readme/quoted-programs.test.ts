@@ -21,5 +21,5 @@ describe.each([
     const { stdout, stderr } = await runExample(program);
     expect(stderr).toBe('');
     expect(stdout).toBe(first(`text${name}`));
-  }, 120_000);
+  });
 });

@@ -59,7 +59,7 @@ describe('the programs in the documentation', () => {
 
   test('compile', () => {
     expect(compilerComplaints(programs.map(({ file }) => file))).toEqual([]);
-  }, 120_000);
+  });
 
   test.each(programs)(
     '$title runs to its end, and writes nothing to the error output',
@@ -75,7 +75,7 @@ describe('the programs in the documentation', () => {
     const file = join(folder, 'wrong.mts');
     writeFileSync(file, `import { Mutex } from 'quorate';\nnew Mutex('no client', 7);\n`);
     expect(compilerComplaints([file])).not.toEqual([]);
-  }, 120_000);
+  });
 
   test.each(pages)('every npm script and file that $page names exists', ({ page, text }) => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };

@@ -302,5 +302,5 @@ describe.skipIf(inject('etcdEndpoint') === '')('LastKnownGoodConfig and a real e
     expect(third.types()).toEqual(
       expect.arrayContaining(['other-cluster', 'replaced-other-cluster', 'kept']),
     );
-  }, 60_000);
+  });
 });

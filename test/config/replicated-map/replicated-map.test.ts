@@ -175,7 +175,7 @@ describeStores('ReplicatedMap', (server) => {
     expect(halves).toEqual([]);
     await Promise.all(maps.map((map) => map.sync()));
     for (const map of maps) expect([map.get('one'), map.get('other')]).toEqual([30, 30]);
-  }, 20_000);
+  });
 
   it('is written under a hold, a session or a compare only while that stands', async () => {
     const clients = testClients(server);
@@ -531,7 +531,7 @@ describeStores('ReplicatedMap', (server) => {
     });
     await larger.delete('b');
     await expect.poll(() => [...map.keys()].sort()).toEqual(['a', 'c']);
-  }, 20_000);
+  });
 
   it('REPLICA-4 nobody waits for a function, a schema or a turn once it is closed', async () => {
     const clients = testClients(server);

@@ -15,7 +15,8 @@ async function ownersIn(client: Client, name: string): Promise<readonly (string 
 describeStores('a mutex that is taken for owners', (server) => {
   it('LOCK-1 LOCK-7 gives each owner a place of its own, in one order with all other callers', async () => {
     const client = await testClients(server).open();
-    const mutex = new Mutex(client, 'm');
+    // The two without an owner share a place, and have it for as long as they take.
+    const mutex = new Mutex(client, 'm', { sliceMs: 60_000 });
     const first = await mutex.acquire({ owner: 'a' });
     const order: string[] = [];
     const take = async (owner?: string) => {

@@ -154,7 +154,7 @@ describeStores('a bounded queue', (server) => {
     await worker.close();
     await client.close();
     await operatorsClient.close();
-  }, 40_000);
+  });
 
   it('a producer that cannot dispatch for a reason that does not pass says so, once', async () => {
     const hooked = hookedStore(await server.connect());
