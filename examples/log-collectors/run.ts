@@ -52,6 +52,7 @@ export async function logCollectors(flow: Flow): Promise<Claim[]> {
   stopped.send({ type: 'go-on' });
   flow.say(`one was stopped for ${stoppedMs / 1_000} s, past its lease, and woke up; another came`);
   await caughtUp(flow, topic);
+  await answered(heard, stopped);
 
   const claims = await judge(topic, all, heard, { killed, stopped });
   const { members, owned, owners } = await sharedAgain(group, 3);
@@ -87,6 +88,16 @@ async function heardOf(heard: readonly Heard[], acknowledged: number): Promise<v
   while (heard.filter(({ message }) => message.type === 'acknowledged').length < acknowledged) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Waits until of each assignment that it has begun it was told whether it has acknowledged it. The same time limit bounds it. */
+async function answered(heard: readonly Heard[], process: ExampleProcess): Promise<void> {
+  const isAnswer = ({ message }: Heard) => message.type === 'acknowledged' || message.type === 'refused';
+  const open = () => {
+    const answers = heard.filter((one) => one.process === process && isAnswer(one));
+    return begunBy(heard, process).length - answers.length;
+  };
+  while (open() > 0) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 /** Waits until the group has nothing left. The flow's own time limit bounds it. */

@@ -25,7 +25,7 @@ async function main(): Promise<number> {
   const seed = numberFrom('seed', values.seed, Date.now() % 1_000_000);
   const sequences = numberFrom('sequences', values.sequences, fullLength);
   const first = numberFrom('first', values.first, 0);
-  const lanes = numberFrom('lanes', values.lanes, 3);
+  const lanes = numberFrom('lanes', values.lanes, 6);
   const etcdBinary = findEtcd();
   if (etcdBinary === undefined) {
     process.stderr.write(
