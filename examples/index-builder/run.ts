@@ -51,7 +51,12 @@ export async function indexBuilder(flow: Flow): Promise<Claim[]> {
   await Promise.all(serving.map((process) => process.finished()));
 
   const reached = Math.max(...first.messages.map((message) => Number(message.done ?? 0)));
-  const [before, after] = terms;
+  const numbers = terms.map(({ term }) => Number(term));
+  // On a slow machine there may be more: a leader whose process stands still for its TTL is followed by another, too.
+  const killedIn = Math.max(
+    ...first.messages.filter(({ type }) => type === 'leading').map(({ term }) => Number(term)),
+  );
+  const after = terms[numbers.indexOf(killedIn) + 1];
   const from = Number(after?.from ?? 0);
   const firstOfNew = published.terms.indexOf(Number(after?.term));
   return [
@@ -62,8 +67,12 @@ export async function indexBuilder(flow: Flow): Promise<Claim[]> {
     },
     {
       claim: 'one term at a time, and terms rise',
-      evidence: `terms ${before?.term} and ${after?.term}`,
-      holds: terms.length === 2 && Number(after?.term) > Number(before?.term) && isAscending(published.terms),
+      evidence: `terms ${numbers.join(', ')}`,
+      holds:
+        new Set(numbers).size === numbers.length &&
+        numbers.length >= 2 &&
+        isAscending(numbers) &&
+        isAscending(published.terms),
     },
     {
       claim: 'the index equals one built in one go',
