@@ -63,7 +63,8 @@ export interface BarrierView {
  * - Not guaranteed: that all go on at the same instant; that the gate is still open then.
  * - Session loss: the gate of a process that dies, or loses its session, opens, unless it was closed to persist. A wait needs no session.
  * - Errors: `invalid-argument`, at once; `gate-closed` to close what another has closed; of a wait `aborted`, `timeout`, `closed`.
- * - Cost: one request to close and one to open; a wait one read, and an opening one event for each process that waits.
+ * - Cost: one request to close, and to open by the hold; to open by anybody a read, and one if it was closed. A wait one read, shared by all who
+ *   call at a time, and if it is closed one more; all who wait in a process share a watch, and an opening is one event of it.
  */
 export class Barrier {
   readonly name: string;

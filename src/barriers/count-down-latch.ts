@@ -85,7 +85,8 @@ const retryDelay = { firstMs: 20, longestMs: 1_000 };
  * - Not guaranteed: that all who wait go on at the same instant. What was counted is not taken back, whatever becomes of who arrived.
  * - Session loss: it needs none.
  * - Errors: `invalid-argument`, also for another `count` than the latch has; of a wait `aborted`, `timeout`, `closed`.
- * - Cost: one request for an arrival; a wait one read, and the opening one event for each process that waits.
+ * - Cost: one request to count down, however many do at a time. A wait one read, and if it is closed one more; all who wait in a process share a
+ *   watch, and the opening is one event of it.
  */
 export class CountDownLatch {
   readonly name: string;

@@ -52,13 +52,14 @@ import { labelIn } from './member-record.js';
  * A double barrier: members enter together, once `size` of them are there, and leave together, once all have left. Then the next round
  * may begin.
  *
- * - Guaranteed: nobody enters before `size` members came, nor leaves before all have left or died; a dead member breaks the round or is
- *   left out, as the options say.
+ * - Guaranteed: nobody enters before `size` members came, nor leaves before all have left or died. A death breaks the round, which is the
+ *   default, is waited for until somebody else comes, or is passed over, as `deadMembers` says.
  * - Not guaranteed: that all go on at the same instant.
  * - Session loss: the member counts as dead, and its caller is told `session-lost`.
  * - Errors: `invalid-argument`, also for other options than the others have; `barrier-broken`, `over-limit`, `session-lost`; of a wait
  *   `aborted`, `timeout`, `closed`.
- * - Cost: one request to come and one to leave, one for who lets all in; one event for each process that waits.
+ * - Cost: one request and one read to enter, and the same to leave; three more for the last and the two oldest; two reads about once a TTL
+ *   while it waits: ten requests a round at the most, where nobody dies or waits for long.
  */
 export class DoubleBarrier {
   readonly name: string;

@@ -55,7 +55,8 @@ const untilDeleted = {
  * - Session loss: a wait rejects with `session-lost`, and the lock is not held then.
  * - Errors: `invalid-argument`, for which nothing was done; `aborted`, `timeout`, `deadlock`, `hold-lost`, `session-lost`, `fenced`, `no-space`,
  *   `closed`.
- * - Cost: a wait, one request to begin, one event and two reads when it is notified; a notification, one request or two.
+ * - Cost: a wait, one request to begin, one event and two reads when it is notified, after `notifyAll` one request more; a notification, one
+ *   request or two.
  */
 export class Condition {
   readonly name: string;

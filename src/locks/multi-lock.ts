@@ -59,7 +59,7 @@ export interface AcquireSetOptions extends WaitOptions, OwnerOptions {}
  * - Session loss, or the loss of one place: the hold is lost as a whole, and its signal fires; a wait stands again at the end of the lines.
  * - Errors: `invalid-argument`, at once; of a wait `aborted`, `timeout`, `deadlock`, `closed`; of a hold `hold-lost`, `session-lost`,
  *   `fenced`. While the store is away a wait goes on: give `timeoutMs` or `signal`.
- * - Cost: one request to acquire and one to release, for up to 63 names; waiting, one event for each place that goes before it.
+ * - Cost: one request to acquire and one to release, for up to 63 names; waiting, a watch of each line, and one event for each place that goes.
  */
 export class MultiLock {
   readonly names: readonly string[];
